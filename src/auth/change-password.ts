@@ -1,0 +1,68 @@
+import type { Deps } from '../deps.ts'
+import type { BrokenRule } from '../domain/password.ts'
+import { judgePassword, normalisePassword } from '../domain/password.ts'
+import { spend } from '../domain/rotation.ts'
+import type { Caller, Session } from '../domain/session.ts'
+import { whyOver } from '../domain/session.ts'
+import { keys } from '../store/keys.ts'
+import { put } from '../store/store.ts'
+import type { PasswordCheck } from './password-check.ts'
+import { passwordCheck } from './password-check.ts'
+import { endings, putSession, recordEnds } from './session-writes.ts'
+import type { Self } from './sessions.ts'
+import { nextGeneration, unendedSessions } from './sessions.ts'
+import { untilWon } from './until-won.ts'
+
+export type PasswordChanged =
+  | { readonly kind: 'ok'; readonly session: Session }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'over' }
+  | { readonly kind: 'unacceptable'; readonly rules: readonly BrokenRule[] }
+
+/**
+ * Changes the password. In one step: the caller's session goes on with its next refresh token, every other one ends,
+ * every access token issued until now is dead.
+ */
+export async function changePassword(
+  deps: Deps,
+  self: Self,
+  { current, next }: { readonly current: string; readonly next: string },
+  caller: Caller,
+): Promise<PasswordChanged> {
+  const { config, hashing, store, record } = deps
+  const found = await store.get(keys.user(self.userId))
+  if (found === null) return { kind: 'over' }
+  const rules = judgePassword(next, found.value.email, config.PASSWORD_MIN_LENGTH)
+  if (rules.length > 0) return { kind: 'unacceptable', rules }
+  const isRight = passwordCheck(deps, current)
+  if (!(await isRight(found.value.passwordHash))) return { kind: 'wrong' }
+  const passwordHash = await hashing.hash(normalisePassword(next))
+  const changed = await untilWon(() => commitPassword(deps, self, { isRight, passwordHash }, caller))
+  if (changed.kind === 'ok') record('password.changed', { user_id: self.userId, session_id: self.sessionId }, caller)
+  return changed
+}
+
+async function commitPassword(
+  deps: Deps,
+  { userId, sessionId }: Self,
+  { isRight, passwordHash }: { isRight: PasswordCheck; passwordHash: string },
+  caller: Caller,
+): Promise<PasswordChanged | null> {
+  const { store, clock, config } = deps
+  const [user, own] = await store.getMany([keys.user(userId), keys.session(userId, sessionId)])
+  if (user === null || own === null || whyOver(own.value, clock()) !== null) return { kind: 'over' }
+  if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' }
+  const { next, denials } = nextGeneration(deps, user.value)
+  const session = { ...spend(own.value as Session, clock(), config.REFRESH_GRACE), generation: next.generation }
+  const others = (await unendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
+  const { puts, deletes } = endings(deps, others, 'password_changed')
+  const sessions = next.sessions.filter(({ id }) => id === sessionId)
+  const isWon = await store.commit({
+    checks: [user, own],
+    puts: [put(keys.user(userId), { ...next, passwordHash, sessions }, null), putSession(session), ...denials, ...puts],
+    deletes,
+  })
+  if (!isWon) return null
+  recordEnds(deps, others, 'password_changed', caller)
+  return { kind: 'ok', session }
+}

@@ -1,0 +1,60 @@
+import argon2 from 'argon2'
+import pLimit from 'p-limit'
+
+/** More work than there is room for: the caller says 503 `busy`, nothing has been done. */
+export class Busy extends Error {
+  override readonly name = 'Busy'
+}
+
+export interface HashingOptions {
+  readonly memoryKib: number
+  readonly passes: number
+  readonly lanes: number
+  /** How many hashes may run at once as far as processors go. */
+  readonly processors: number
+}
+
+export interface Hashing {
+  /** A PHC string, argon2id with a salt of its own. */
+  hash(password: string): Promise<string>
+  /** Whether the password made the hash. With null, for nobody's account, it takes as long and says no. */
+  verify(hash: string | null, password: string): Promise<boolean>
+  /** Whether the hash was made with weaker parameters than today's. */
+  isOutdated(hash: string): boolean
+}
+
+const MEMORY_BUDGET_KIB = 256 * 1024
+const QUEUE_PER_SLOT = 100
+const PATIENCE_MS = 5000
+
+/**
+ * argon2id behind a gate: as many hashes at once as processors and a memory budget allow, a bounded queue behind them,
+ * nobody kept waiting longer than PATIENCE_MS. Everything beyond is refused with Busy, so that verify and refresh stay quick.
+ */
+export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOptions): Hashing {
+  const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
+  const slots = Math.max(1, Math.min(processors, Math.floor(MEMORY_BUDGET_KIB / memoryKib)))
+  const gate = pLimit(slots)
+  let nobody: Promise<string> | undefined
+
+  function admit<T>(work: () => Promise<T>): Promise<T> {
+    if (gate.pendingCount >= slots * QUEUE_PER_SLOT) throw new Busy()
+    const giveUpAt = performance.now() + PATIENCE_MS
+    return gate(() => {
+      if (performance.now() > giveUpAt) throw new Busy()
+      return work()
+    })
+  }
+
+  return {
+    async hash(password) {
+      return admit(() => argon2.hash(password, options))
+    },
+    async verify(hash, password) {
+      nobody ??= argon2.hash('nobody', options)
+      const against = hash ?? (await nobody)
+      return (await admit(() => argon2.verify(against, password))) && hash !== null
+    },
+    isOutdated: (hash) => argon2.needsRehash(hash, options),
+  }
+}

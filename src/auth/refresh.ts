@@ -1,0 +1,75 @@
+import type { Deps } from '../deps.ts'
+import type { AccessClaims } from '../domain/access-token.ts'
+import { isSame } from '../domain/auth-secret.ts'
+import type { RefreshClaim } from '../domain/refresh-token.ts'
+import type { Rotation } from '../domain/rotation.ts'
+import { confirm, decideRotation } from '../domain/rotation.ts'
+import type { Caller, OverReason, Session, SessionRecord } from '../domain/session.ts'
+import { keys } from '../store/keys.ts'
+import type { Entry } from '../store/store.ts'
+import { endings, putSession, recordEnds } from './session-writes.ts'
+import { untilWon } from './until-won.ts'
+
+export type Refreshed =
+  | { readonly kind: 'ok'; readonly session: Session }
+  | { readonly kind: 'over'; readonly reason: OverReason }
+
+/** Answers a refresh token: the next one, the same one again, or why not. One read and at most one commit a try. */
+export async function refresh(deps: Deps, claim: RefreshClaim, caller: Caller): Promise<Refreshed> {
+  return untilWon(async () => {
+    const entry = await readSession(deps, claim)
+    if (entry === null) return { kind: 'over', reason: 'unknown' }
+    const rotation = judge(deps, entry, claim)
+    if (rotation.kind === 'over') return rotation
+    if (rotation.kind === 'reuse') return endForReuse(deps, entry, caller)
+    return settle(deps, entry, rotation, caller)
+  })
+}
+
+/** The session of a token that a refresh would accept now; null for any other. Changes nothing. */
+export async function acceptedSession(deps: Deps, claim: RefreshClaim): Promise<Session | null> {
+  const entry = await readSession(deps, claim)
+  if (entry === null) return null
+  const { kind } = judge(deps, entry, claim)
+  return kind === 'over' || kind === 'reuse' ? null : (entry.value as Session)
+}
+
+/** The record of the session that the token belongs to; null if there is none or the token is not of its making. */
+export async function readSession({ store }: Deps, claim: RefreshClaim): Promise<Entry<SessionRecord> | null> {
+  const entry = await store.get(keys.session(claim.userId, claim.sessionId))
+  return entry && isSame(Buffer.from(entry.value.secret), Buffer.from(claim.secret)) ? entry : null
+}
+
+/** Remembers that an access token of the session's current rotation has been seen. Losing this only makes the rules milder. */
+export async function confirmRotation({ store }: Deps, { sub, sid, rtc }: AccessClaims): Promise<void> {
+  const entry = await store.get(keys.session(sub, sid))
+  const confirmed = entry && confirm(entry.value, rtc)
+  if (confirmed) await store.commit({ checks: [entry], puts: [putSession(confirmed)], deletes: [] })
+}
+
+function judge({ clock, config }: Deps, entry: Entry<SessionRecord>, claim: RefreshClaim): Rotation {
+  return decideRotation(entry.value, claim.counter, clock(), config.REFRESH_GRACE)
+}
+
+async function settle(
+  deps: Deps,
+  entry: Entry<SessionRecord>,
+  rotation: Extract<Rotation, { next: Session }>,
+  caller: Caller,
+): Promise<Refreshed | null> {
+  const session =
+    rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
+  const isNews = session !== entry.value
+  if (isNews && !(await deps.store.commit({ checks: [entry], puts: [putSession(session)], deletes: [] }))) return null
+  deps.record('session.refreshed', { user_id: session.userId, session_id: session.id, how: rotation.kind }, caller)
+  return { kind: 'ok', session }
+}
+
+async function endForReuse(deps: Deps, entry: Entry<SessionRecord>, caller: Caller): Promise<Refreshed | null> {
+  const session = entry.value as Session
+  const { puts, deletes } = endings(deps, [session], 'token_reused')
+  if (!(await deps.store.commit({ checks: [entry], puts, deletes }))) return null
+  deps.record('session.reused', { user_id: session.userId, session_id: session.id }, caller)
+  recordEnds(deps, [session], 'token_reused', caller)
+  return { kind: 'over', reason: 'token_reused' }
+}

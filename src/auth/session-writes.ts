@@ -1,0 +1,40 @@
+import type { Deps } from '../deps.ts'
+import { deniedUntil } from '../domain/revocation.ts'
+import type { Caller, EndReason, EndedSession, Session } from '../domain/session.ts'
+import { rememberedUntil } from '../domain/session.ts'
+import { keys } from '../store/keys.ts'
+import type { Put } from '../store/store.ts'
+import { put } from '../store/store.ts'
+
+// What a commit must write so that sessions begin and end, and their tokens with them, in one step.
+
+/** A live session as it is stored. */
+export function putSession(session: Session): Put {
+  return put(keys.session(session.userId, session.id), session, rememberedUntil(session))
+}
+
+/** The end of sessions: the reason is kept, access tokens are denied, the session's data goes. It wins over any refresh under way. */
+export function endings(deps: Deps, sessions: readonly Session[], reason: EndReason): { puts: Put[]; deletes: string[] } {
+  const endedAt = deps.clock()
+  const puts = sessions.flatMap((session) => {
+    const { id, userId, secret } = session
+    const ended: EndedSession = { kind: 'ended', id, secret, reason, endedAt }
+    return [put(keys.session(userId, id), ended, rememberedUntil(session)), denySession(deps, userId, id)]
+  })
+  return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
+}
+
+/** The denial of every access token of a session. */
+export function denySession({ config, clock }: Deps, userId: string, sessionId: string): Put {
+  return put(keys.deniedSession(userId, sessionId), true, deniedUntil(clock(), config.ACCESS_TTL))
+}
+
+/** The denial of every access token of a user below `generation`. */
+export function denyBelow({ config, clock }: Deps, userId: string, generation: number): Put {
+  return put(keys.deniedBelow(userId), generation, deniedUntil(clock(), config.ACCESS_TTL))
+}
+
+/** One event for each session that has ended. */
+export function recordEnds({ record }: Deps, sessions: readonly Session[], reason: EndReason, caller: Caller): void {
+  for (const { userId, id } of sessions) record('session.ended', { user_id: userId, session_id: id, reason }, caller)
+}

@@ -1,0 +1,150 @@
+import type { Deps } from '../deps.ts'
+import type { Caller, EndReason, Session, Transport } from '../domain/session.ts'
+import { rememberedUntil, whyOver } from '../domain/session.ts'
+import type { SessionRef, User } from '../store/keys.ts'
+import { keys } from '../store/keys.ts'
+import type { Entry, Put } from '../store/store.ts'
+import { absent, put } from '../store/store.ts'
+import { denyBelow, denySession, endings, putSession, recordEnds } from './session-writes.ts'
+import { newId } from './tokens.ts'
+import { untilWon } from './until-won.ts'
+
+/** Which session of which user is asking. */
+export interface Self {
+  readonly userId: string
+  readonly sessionId: string
+}
+
+/** How the client wants its session. */
+export interface SessionWish {
+  readonly transport: Transport
+  readonly remember: boolean
+}
+
+/**
+ * Opens a session for a user as it was read, and writes the user with it (`change`). The oldest live session gives way
+ * when there are too many. Null: the user has changed since it was read, decide again.
+ */
+export async function openSession(
+  deps: Deps,
+  user: Entry<User>,
+  wish: SessionWish,
+  caller: Caller,
+  change: Partial<User> = {},
+): Promise<Session | null> {
+  const session = newSession(deps, user.value, wish, caller)
+  const { refs, evicted } = await makeRoom(deps, user.value)
+  const next: User = {
+    ...user.value,
+    ...change,
+    sessions: [...refs, { id: session.id, until: rememberedUntil(session) }],
+  }
+  const { puts, deletes } = endings(deps, evicted, 'evicted')
+  const isWon = await deps.store.commit({
+    checks: [user],
+    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts],
+    deletes,
+  })
+  if (!isWon) return null
+  recordEnds(deps, evicted, 'evicted', caller)
+  return session
+}
+
+/** The user's live sessions, oldest first. */
+export async function liveSessions(deps: Deps, user: User): Promise<Session[]> {
+  const sessions = await unendedSessions(deps, user)
+  return sessions.filter((session) => whyOver(session, deps.clock()) === null)
+}
+
+/** The sessions nobody has ended: the live ones, and those that have timed out but may have access tokens left. */
+export async function unendedSessions({ store }: Deps, { id, sessions }: User): Promise<Session[]> {
+  const entries = await store.getMany(sessions.map((ref) => keys.session(id, ref.id)))
+  return entries.flatMap((entry) => (entry?.value.kind === 'live' ? [entry.value] : []))
+}
+
+/** Ends one session: from now on its tokens are refused, whether or not the store remembers it. Says whether it was alive. */
+export async function endSession(
+  deps: Deps,
+  { userId, sessionId, reason }: { userId: string; sessionId: string; reason: EndReason },
+  caller: Caller,
+): Promise<boolean> {
+  const key = keys.session(userId, sessionId)
+  return untilWon(async () => {
+    const entry = await deps.store.get(key)
+    if (entry?.value.kind === 'ended') return false
+    const sessions = entry ? [entry.value] : []
+    const { puts, deletes } = endings(deps, sessions, reason)
+    const denial = denySession(deps, userId, sessionId)
+    const isWon = await deps.store.commit({
+      checks: [entry ?? absent(key)],
+      puts: entry ? puts : [denial],
+      deletes: [...deletes, keys.sessionData(userId, sessionId)],
+    })
+    if (!isWon) return null
+    recordEnds(deps, sessions, reason, caller)
+    return sessions.some((session) => whyOver(session, deps.clock()) === null)
+  })
+}
+
+/** Ends all of a user's sessions but `keep`, in one step. */
+export async function endSessions(
+  deps: Deps,
+  { userId, keep }: { userId: string; keep: string | null },
+  caller: Caller,
+): Promise<void> {
+  await untilWon(async () => {
+    const user = await deps.store.get(keys.user(userId))
+    if (user === null) return 'gone'
+    const ended = (await unendedSessions(deps, user.value)).filter((session) => session.id !== keep)
+    const { puts, deletes } = endings(deps, ended, 'logged_out')
+    const { next, denials } = keep === null ? nextGeneration(deps, user.value) : { next: user.value, denials: [] }
+    // Writing the user makes a login under way decide again.
+    const sessions = next.sessions.filter(({ id }) => id === keep)
+    const isWon = await deps.store.commit({
+      checks: [user],
+      puts: [put(keys.user(userId), { ...next, sessions }, null), ...puts, ...denials],
+      deletes,
+    })
+    if (!isWon) return null
+    recordEnds(deps, ended, 'logged_out', caller)
+    return 'ended'
+  })
+}
+
+/** The user one generation on: every access token issued until now is dead. */
+export function nextGeneration(deps: Deps, user: User): { next: User; denials: Put[] } {
+  const generation = user.generation + 1
+  return { next: { ...user, generation }, denials: [denyBelow(deps, user.id, generation)] }
+}
+
+function newSession({ config, clock }: Deps, user: User, { transport, remember }: SessionWish, caller: Caller): Session {
+  const now = clock()
+  return {
+    kind: 'live',
+    id: newId(),
+    userId: user.id,
+    secret: newId(),
+    transport,
+    remember,
+    generation: user.generation,
+    counter: 0,
+    confirmed: true,
+    spentAt: [],
+    createdAt: now,
+    lastUsedAt: now,
+    idleMs: remember ? config.REMEMBER_IDLE : config.SESSION_IDLE,
+    absoluteAt: now + (remember ? config.REMEMBER_ABSOLUTE : config.SESSION_ABSOLUTE),
+    ip: caller.ip,
+    userAgent: caller.userAgent,
+  }
+}
+
+/** The list of sessions with room for one more, and which live ones must go for it. */
+async function makeRoom(deps: Deps, user: User): Promise<{ refs: readonly SessionRef[]; evicted: Session[] }> {
+  const { SESSION_MAX: max } = deps.config
+  if (user.sessions.length < max) return { refs: user.sessions, evicted: [] }
+  const alive = await liveSessions(deps, user)
+  const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))
+  const kept = new Set(alive.slice(evicted.length).map(({ id }) => id))
+  return { refs: user.sessions.filter(({ id }) => kept.has(id)), evicted }
+}

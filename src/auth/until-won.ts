@@ -1,0 +1,14 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { Busy } from './hashing.ts'
+
+const TRIES = 200
+
+/** Runs a read-decide-commit until it wins its race; each try (null: lost) decides again on fresh data. Busy after many. */
+export async function untilWon<T>(attempt: () => Promise<T | null>): Promise<T> {
+  for (let lost = 0; lost < TRIES; lost += 1) {
+    const result = await attempt()
+    if (result !== null) return result
+    if (lost > 2) await wait(Math.random() * Math.min(lost, 20))
+  }
+  throw new Busy()
+}

@@ -1,0 +1,19 @@
+import type { Hashing } from './auth/hashing.ts'
+import type { Keyring } from './auth/keyring.ts'
+import type { Config } from './config.ts'
+import type { AuthKeys } from './domain/auth-secret.ts'
+import type { RecordEvent } from './events.ts'
+import type { Store } from './store/store.ts'
+
+/** What use cases and routes may use; made once in main.ts or in a test. */
+export interface Deps {
+  readonly config: Config
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly hashing: Hashing
+  /** The keys derived from AUTH_SECRET. */
+  readonly authKeys: AuthKeys
+  /** Now, in ms since the epoch. */
+  readonly clock: () => number
+  readonly record: RecordEvent
+}

@@ -1,0 +1,32 @@
+import { commonPasswords } from './common-passwords.ts'
+
+export type PasswordRule = 'too_short' | 'too_long' | 'too_common' | 'too_similar'
+
+export interface BrokenRule {
+  readonly rule: PasswordRule
+  readonly message: string
+}
+
+export const PASSWORD_MAX_LENGTH = 256
+const SERVICE_NAME = 'latchkey'
+
+/** The form in which a password is judged and hashed: NFC, so that one password typed on two keyboards is one password. */
+export function normalisePassword(password: string): string {
+  return password.normalize('NFC')
+}
+
+/**
+ * The rules of NIST SP 800-63B-4 section 3.1.1.2 that a new password breaks, none if it is acceptable. Length counts
+ * code points; anything Unicode has goes; whole passwords are compared, ignoring case.
+ */
+export function judgePassword(password: string, email: string, minLength: number): BrokenRule[] {
+  const length = [...normalisePassword(password)].length
+  const folded = normalisePassword(password).toLowerCase()
+  const forbidden = [email, email.slice(0, email.lastIndexOf('@')), SERVICE_NAME]
+  const broken: BrokenRule[] = []
+  if (length < minLength) broken.push({ rule: 'too_short', message: `Use at least ${minLength} characters.` })
+  if (length > PASSWORD_MAX_LENGTH) broken.push({ rule: 'too_long', message: `Use at most ${PASSWORD_MAX_LENGTH} characters.` })
+  if (commonPasswords.has(folded)) broken.push({ rule: 'too_common', message: 'This is one of the most used passwords.' })
+  if (forbidden.includes(folded)) broken.push({ rule: 'too_similar', message: 'Do not use your e-mail address or the name of this service.' })
+  return broken
+}

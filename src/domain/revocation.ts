@@ -1,0 +1,27 @@
+import type { AccessClaims } from './access-token.ts'
+
+// The denylist: what must be remembered of a revocation, and for how long, so that no access token it concerns is accepted again.
+
+/** Seconds by which an expired token may be late, against skewed clocks. */
+export const LEEWAY_MS = 10_000
+
+/** How much longer than the tokens it denies an entry lives. */
+const MARGIN_MS = 60_000
+
+/** What the store said when asked for the three entries that could deny a token. */
+export interface Denials {
+  readonly token: boolean
+  readonly session: boolean
+  /** The lowest generation still accepted, where the store remembers one. */
+  readonly generation: number | null
+}
+
+/** Until when a denial made at `now` must be remembered: past the death of every token issued until now. */
+export function deniedUntil(now: number, accessTtlMs: number): number {
+  return now + accessTtlMs + LEEWAY_MS + MARGIN_MS
+}
+
+/** Whether these denials concern this token. */
+export function isDenied(claims: Pick<AccessClaims, 'gen'>, denials: Denials): boolean {
+  return denials.token || denials.session || (denials.generation !== null && claims.gen < denials.generation)
+}

@@ -1,0 +1,61 @@
+import type { OverReason, Session, SessionRecord } from './session.ts'
+import { whyOver } from './session.ts'
+
+/** What a presented refresh token means for its session. */
+export type Rotation =
+  | { readonly kind: 'rotate'; readonly next: Session } // the current token, spent now
+  | { readonly kind: 'heal'; readonly next: Session } // a token from a write the store has lost: accepted
+  | { readonly kind: 'repeat'; readonly next: Session } // our last answer was lost, or another tab was first: give it again
+  | { readonly kind: 'reuse' } // a spent token came back too late: end the session, RFC 9700 section 4.14.2
+  | { readonly kind: 'over'; readonly reason: OverReason }
+
+/** How many lost rotations a heal backdates; a failover loses about a second of them. */
+const HEAL_SPAN = 32
+
+/**
+ * Decides what presenting the refresh token with `counter` does. Pure: all facts are arguments.
+ * The end of a session wins over everything, then the counters decide.
+ */
+export function decideRotation(record: SessionRecord, counter: number, now: number, graceMs: number): Rotation {
+  const over = whyOver(record, now)
+  if (over !== null) return { kind: 'over', reason: over }
+  const session = record as Session
+  if (counter > session.counter) return { kind: 'heal', next: spend(healed(session, counter, now), now, graceMs) }
+  if (counter === session.counter) return { kind: 'rotate', next: spend(session, now, graceMs) }
+  if (isAnswerLost(session, counter)) return { kind: 'repeat', next: touch(session, now, graceMs) }
+  if (isInGrace(session, counter, now, graceMs)) return { kind: 'repeat', next: session }
+  return { kind: 'reuse' }
+}
+
+/** The session after its current token has been spent at `now`: one counter on, not yet confirmed. */
+export function spend(session: Session, now: number, graceMs: number): Session {
+  const spentAt = [...session.spentAt.filter((at) => now - at < graceMs), now]
+  return { ...session, counter: session.counter + 1, confirmed: false, spentAt, lastUsedAt: now }
+}
+
+/** The session once an access token of its current rotation has been seen: its answer arrived. Null if that is no news. */
+export function confirm(record: SessionRecord, rotationCounter: number): Session | null {
+  if (record.kind === 'ended' || record.confirmed || record.counter !== rotationCounter) return null
+  return { ...record, confirmed: true }
+}
+
+function isAnswerLost(session: Session, counter: number): boolean {
+  return counter === session.counter - 1 && !session.confirmed
+}
+
+/** Counted from the token's own first use. */
+function isInGrace(session: Session, counter: number, now: number, graceMs: number): boolean {
+  const firstUsedAt = session.spentAt[session.spentAt.length - (session.counter - counter)]
+  return firstUsedAt !== undefined && now - firstUsedAt < graceMs
+}
+
+/** A repeat keeps the session from idling out, but only a late one is worth a write: 50 tabs at once cost one. */
+function touch(session: Session, now: number, graceMs: number): Session {
+  return now - session.lastUsedAt < graceMs ? session : { ...session, lastUsedAt: now }
+}
+
+/** The session as if it had never lost the rotations up to `counter`: when they were spent is unknown, so the grace starts now. */
+function healed(session: Session, counter: number, now: number): Session {
+  const lost = Math.min(counter - session.counter, HEAL_SPAN)
+  return { ...session, counter, spentAt: [...session.spentAt.slice(-HEAL_SPAN), ...Array<number>(lost).fill(now)] }
+}

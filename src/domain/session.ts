@@ -1,0 +1,86 @@
+// A session is one login on one device: who, since when, how long, and where its refresh tokens stand.
+
+export type Transport = 'body' | 'cookie'
+
+/** Why a session is over; `unknown` is said of a session this store has never held or no longer remembers. */
+export type OverReason =
+  | 'logged_out'
+  | 'revoked'
+  | 'idle_timeout'
+  | 'absolute_timeout'
+  | 'password_changed'
+  | 'token_reused'
+  | 'account_deleted'
+  | 'evicted'
+  | 'unknown'
+
+/** The reasons that somebody gave: all but the timeouts, which time gives, and `unknown`. */
+export type EndReason = Exclude<OverReason, 'idle_timeout' | 'absolute_timeout' | 'unknown'>
+
+/** Who is asking, as far as the edge could tell: shown in the device list and written in the log. */
+export interface Caller {
+  readonly ip: string
+  readonly userAgent: string
+  readonly requestId: string
+}
+
+/** A live session. Times are ms since the epoch. */
+export interface Session {
+  readonly kind: 'live'
+  readonly id: string
+  readonly userId: string
+  /** Random, part of every refresh token of the session; worth nothing without AUTH_SECRET. */
+  readonly secret: string
+  readonly transport: Transport
+  readonly remember: boolean
+  /** The user's generation the session belongs to. */
+  readonly generation: number
+  /** The counter of the current refresh token. */
+  readonly counter: number
+  /** Whether the client is known to have received the current refresh token. */
+  readonly confirmed: boolean
+  /** When the latest spent tokens were first used, oldest first; the last belongs to `counter - 1`. */
+  readonly spentAt: readonly number[]
+  readonly createdAt: number
+  readonly lastUsedAt: number
+  readonly idleMs: number
+  readonly absoluteAt: number
+  readonly ip: string
+  readonly userAgent: string
+}
+
+/** What is kept of a session that somebody ended: enough to say why to whoever still shows its token. */
+export interface EndedSession {
+  readonly kind: 'ended'
+  readonly id: string
+  readonly secret: string
+  readonly reason: EndReason
+  readonly endedAt: number
+}
+
+export type SessionRecord = Session | EndedSession
+
+export interface Timeouts {
+  readonly idleMs: number
+  readonly absoluteMs: number
+}
+
+/** When the session times out unless it is used before, and which of the two timeouts that is. */
+export function deadline(session: Session): { readonly at: number; readonly reason: 'idle_timeout' | 'absolute_timeout' } {
+  const idleAt = session.lastUsedAt + session.idleMs
+  return idleAt < session.absoluteAt
+    ? { at: idleAt, reason: 'idle_timeout' }
+    : { at: session.absoluteAt, reason: 'absolute_timeout' }
+}
+
+/** Why the session is over at `now`, or null while it is alive. */
+export function whyOver(record: SessionRecord, now: number): OverReason | null {
+  if (record.kind === 'ended') return record.reason
+  const { at, reason } = deadline(record)
+  return now < at ? null : reason
+}
+
+/** Until when the store remembers a session, ended or not: as long as one of its refresh tokens could still be shown. */
+export function rememberedUntil(session: Pick<Session, 'absoluteAt' | 'idleMs'>): number {
+  return session.absoluteAt + session.idleMs + 60_000
+}

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import type { JsonObject } from '../domain/merge-patch.ts'
+import type { SessionRecord } from '../domain/session.ts'
+import type { Key } from './store.ts'
+
+// Every key in the system and the type that lives there. All keys of a user carry the hash tag {user id},
+// so that whatever belongs together is committed together, on a Redis Cluster too.
+
+/** An account. Its sessions' ids are listed here; ended ones are weeded out when the list is full. */
+export interface User {
+  readonly id: string
+  readonly email: string
+  readonly emailKey: string
+  readonly passwordHash: string
+  readonly createdAt: number
+  readonly generation: number
+  readonly sessions: readonly SessionRef[]
+  readonly knownAddresses: readonly KnownAddress[]
+}
+
+export interface SessionRef {
+  readonly id: string
+  /** When the store forgets the session. */
+  readonly until: number
+}
+
+/** An address the owner has registered or logged in from: a stranger's failures elsewhere do not lock it out. */
+export interface KnownAddress {
+  readonly address: string
+  readonly seenAt: number
+}
+
+/** Which user an e-mail address belongs to; it counts only while that user exists. */
+export interface EmailClaim {
+  readonly userId: string
+}
+
+export const keys = {
+  /** Made once with the store: an instance that meets another one here has lost its store. */
+  identity: '{latchkey}:identity' as Key<string>,
+  /** All signing keys, encrypted under AUTH_SECRET. */
+  signingKeys: '{latchkey}:signing-keys' as Key<string>,
+  /** Written and deleted by the readiness check. */
+  probe: '{latchkey}:probe' as Key<number>,
+
+  email: (emailKey: string): Key<EmailClaim> => `{${digest(emailKey)}}:email`,
+  user: (userId: string): Key<User> => `{${userId}}:user`,
+  preferences: (userId: string): Key<JsonObject> => `{${userId}}:preferences`,
+  session: (userId: string, sessionId: string): Key<SessionRecord> => `{${userId}}:session:${sessionId}`,
+  sessionData: (userId: string, sessionId: string): Key<JsonObject> => `{${userId}}:session-data:${sessionId}`,
+
+  deniedToken: (userId: string, tokenId: string): Key<true> => `{${userId}}:denied-token:${tokenId}`,
+  deniedSession: (userId: string, sessionId: string): Key<true> => `{${userId}}:denied-session:${sessionId}`,
+  /** The lowest generation still accepted. */
+  deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

@@ -1,0 +1,108 @@
+import { Cluster, Redis } from 'ioredis'
+
+/** Where Redis is, from a `redis:`, `rediss:`, `redis+sentinel:` or `redis+cluster:` URL (`rediss+…` for TLS). */
+export interface RedisAddress {
+  readonly kind: 'standalone' | 'sentinel' | 'cluster'
+  readonly tls: boolean
+  readonly hosts: readonly { readonly host: string; readonly port: number }[]
+  readonly username?: string
+  readonly password?: string
+  readonly db: number
+  /** The name of the primary that the sentinels watch. */
+  readonly name: string
+}
+
+const KINDS = { '': 'standalone', '+sentinel': 'sentinel', '+cluster': 'cluster' } as const
+const URL_FORM = /^redis(s?)(\+sentinel|\+cluster|):\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#]+)(?:\/([^/?#]*))?$/
+
+/** Reads a REDIS_URL; null if it is none. */
+export function readRedisUrl(url: string): RedisAddress | null {
+  const [, tls, suffix, username, password, hosts, path = ''] = URL_FORM.exec(url) ?? []
+  if (hosts === undefined) return null
+  const kind = KINDS[suffix as keyof typeof KINDS]
+  const defaultPort = kind === 'sentinel' ? 26379 : 6379
+  const parsed = hosts.split(',').map((host) => readHost(host, defaultPort))
+  if (parsed.includes(null) || (kind === 'standalone' && (parsed.length !== 1 || !/^\d*$/.test(path)))) return null
+  if (kind === 'sentinel' && path === '') return null
+  return {
+    kind,
+    tls: tls === 's',
+    hosts: parsed as { host: string; port: number }[],
+    ...(username ? { username: decodeURIComponent(username) } : {}),
+    ...(password ? { password: decodeURIComponent(password) } : {}),
+    db: kind === 'standalone' ? Number(path) : 0,
+    name: kind === 'sentinel' ? path : '',
+  }
+}
+
+function readHost(text: string, defaultPort: number): { host: string; port: number } | null {
+  const [, ipv6, name, port] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = ipv6 ?? name
+  return host === undefined ? null : { host, port: port === undefined ? defaultPort : Number(port) }
+}
+
+/** No command waits longer for its answer; a request needs two or three. */
+const COMMAND_TIMEOUT_MS = 300
+
+/**
+ * Connects, in the background and for ever: commands fail at once while there is no connection and within
+ * COMMAND_TIMEOUT_MS when the server is silent; nothing is queued, nothing is sent twice.
+ */
+export function connectRedis(address: RedisAddress, onError: (error: Error) => void): Redis | Cluster {
+  const client = makeClient(address)
+  client.on('error', onError)
+  let closing = false
+  const disconnect = client.disconnect.bind(client)
+  client.disconnect = (...args: []) => {
+    closing = true
+    disconnect(...args)
+  }
+  client.on('end', () => {
+    if (!closing) setTimeout(() => void client.connect().catch(onError), backOff(5)).unref()
+  })
+  return client
+}
+
+function makeClient(address: RedisAddress): Redis | Cluster {
+  const options = connectionOptions(address)
+  if (address.kind === 'standalone') return new Redis({ ...options, ...address.hosts[0], db: address.db })
+  if (address.kind === 'sentinel') return new Redis({ ...options, ...sentinelOptions(address) })
+  return new Cluster([...address.hosts], {
+    redisOptions: options,
+    enableOfflineQueue: false,
+    slotsRefreshTimeout: 1000,
+    slotsRefreshInterval: 5000,
+    clusterRetryStrategy: backOff,
+  })
+}
+
+function connectionOptions(address: RedisAddress) {
+  return {
+    ...(address.username === undefined ? {} : { username: address.username }),
+    ...(address.password === undefined ? {} : { password: address.password }),
+    ...(address.tls ? { tls: {} } : {}),
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 1000,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: 2000,
+    retryStrategy: backOff,
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // the primary has moved: look for it again
+  }
+}
+
+function sentinelOptions(address: RedisAddress) {
+  return {
+    sentinels: [...address.hosts],
+    name: address.name,
+    sentinelRetryStrategy: backOff,
+    enableTLSForSentinelMode: address.tls,
+    ...(address.tls ? { sentinelTLS: {} } : {}),
+  }
+}
+
+/** 50 ms, 100 ms, … at most one second, for ever. */
+function backOff(attempt: number): number {
+  return Math.min(50 * 2 ** Math.min(attempt - 1, 5), 1000)
+}

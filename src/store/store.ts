@@ -1,0 +1,68 @@
+// The store port: a small key-value store with optimistic commits. Absence is a value, a lost race is a value, failure is an error.
+
+/** A key and the type that lives under it; made only in keys.ts. All keys with the same `{tag}` can be committed together. */
+export type Key<T> = string & { readonly holds?: T }
+
+/** What was read, and the version that a later commit can check. */
+export interface Entry<T> {
+  readonly key: Key<T>
+  readonly value: T
+  readonly version: string
+}
+
+/** A commit goes through only if the key is still at this version; null: only if it is absent. An entry is a check of itself. */
+export interface Check {
+  readonly key: string
+  readonly version: string | null
+}
+
+/** A value to write, and when it vanishes by itself (ms since the epoch; null: never). */
+export interface Put {
+  readonly key: string
+  readonly value: unknown
+  readonly expiresAt: number | null
+}
+
+/** Keys of one tag, changed together or not at all. */
+export interface Commit {
+  readonly checks: readonly Check[]
+  readonly puts: readonly Put[]
+  readonly deletes: readonly string[]
+}
+
+/** Every method rejects with StoreUnavailable, and nothing else, when the store failed or its answer is in doubt. */
+export interface Store {
+  /** Null: absent or expired. */
+  get<T>(key: Key<T>): Promise<Entry<T> | null>
+  /** The entries in the order of the keys; in one round trip where the keys share a tag. */
+  getMany<const K extends readonly Key<unknown>[]>(keys: K): Promise<Entries<K>>
+  /** False: a check lost, nothing was written. True: all of it is written, as durably as the store does it. */
+  commit(commit: Commit): Promise<boolean>
+  /** What keeps the store from being relied on, in words for an operator; empty: nothing. Never rejects. */
+  faults(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+export type Entries<K extends readonly Key<unknown>[]> = {
+  -readonly [I in keyof K]: K[I] extends Key<infer T> ? Entry<T> | null : never
+}
+
+/** The store failed or its answer is in doubt: the caller says 503, never yes and never no. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+/** A typed put. */
+export function put<T>(key: Key<T>, value: NoInfer<T>, expiresAt: number | null): Put {
+  return { key, value, expiresAt }
+}
+
+/** A check that nothing lives under the key. */
+export function absent(key: string): Check {
+  return { key, version: null }
+}
+
+/** A check that the key is as it was read. */
+export function unchanged(key: string, entry: Entry<unknown> | null): Check {
+  return { key, version: entry?.version ?? null }
+}
