@@ -2,7 +2,7 @@ import type { Deps } from '../deps.ts'
 import type { Email } from '../domain/email.ts'
 import type { BrokenRule } from '../domain/password.ts'
 import { judgePassword, normalisePassword } from '../domain/password.ts'
-import type { Caller, Session } from '../domain/session.ts'
+import type { Caller, Session, Transport } from '../domain/session.ts'
 import type { KnownAddress, User } from '../store/keys.ts'
 import { keys } from '../store/keys.ts'
 import type { Entry } from '../store/store.ts'
@@ -28,6 +28,11 @@ export type Registered =
 export type Authenticated =
   | { readonly kind: 'ok'; readonly user: User; readonly session: Session }
   | { readonly kind: 'wrong'; readonly user: User | null }
+
+export type Removed =
+  | { readonly kind: 'ok'; readonly transport: Transport }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'over' }
 
 /** How long a user lives whose registration has not come to its end. */
 const PENDING_MS = 60_000
@@ -83,6 +88,11 @@ export async function authenticate(
   return { kind: 'ok', user: found.value, session }
 }
 
+/** The account of a user; null if it is gone. */
+export async function readUser({ store }: Deps, userId: string): Promise<User | null> {
+  return (await store.get(keys.user(userId)))?.value ?? null
+}
+
 /** Whether the owner of the account has lately registered or logged in from this address. */
 export function isKnownAddress({ clock }: Deps, user: User | null, address: string): boolean {
   return user?.knownAddresses.some((known) => known.address === address && clock() - known.seenAt < ADDRESS_KNOWN_MS) ?? false
@@ -91,28 +101,29 @@ export function isKnownAddress({ clock }: Deps, user: User | null, address: stri
 /** Removes the account with all its sessions and data, and denies its access tokens, in one step. */
 export async function removeAccount(
   deps: Deps,
-  { userId }: Self,
+  { userId, sessionId }: Self,
   password: string,
   caller: Caller,
-): Promise<'removed' | 'wrong' | 'gone'> {
+): Promise<Removed> {
   const { store, record } = deps
   const isRight = passwordCheck(deps, password)
   const removed = await untilWon(async () => {
     const user = await store.get(keys.user(userId))
-    if (user === null) return 'gone'
-    if (!(await isRight(user.value.passwordHash))) return 'wrong'
+    if (user === null) return { kind: 'over' } as const
+    if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' } as const
     const sessions = await unendedSessions(deps, user.value)
     const { puts, deletes } = endings(deps, sessions, 'account_deleted')
     const { denials } = nextGeneration(deps, user.value)
     const gone = [keys.user(userId), keys.preferences(userId), ...deletes]
     if (!(await store.commit({ checks: [user], puts: [...denials, ...puts], deletes: gone }))) return null
     recordEnds(deps, sessions, 'account_deleted', caller)
-    return user.value
+    const transport = sessions.find(({ id }) => id === sessionId)?.transport ?? 'body'
+    return { kind: 'ok', user: user.value, transport } as const
   })
-  if (removed === 'gone' || removed === 'wrong') return removed
+  if (removed.kind !== 'ok') return removed
   record('account.deleted', { user_id: userId }, caller)
-  await releaseAddress(deps, removed)
-  return 'removed'
+  await releaseAddress(deps, removed.user)
+  return removed
 }
 
 function newUser({ clock }: Deps, email: Email, passwordHash: string, caller: Caller): User {

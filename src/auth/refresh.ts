@@ -26,12 +26,13 @@ export async function refresh(deps: Deps, claim: RefreshClaim, caller: Caller): 
   })
 }
 
-/** The session of a token that a refresh would accept now; null for any other. Changes nothing. */
-export async function acceptedSession(deps: Deps, claim: RefreshClaim): Promise<Session | null> {
+/** Why a refresh with this token would be refused now; null: it would be accepted. Changes nothing. */
+export async function whyRefused(deps: Deps, claim: RefreshClaim): Promise<OverReason | null> {
   const entry = await readSession(deps, claim)
-  if (entry === null) return null
-  const { kind } = judge(deps, entry, claim)
-  return kind === 'over' || kind === 'reuse' ? null : (entry.value as Session)
+  if (entry === null) return 'unknown'
+  const rotation = judge(deps, entry, claim)
+  if (rotation.kind === 'over') return rotation.reason
+  return rotation.kind === 'reuse' ? 'token_reused' : null
 }
 
 /** The record of the session that the token belongs to; null if there is none or the token is not of its making. */

@@ -62,25 +62,24 @@ export async function unendedSessions({ store }: Deps, { id, sessions }: User): 
   return entries.flatMap((entry) => (entry?.value.kind === 'live' ? [entry.value] : []))
 }
 
-/** Ends one session: from now on its tokens are refused, whether or not the store remembers it. Says whether it was alive. */
-export async function endSession(
-  deps: Deps,
-  { userId, sessionId, reason }: { userId: string; sessionId: string; reason: EndReason },
-  caller: Caller,
-): Promise<boolean> {
+/** Which session is to end, and why. `isVouched`: a verified token vouches for it, even if the store has lost it. */
+export interface Ending extends Self {
+  readonly reason: EndReason
+  readonly isVouched: boolean
+}
+
+/** Ends one session: from now on its tokens are refused. Says whether it was alive. */
+export async function endSession(deps: Deps, { userId, sessionId, reason, isVouched }: Ending, caller: Caller): Promise<boolean> {
   const key = keys.session(userId, sessionId)
   return untilWon(async () => {
     const entry = await deps.store.get(key)
-    if (entry?.value.kind === 'ended') return false
+    if (entry?.value.kind === 'ended' || (entry === null && !isVouched)) return false
     const sessions = entry ? [entry.value] : []
     const { puts, deletes } = endings(deps, sessions, reason)
-    const denial = denySession(deps, userId, sessionId)
-    const isWon = await deps.store.commit({
-      checks: [entry ?? absent(key)],
-      puts: entry ? puts : [denial],
-      deletes: [...deletes, keys.sessionData(userId, sessionId)],
-    })
-    if (!isWon) return null
+    const commit = entry
+      ? { checks: [entry], puts, deletes }
+      : { checks: [absent(key)], puts: [denySession(deps, userId, sessionId)], deletes: [keys.sessionData(userId, sessionId)] }
+    if (!(await deps.store.commit(commit))) return null
     recordEnds(deps, sessions, reason, caller)
     return sessions.some((session) => whyOver(session, deps.clock()) === null)
   })

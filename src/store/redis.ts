@@ -104,7 +104,11 @@ function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
 /** On a Cluster a command reaches one slot only: the keys are read tag by tag, at once. */
 function byTag(read: (names: readonly string[]) => Promise<(string | null)[]>) {
   return async (names: readonly string[]): Promise<(string | null)[]> => {
-    const groups = Map.groupBy(names, (name) => name.slice(0, name.indexOf('}')))
+    const groups = new Map<string, string[]>()
+    for (const name of names) {
+      const tag = name.slice(0, name.indexOf('}'))
+      groups.set(tag, [...(groups.get(tag) ?? []), name])
+    }
     const found = new Map<string, string | null>()
     await Promise.all(
       [...groups.values()].map(async (group) => {

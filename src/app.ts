@@ -1,0 +1,109 @@
+import cors from '@fastify/cors'
+import Fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Cluster, Redis } from 'ioredis'
+import { randomBytes } from 'node:crypto'
+import type { Deps } from './deps.ts'
+import { closeSilentConnections } from './drain.ts'
+import type { App } from './plugins/app.ts'
+import { readBearerTokens } from './plugins/bearer.ts'
+import { makeCrossSiteCheck } from './plugins/cross-site.ts'
+import { serveDocs } from './plugins/docs.ts'
+import { answerErrors, answerFrameworkError, answerParserError } from './plugins/errors.ts'
+import { setSecurityHeaders } from './plugins/headers.ts'
+import { acceptJson } from './plugins/json-body.ts'
+import { makeLimits } from './plugins/limits.ts'
+import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
+import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
+import { documentRoutes } from './routes/documents.ts'
+import type { Edge } from './routes/edge.ts'
+import { healthRoutes } from './routes/health.ts'
+import { jwksRoute } from './routes/jwks.ts'
+import { loginRoute } from './routes/login.ts'
+import { logoutRoute } from './routes/logout.ts'
+import { meRoutes } from './routes/me.ts'
+import { passwordRoute } from './routes/password.ts'
+import { refreshRoute } from './routes/refresh.ts'
+import { registerRoute } from './routes/register.ts'
+import { sessionRoutes } from './routes/sessions.ts'
+import { verifyRoute } from './routes/verify.ts'
+
+export interface AppOptions {
+  readonly logger: FastifyBaseLogger
+  /** Where limits are counted over all instances; null: in this process. */
+  readonly redis: Redis | Cluster | null
+  readonly isDraining: () => boolean
+}
+
+const BODY_LIMIT = 32 * 1024
+const MAX_HEADER_BYTES = 16 * 1024
+const REQUEST_TIMEOUT_MS = 10_000
+
+/** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
+export async function buildApp(deps: Deps, { logger, redis, isDraining }: AppOptions): Promise<App> {
+  const app = makeServer(deps, logger)
+  answerErrors(app)
+  setSecurityHeaders(app, isDraining)
+  closeSilentConnections(app)
+  acceptJson(app)
+  if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
+
+  const limits = await makeLimits(app, deps, redis)
+  const bearer = await readBearerTokens(app, deps)
+  const edge: Edge = { deps, limits, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
+  answerUnknownRoutes(app, limits.perAddress('api'))
+
+  verifyRoute(app, edge)
+  jwksRoute(app, edge)
+  healthRoutes(app, edge, isDraining)
+  sessionRoutes(app, edge)
+  documentRoutes(app, edge)
+  serveDocs(app)
+  await app.register(async (scope) => {
+    const cookie = await makeRefreshCookie(scope, deps)
+    for (const add of [registerRoute, loginRoute, refreshRoute, logoutRoute, passwordRoute, meRoutes]) {
+      add(scope as App, { ...edge, cookie })
+    }
+  })
+  await app.ready()
+  return app
+}
+
+function makeServer({ config }: Deps, logger: FastifyBaseLogger): App {
+  const instance = randomBytes(4).toString('hex')
+  let requests = 0
+  return Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => `${instance}-${(requests += 1).toString(36)}`,
+    trustProxy: config.TRUST_PROXY.length > 0 ? [...config.TRUST_PROXY] : false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: 65_000,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1000 },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 500 },
+    clientErrorHandler: (error, socket) => answerParserError(error, socket),
+    frameworkErrors: answerFrameworkError as never,
+  })
+    .setValidatorCompiler(validatorCompiler)
+    .setSerializerCompiler(serializerCompiler)
+    .withTypeProvider<ZodTypeProvider>() as App
+}
+
+/** CORS by exact list: for these origins, with credentials, and for no others. */
+async function allowOrigins(app: App, origins: readonly string[]): Promise<void> {
+  await app.register(cors, {
+    origin: [...origins],
+    credentials: true,
+    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'If-Match'],
+    exposedHeaders: ['ETag', 'Retry-After', 'WWW-Authenticate'],
+    maxAge: 600,
+    strictPreflight: false,
+  })
+}

@@ -1,0 +1,39 @@
+import type { Logger } from 'pino'
+import pino from 'pino'
+import type { RecordEvent } from './events.ts'
+
+// What may be said of an error: a driver's error can carry the command with keys and values, so its other members stay out.
+interface LoggedError {
+  readonly type: string
+  readonly message: string
+  readonly stack?: string | undefined
+  readonly cause?: LoggedError
+}
+
+function describe(error: unknown): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an error' }
+  const cause = error.cause === undefined ? {} : { cause: describe(error.cause) }
+  return { type: error.name, message: error.message, stack: error.stack, ...cause }
+}
+
+/** JSON lines on standard output. Secrets are kept out by what is logged; the redaction is the second wall. */
+export function makeLogger(level: string): Logger {
+  return pino({
+    level,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    base: { service: 'latchkey', pid: process.pid },
+    serializers: { err: describe, req: () => undefined, res: () => undefined },
+    redact: {
+      paths: ['authorization', 'cookie', 'password', 'token', 'secret'].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+      censor: '[redacted]',
+    },
+  })
+}
+
+/** Writes security events as log lines: `event`, its fields, and who asked. */
+export function makeRecorder(logger: Logger): RecordEvent {
+  return (event, fields, caller) => {
+    const who = caller === null ? {} : { ip: caller.ip, user_agent: caller.userAgent, request_id: caller.requestId }
+    logger.info({ event, ...fields, ...who })
+  }
+}

@@ -1,0 +1,99 @@
+import { availableParallelism } from 'node:os'
+import type { Cluster, Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { buildApp } from './app.ts'
+import { keepAuthSecret } from './auth-secret-file.ts'
+import { makeHashing } from './auth/hashing.ts'
+import type { Keyring } from './auth/keyring.ts'
+import { openKeyring } from './auth/keyring.ts'
+import type { Config } from './config.ts'
+import { InvalidConfig, readConfig } from './config.ts'
+import type { AuthKeys } from './domain/auth-secret.ts'
+import { deriveAuthKey } from './domain/auth-secret.ts'
+import { makeDrain } from './drain.ts'
+import { makeLogger, makeRecorder } from './log.ts'
+import { connectRedis } from './store/redis-client.ts'
+import { openRedis } from './store/redis.ts'
+import { openLmdb } from './store/lmdb.ts'
+import type { Store } from './store/store.ts'
+
+/** How long the process goes on serving after SIGTERM, so that balancers notice. */
+const NOTICE_MS = 3000
+const GIVE_UP_MS = 9000
+const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
+
+interface Home {
+  readonly config: Config
+  readonly logger: Logger
+  readonly store: Store
+  readonly redis: Redis | Cluster | null
+  readonly authKeys: AuthKeys
+  readonly keyring: Keyring
+}
+
+async function openHome(): Promise<Home> {
+  const config = readConfig(process.env)
+  const logger = makeLogger(config.LOG_LEVEL)
+  const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, reportOnce(logger)) : null
+  const store = redis ? openRedis(redis, Date.now) : await openLmdb({ dir: config.DATA_DIR, clock: Date.now })
+  const secrets = config.AUTH_SECRET.length > 0 ? config.AUTH_SECRET : [await keepAuthSecret(config.DATA_DIR)]
+  const authKeys = secrets.map(deriveAuthKey) as unknown as AuthKeys
+  const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
+  const keyring = openKeyring({ store, authKeys, policy, clock: Date.now, record: makeRecorder(logger) })
+  return { config, logger, store, redis, authKeys, keyring }
+}
+
+async function serve(): Promise<void> {
+  const { config, logger, store, redis, authKeys, keyring } = await openHome()
+  const hashing = makeHashing({
+    memoryKib: config.ARGON2_MEMORY_KIB,
+    passes: config.ARGON2_PASSES,
+    lanes: config.ARGON2_LANES,
+    processors: Math.min(availableParallelism(), THREADS),
+  })
+  const deps = { config, store, keyring, hashing, authKeys, clock: Date.now, record: makeRecorder(logger) }
+  const { isDraining, drain } = makeDrain()
+  const app = await buildApp(deps, { logger, redis, isDraining })
+
+  async function stop(noticeMs: number): Promise<void> {
+    if (isDraining()) return
+    setTimeout(() => process.exit(1), GIVE_UP_MS).unref()
+    logger.info('stopping')
+    await drain(app, noticeMs)
+    keyring.close()
+    await store.close()
+    logger.info('stopped')
+    process.exit(0)
+  }
+  process.on('SIGTERM', () => void stop(NOTICE_MS))
+  process.on('SIGINT', () => void stop(0))
+
+  await app.listen({ host: config.HOST, port: config.PORT })
+}
+
+async function rotateKeys(): Promise<void> {
+  const { keyring, store } = await openHome()
+  await keyring.rotate()
+  keyring.close()
+  await store.close()
+}
+
+/** A store that is away says so once, and once more when what it says changes. */
+function reportOnce(logger: Logger): (error: Error) => void {
+  let said = ''
+  return (error) => {
+    if (error.message !== said) logger.warn({ err: error }, 'Redis connection')
+    said = error.message
+  }
+}
+
+const commands: Record<string, () => Promise<void>> = { serve, 'rotate-keys': rotateKeys }
+const command = commands[process.argv[2] ?? 'serve']
+
+try {
+  if (command === undefined) throw new InvalidConfig(`Usage: main.js [${Object.keys(commands).join(' | ')}]`)
+  await command()
+} catch (error) {
+  process.stderr.write(`${error instanceof InvalidConfig ? error.message : String((error as Error).stack)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,104 @@
+import fastifyJwt from '@fastify/jwt'
+import type { FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { Admission } from '../auth/access.ts'
+import { admit } from '../auth/access.ts'
+import type { VerifiedToken } from '../auth/claims-cache.ts'
+import { makeClaimsCache, verifiedToken } from '../auth/claims-cache.ts'
+import { confirmRotation } from '../auth/refresh.ts'
+import { issuerOf } from '../auth/tokens.ts'
+import type { Deps } from '../deps.ts'
+import { isCompactJws, readClaims } from '../domain/access-token.ts'
+import type { ProblemCode } from '../problems.ts'
+import { Problem } from '../problems.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import type { App } from './app.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The access token of a request behind `requireToken`. */
+    token: VerifiedToken
+  }
+}
+
+export interface Bearer {
+  /** An onRequest hook: lets only live access tokens pass, and leaves them in `request.token`. */
+  readonly requireToken: onRequestHookHandler
+  /** The request's access token if its signature and claims are ours, expired or not, revoked or not. Refuses anything else. */
+  readonly identify: (request: FastifyRequest) => Promise<VerifiedToken>
+}
+
+const CACHED_TOKENS = 10_000
+const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = { expired: 'token_expired', revoked: 'token_revoked' }
+
+/** Reads access tokens from the Authorization header and from nowhere else, RFC 6750 section 2.1. */
+export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
+  const { config, keyring } = deps
+  const cache = makeClaimsCache(CACHED_TOKENS)
+  const issuer = issuerOf(deps)
+  // The library checks form, algorithm, type and signature; time and revocation are judged at each request, by us.
+  await app.register(fastifyJwt, {
+    secret: (_request: FastifyRequest, token: unknown) => publicKey((token as { header: { kid: unknown } }).header.kid),
+    decode: { complete: true },
+    verify: { algorithms: [config.JWT_ALG], checkTyp: 'at+jwt', ignoreExpiration: true, extractToken, cache: false },
+  } as Parameters<typeof fastifyJwt>[1])
+  app.decorateRequest('token', null as never)
+
+  async function publicKey(kid: unknown): Promise<string> {
+    const key = keyring.find(kid)
+    if (key?.alg !== config.JWT_ALG) throw new Problem('token_invalid')
+    return key.publicPem
+  }
+
+  async function verify(request: FastifyRequest, header: string): Promise<VerifiedToken> {
+    const identity = keyring.identity()
+    if (identity === null) throw new StoreUnavailable('the signing keys are not loaded yet')
+    const payload: unknown = await request.jwtVerify().catch(() => null)
+    const claims = readClaims(payload, issuer)
+    if (claims === null) throw new Problem('token_invalid')
+    const token = verifiedToken(claims, identity)
+    cache.set(header, token)
+    if (claims.rtc > 0) confirmRotation(deps, claims).catch(() => {}) // losing it is harmless
+    return token
+  }
+
+  async function identify(request: FastifyRequest): Promise<VerifiedToken> {
+    const header = authorization(request)
+    const token = cache.get(header)
+    return token !== undefined && token.identity === keyring.identity() ? token : verify(request, header)
+  }
+
+  async function check(request: FastifyRequest): Promise<void> {
+    const token = await identify(request)
+    const admission = await admit(deps, token)
+    if (admission !== 'alive') throw new Problem(REFUSALS[admission])
+    request.token = token
+  }
+
+  return {
+    identify,
+    requireToken: (request, _reply, done) => void check(request).then(() => done(), done),
+  }
+}
+
+/** The one Authorization header, if it is a Bearer's. Two of them are refused, never the first one taken. */
+function authorization({ raw }: FastifyRequest): string {
+  const header = raw.headers.authorization
+  if (header === undefined || !/^bearer( |$)/i.test(header)) throw new Problem('no_token')
+  if (countHeaders(raw.rawHeaders, 'authorization') > 1) throw new Problem('token_invalid')
+  return header
+}
+
+function countHeaders(rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let place = 0; place < rawHeaders.length; place += 2) {
+    const candidate = rawHeaders[place] as string
+    if (candidate.length === name.length && candidate.toLowerCase() === name) count += 1
+  }
+  return count
+}
+
+function extractToken({ headers }: FastifyRequest): string {
+  const text = headers.authorization?.slice('bearer '.length) ?? ''
+  if (!isCompactJws(text)) throw new Problem('token_invalid')
+  return text
+}

@@ -1,0 +1,81 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import type { Socket } from 'node:net'
+import { Busy } from '../auth/hashing.ts'
+import type { ProblemCode } from '../problems.ts'
+import { Problem, challengeOf, problemDocument, statusOf } from '../problems.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import type { App } from './app.ts'
+
+const RETRY_AFTER_S = 1
+
+/** Answers every error as problem+json; what nobody expected is logged and answered `internal`. */
+export function answerErrors(app: App): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    sendProblem(reply, problemOf(error), request, error)
+  })
+}
+
+/** Answers one error outside the reach of the error handler (a URL that cannot be decoded). */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, problemOf(error), request, error)
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem, request: FastifyRequest, cause: Error): void {
+  const status = statusOf(problem.code)
+  const { retryAfter, allow } = problem.details
+  if (status >= 500) request.log[status === 500 ? 'error' : 'warn']({ err: cause, code: problem.code }, 'request failed')
+  const challenge = challengeOf(problem.code)
+  if (challenge !== null) void reply.header('www-authenticate', challenge)
+  if (retryAfter !== undefined || status === 503) void reply.header('retry-after', retryAfter ?? RETRY_AFTER_S)
+  if (allow !== undefined) void reply.header('allow', allow.join(', '))
+  void reply
+    .code(status)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problemDocument(problem))
+}
+
+function problemOf(error: FastifyError): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof StoreUnavailable) return new Problem('store_unavailable')
+  if (error instanceof Busy) return new Problem('busy')
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    return new Problem('bad_request', { errors: error.validation.slice(0, 10).flatMap(fieldErrors) })
+  }
+  const { statusCode = 500 } = error
+  if (statusCode === 413) return new Problem('too_large')
+  if (statusCode === 415) return new Problem('unsupported_media_type')
+  return new Problem(statusCode >= 400 && statusCode < 500 ? 'bad_request' : 'internal')
+}
+
+const NAME_LENGTH = 64
+
+function fieldErrors(error: ZodFastifySchemaValidationError): { path: string; message: string }[] {
+  const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
+  if (error.keyword !== 'unrecognized_keys') return [{ path, message: error.message ?? 'is not acceptable' }]
+  const names = (error.params as { keys?: string[] }).keys ?? []
+  return names.slice(0, 10).map((name) => ({ path: name.slice(0, NAME_LENGTH), message: 'is not a field of this request' }))
+}
+
+const PARSER_PROBLEMS: Record<string, ProblemCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+const REASONS: Record<number, string> = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }
+
+/** Answers what the HTTP parser refuses, and closes the connection. */
+export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const code = PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request'
+  const body = JSON.stringify(problemDocument(new Problem(code)))
+  const status = statusOf(code)
+  socket.end(
+    `HTTP/1.1 ${status} ${REASONS[status]}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n` +
+      `x-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,108 @@
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import { createHash } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { Cluster, Redis } from 'ioredis'
+import { isKnownAddress } from '../auth/accounts.ts'
+import type { Limit } from '../config.ts'
+import type { Deps } from '../deps.ts'
+import { Problem } from '../problems.ts'
+import type { User } from '../store/keys.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import type { App } from './app.ts'
+import { callerOf } from './app.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The account whose password is being tried, hashed. */
+    triedAccount: string
+  }
+}
+
+/** The limit of requests from an address that a route counts against. */
+export type LimitName = 'register' | 'login' | 'refresh' | 'api'
+
+/** Counts requests and failed guesses, over all instances where they share a Redis. */
+export interface Limits {
+  /** Refuses with 429 when the client's address has used up a limit. For onRequest. */
+  readonly perAddress: (name: LimitName) => (request: FastifyRequest) => Promise<void>
+  /** Refuses with 429 when too many guesses at the account have failed, from here or from anywhere. Counts nothing. */
+  readonly guardGuess: (request: FastifyRequest, emailKey: string, user: User | null) => Promise<void>
+  /** Counts a failed guess, and refuses with 429 instead of the answer when it was one too many. */
+  readonly countFailure: (request: FastifyRequest, emailKey: string, user: User | null) => Promise<void>
+}
+
+const ADDRESSES_IN_MEMORY = 50_000
+
+/** Makes the limits, in Redis when there is one, else in memory. */
+export async function makeLimits(app: App, deps: Deps, redis: Redis | Cluster | null): Promise<Limits> {
+  const { config, record } = deps
+  await app.register(rateLimit, {
+    global: false,
+    cache: ADDRESSES_IN_MEMORY,
+    nameSpace: 'latchkey:limit:',
+    ...(redis === null ? {} : { redis }),
+  })
+  app.decorateRequest('triedAccount', '')
+
+  const address = (request: FastifyRequest) => normalizeIP(callerOf(request).ip, 64)
+  const limiter = (name: string, { count, windowMs }: Limit, key: (request: FastifyRequest) => string) =>
+    app.createRateLimit({ max: count, timeWindow: windowMs, keyGenerator: (request) => `${name}:${key(request)}` })
+
+  const addressLimits = {
+    register: limiter('register', config.LIMIT_REGISTER, address),
+    login: limiter('login', config.LIMIT_LOGIN, address),
+    refresh: limiter('refresh', config.LIMIT_REFRESH, address),
+    api: limiter('api', config.LIMIT_API, address),
+  }
+  const fromHere = limiter('failures', config.LIMIT_FAILURES, (request) => `${request.triedAccount}:${address(request)}`)
+  const fromAnywhere = limiter('account-failures', config.LIMIT_ACCOUNT_FAILURES, (request) => request.triedAccount)
+
+  /** Which guess limits concern the request: the owner's own addresses are spared a stranger's failures elsewhere. */
+  function guessLimits(request: FastifyRequest, emailKey: string, user: User | null) {
+    request.triedAccount = createHash('sha256').update(emailKey).digest('base64url')
+    const isSpared = isKnownAddress(deps, user, callerOf(request).ip)
+    return isSpared ? { failures: fromHere } : { failures: fromHere, account_failures: fromAnywhere }
+  }
+
+  function refuse(request: FastifyRequest, limit: string, ttlMs: number): never {
+    record('limit.hit', { limit }, callerOf(request))
+    throw new Problem('too_many_requests', { retryAfter: Math.max(1, Math.ceil(ttlMs / 1000)) })
+  }
+
+  return {
+    perAddress: (name) => async (request) => {
+      const used = await count(addressLimits[name](request), name === 'api')
+      if (used.isExceeded) refuse(request, name, used.ttl)
+    },
+    async guardGuess(request, emailKey, user) {
+      for (const [name, tries] of Object.entries(guessLimits(request, emailKey, user))) {
+        const used = await count(tries(request, { increment: false }))
+        if (used.remaining === 0) refuse(request, name, used.ttl)
+      }
+    },
+    async countFailure(request, emailKey, user) {
+      const limits = Object.entries(guessLimits(request, emailKey, user))
+      const counts = await Promise.all(limits.map(async ([name, tries]) => ({ name, used: await count(tries(request)) })))
+      for (const { name, used } of counts) if (used.isExceeded) refuse(request, name, used.ttl)
+    },
+  }
+}
+
+interface Used {
+  readonly isExceeded: boolean
+  readonly remaining: number
+  readonly ttl: number
+}
+
+/**
+ * A counter that cannot be reached is the store's failure, 503. Only routes behind a token may go on without (`isOptional`):
+ * they ask the store next, and a logout must get through when Redis is full.
+ */
+async function count(counting: Promise<object>, isOptional = false): Promise<Used> {
+  try {
+    return (await counting) as Used
+  } catch (cause) {
+    if (isOptional) return { isExceeded: false, remaining: 1, ttl: 0 }
+    throw new StoreUnavailable('the limits cannot be counted', { cause })
+  }
+}

@@ -1,0 +1,80 @@
+// Every way the service says no: RFC 9457 problem details, with a closed list of codes.
+
+const NO = {
+  bad_request: [400, 'The request is malformed.'],
+  bad_credentials: [401, 'The e-mail address or the password is wrong.'],
+  no_token: [401, 'A token is needed.'],
+  token_invalid: [401, 'The token is not one of ours.'],
+  token_expired: [401, 'The access token has expired: refresh it.'],
+  token_revoked: [401, 'The token has been revoked.'],
+  session_over: [401, 'The session is over: log in again.'],
+  cross_site: [403, 'Requests with the cookie must come from an allowed origin.'],
+  wrong_password: [403, 'The current password is wrong.'],
+  not_found: [404, 'There is nothing here.'],
+  method_not_allowed: [405, 'This resource does not have that method.'],
+  email_taken: [409, 'There is an account with this e-mail address.'],
+  precondition_failed: [412, 'Somebody else has changed it since you read it.'],
+  too_large: [413, 'This is more than the service takes.'],
+  unsupported_media_type: [415, 'Send JSON, and say so in Content-Type.'],
+  password_unacceptable: [422, 'Choose another password.'],
+  too_many_requests: [429, 'Too many requests: wait, then try again.'],
+  headers_too_large: [431, 'The request headers are too large.'],
+  request_timeout: [408, 'The request did not arrive in time.'],
+  internal: [500, 'Something went wrong on our side; nothing was changed that was not answered.'],
+  store_unavailable: [503, 'The service cannot know right now: try again.'],
+  busy: [503, 'The service is busy: try again.'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type ProblemCode = keyof typeof NO
+export const PROBLEM_CODES = Object.keys(NO) as readonly ProblemCode[]
+
+export interface ProblemDetails {
+  /** More to tell, never a value that was sent. */
+  readonly detail?: string
+  /** Which fields are at fault, or which password rules are broken. */
+  readonly errors?: readonly { readonly path?: string; readonly rule?: string; readonly message: string }[]
+  /** Why the session is over. */
+  readonly reason?: string
+  /** Seconds to wait; said in Retry-After only. */
+  readonly retryAfter?: number
+  /** The methods there are; said in Allow only. */
+  readonly allow?: readonly string[]
+}
+
+/** A refusal: thrown anywhere at the edge, answered by plugins/errors. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ProblemCode
+  readonly details: ProblemDetails
+
+  constructor(code: ProblemCode, details: ProblemDetails = {}) {
+    super(code)
+    this.code = code
+    this.details = details
+  }
+}
+
+/** The HTTP status of a code. */
+export function statusOf(code: ProblemCode): number {
+  return NO[code][0]
+}
+
+/** The JSON document of a problem. */
+export function problemDocument({ code, details: { detail, errors, reason } }: Problem) {
+  const [status, title] = NO[code]
+  return {
+    type: `urn:problem-type:latchkey:${code}`,
+    title,
+    status,
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(errors === undefined ? {} : { errors }),
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+/** What RFC 6750 section 3 has every 401 say: no `error` where no token was sent. */
+export function challengeOf(code: ProblemCode): string | null {
+  if (statusOf(code) !== 401) return null
+  return code === 'no_token' || code === 'bad_credentials' ? 'Bearer' : 'Bearer error="invalid_token"'
+}

@@ -1,0 +1,30 @@
+import type { FastifyRequest } from 'fastify'
+import { keys } from '../store/keys.ts'
+import { callerOf } from '../plugins/app.ts'
+import { Problem } from '../problems.ts'
+import type { Edge } from './edge.ts'
+
+type Outcome = { readonly kind: string }
+
+/**
+ * Runs what asks a caller who is logged in for the password again. A wrong one counts as a failed login does and is
+ * refused 403, not 401, or clients would refresh and retry; a caller whose account or session has just gone is refused 401.
+ */
+export async function guardPassword<T extends Outcome>(
+  { deps, limits }: Edge,
+  request: FastifyRequest,
+  attempt: () => Promise<T>,
+): Promise<Exclude<T, { kind: 'wrong' } | { kind: 'over' }>> {
+  const { sub, sid } = request.token.claims
+  const user = await deps.store.get(keys.user(sub))
+  if (user === null) throw new Problem('token_revoked')
+  await limits.guardGuess(request, user.value.emailKey, user.value)
+  const outcome = await attempt()
+  if (outcome.kind === 'over') throw new Problem('token_revoked')
+  if (outcome.kind === 'wrong') {
+    deps.record('password.refused', { user_id: sub, session_id: sid }, callerOf(request))
+    await limits.countFailure(request, user.value.emailKey, user.value)
+    throw new Problem('wrong_password')
+  }
+  return outcome as Exclude<T, { kind: 'wrong' } | { kind: 'over' }>
+}

@@ -1,0 +1,49 @@
+import { authenticate } from '../auth/accounts.ts'
+import { findUser } from '../auth/email-claims.ts'
+import { issueTokens } from '../auth/tokens.ts'
+import { readEmail } from '../domain/email.ts'
+import type { App } from '../plugins/app.ts'
+import { callerOf } from '../plugins/app.ts'
+import { asksForCookie } from '../plugins/cross-site.ts'
+import { Problem } from '../problems.ts'
+import { tokensAnswer } from './answers.ts'
+import type { CookieEdge } from './edge.ts'
+import { CredentialsBody, Tokens, problems } from './schemas.ts'
+
+const schema = {
+  operationId: 'login',
+  tags: ['Accounts'],
+  summary: 'Log in',
+  description: 'Opens a session. The oldest of too many sessions gives way.',
+  body: CredentialsBody,
+  response: {
+    200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
+    ...problems('bad_request', 'bad_credentials', 'cross_site', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+  },
+}
+
+/** POST /v1/login */
+export function loginRoute(app: App, { deps, limits, cookie, refuseCrossSite }: CookieEdge): void {
+  app.route({
+    method: 'POST',
+    url: '/v1/login',
+    schema,
+    onRequest: limits.perAddress('login'),
+    preValidation: async (request) => {
+      if (asksForCookie(request)) refuseCrossSite(request)
+    },
+    async handler(request, reply) {
+      const { password, transport, remember } = request.body
+      // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
+      const email = readEmail(request.body.email) ?? { address: '', key: '' }
+      const found = await findUser(deps, email)
+      await limits.guardGuess(request, email.key, found?.value ?? null)
+      const result = await authenticate(deps, found, password, { transport, remember }, callerOf(request))
+      if (result.kind === 'wrong') {
+        await limits.countFailure(request, email.key, found?.value ?? null)
+        throw new Problem('bad_credentials')
+      }
+      return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
+    },
+  })
+}

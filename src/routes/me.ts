@@ -1,0 +1,65 @@
+import { readUser, removeAccount } from '../auth/accounts.ts'
+import type { App } from '../plugins/app.ts'
+import { callerOf } from '../plugins/app.ts'
+import { Problem } from '../problems.ts'
+import { userAnswer } from './answers.ts'
+import type { CookieEdge } from './edge.ts'
+import { guardPassword } from './guard-password.ts'
+import { NoContent, RemovalBody, User, problems } from './schemas.ts'
+
+const readSchema = {
+  operationId: 'readMe',
+  tags: ['Accounts'],
+  summary: 'Who am I',
+  description: 'The account of the access token.',
+  security: [{ bearer: [] }],
+  response: {
+    200: User.meta({ description: 'You.' }),
+    ...problems('no_token', 'token_invalid', 'token_expired', 'token_revoked', 'too_many_requests', 'store_unavailable'),
+  },
+}
+
+const removeSchema = {
+  operationId: 'removeMe',
+  tags: ['Accounts'],
+  summary: 'Remove the account',
+  description: 'The account, its sessions and its data are gone, its tokens are refused.',
+  body: RemovalBody,
+  security: [{ bearer: [] }],
+  response: {
+    204: NoContent.meta({ description: 'Gone.', headers: ['Set-Cookie'] }),
+    ...problems('bad_request', 'no_token', 'token_invalid', 'token_expired', 'token_revoked', 'wrong_password', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+  },
+}
+
+/** GET and DELETE /v1/me */
+export function meRoutes(app: App, edge: CookieEdge): void {
+  const { deps, bearer, limits, cookie } = edge
+  const onRequest = [limits.perAddress('api'), bearer.requireToken]
+  app.route({
+    method: 'GET',
+    url: '/v1/me',
+    schema: readSchema,
+    onRequest,
+    async handler(request) {
+      const user = await readUser(deps, request.token.claims.sub)
+      if (user === null) throw new Problem('token_revoked')
+      return userAnswer(user)
+    },
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/me',
+    schema: removeSchema,
+    onRequest,
+    async handler(request, reply) {
+      const { sub: userId, sid: sessionId } = request.token.claims
+      const { transport } = await guardPassword(edge, request, () =>
+        removeAccount(deps, { userId, sessionId }, request.body.password, callerOf(request)),
+      )
+      if (transport === 'cookie') cookie.clear(reply)
+      return reply.code(204).send()
+    },
+  })
+}

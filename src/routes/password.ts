@@ -1,0 +1,44 @@
+import { changePassword } from '../auth/change-password.ts'
+import { issueTokens } from '../auth/tokens.ts'
+import type { App } from '../plugins/app.ts'
+import { callerOf } from '../plugins/app.ts'
+import { Problem } from '../problems.ts'
+import { tokensAnswer } from './answers.ts'
+import type { CookieEdge } from './edge.ts'
+import { guardPassword } from './guard-password.ts'
+import { PasswordBody, Tokens, problems } from './schemas.ts'
+
+const schema = {
+  operationId: 'changePassword',
+  tags: ['Accounts'],
+  summary: 'Change the password',
+  description:
+    'This session goes on with new tokens; every other session ends, and every access token issued until now is refused. ' +
+    'If the answer is lost, refresh.',
+  body: PasswordBody,
+  security: [{ bearer: [] }],
+  response: {
+    200: Tokens.meta({ description: 'The password is changed.', headers: ['Set-Cookie'] }),
+    ...problems('bad_request', 'no_token', 'token_invalid', 'token_expired', 'token_revoked', 'wrong_password', 'too_large', 'unsupported_media_type', 'password_unacceptable', 'too_many_requests', 'busy', 'store_unavailable'),
+  },
+}
+
+/** POST /v1/password */
+export function passwordRoute(app: App, edge: CookieEdge): void {
+  const { deps, bearer, limits, cookie } = edge
+  app.route({
+    method: 'POST',
+    url: '/v1/password',
+    schema,
+    onRequest: [limits.perAddress('api'), bearer.requireToken],
+    async handler(request, reply) {
+      const { sub: userId, sid: sessionId } = request.token.claims
+      const passwords = { current: request.body.current_password, next: request.body.new_password }
+      const result = await guardPassword(edge, request, () =>
+        changePassword(deps, { userId, sessionId }, passwords, callerOf(request)),
+      )
+      if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
+      return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
+    },
+  })
+}

@@ -1,0 +1,57 @@
+import type { FastifyRequest } from 'fastify'
+import { refresh } from '../auth/refresh.ts'
+import { issueTokens } from '../auth/tokens.ts'
+import type { RefreshClaim } from '../domain/refresh-token.ts'
+import { unsealRefreshToken } from '../domain/refresh-token.ts'
+import type { App } from '../plugins/app.ts'
+import { callerOf } from '../plugins/app.ts'
+import { Problem } from '../problems.ts'
+import { tokensAnswer } from './answers.ts'
+import type { CookieEdge } from './edge.ts'
+import { RefreshBody, Tokens, problems } from './schemas.ts'
+
+const schema = {
+  operationId: 'refresh',
+  tags: ['Sessions'],
+  summary: 'Trade a refresh token for the next one and a fresh access token',
+  description:
+    'Send the refresh token in the body, or the cookie and no body. If the answer is lost send the same token again: you get the same ' +
+    'successor. Tabs may refresh at once. A spent token shown after the grace period ends the session.',
+  body: RefreshBody,
+  response: {
+    200: Tokens.meta({ description: 'The session goes on.', headers: ['Set-Cookie'] }),
+    ...problems('bad_request', 'no_token', 'token_invalid', 'session_over', 'cross_site', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+  },
+}
+
+/** POST /v1/refresh */
+export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }: CookieEdge): void {
+  /** The token presented, if it is one of ours that came by its own way. */
+  function readClaim(request: FastifyRequest, sent: string | undefined): RefreshClaim | null {
+    const inCookie = cookie.read(request)
+    if (sent !== undefined && inCookie !== undefined) {
+      throw new Problem('bad_request', { detail: 'There is a refresh token in the body and one in the cookie.' })
+    }
+    const token = sent ?? inCookie
+    if (token === undefined) throw new Problem('no_token')
+    const claim = unsealRefreshToken(deps.authKeys, token)
+    return claim?.transport === (sent === undefined ? 'cookie' : 'body') ? claim : null
+  }
+
+  app.route({
+    method: 'POST',
+    url: '/v1/refresh',
+    schema,
+    onRequest: limits.perAddress('refresh'),
+    preValidation: async (request) => {
+      if (cookie.read(request) !== undefined) refuseCrossSite(request)
+    },
+    async handler(request, reply) {
+      const claim = readClaim(request, request.body?.refresh_token)
+      const result = claim && (await refresh(deps, claim, callerOf(request)))
+      if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
+      if (cookie.read(request) !== undefined) cookie.clear(reply)
+      throw result === null ? new Problem('token_invalid') : new Problem('session_over', { reason: result.reason })
+    },
+  })
+}

@@ -1,0 +1,47 @@
+import { register } from '../auth/accounts.ts'
+import { issueTokens } from '../auth/tokens.ts'
+import { readEmail } from '../domain/email.ts'
+import type { App } from '../plugins/app.ts'
+import { callerOf } from '../plugins/app.ts'
+import { asksForCookie } from '../plugins/cross-site.ts'
+import { Problem } from '../problems.ts'
+import { tokensAnswer } from './answers.ts'
+import type { CookieEdge } from './edge.ts'
+import { CredentialsBody, Tokens, problems } from './schemas.ts'
+
+const schema = {
+  operationId: 'register',
+  tags: ['Accounts'],
+  summary: 'Make an account and log in',
+  description:
+    'The password is judged by NIST SP 800-63B-4: its length in code points, not one of the commonest, not your address. ' +
+    'If the answer is lost, log in.',
+  body: CredentialsBody,
+  response: {
+    201: Tokens.meta({ description: 'The account, logged in.', headers: ['Set-Cookie'] }),
+    ...problems('bad_request', 'cross_site', 'email_taken', 'too_large', 'unsupported_media_type', 'password_unacceptable', 'too_many_requests', 'busy', 'store_unavailable'),
+  },
+}
+
+/** POST /v1/register */
+export function registerRoute(app: App, { deps, limits, cookie, refuseCrossSite }: CookieEdge): void {
+  app.route({
+    method: 'POST',
+    url: '/v1/register',
+    schema,
+    onRequest: limits.perAddress('register'),
+    preValidation: async (request) => {
+      if (asksForCookie(request)) refuseCrossSite(request)
+    },
+    async handler(request, reply) {
+      const email = readEmail(request.body.email)
+      if (email === null) throw new Problem('bad_request', { errors: [{ path: 'email', message: 'must be an e-mail address' }] })
+      const { password, transport, remember } = request.body
+      const result = await register(deps, { email, password }, { transport, remember }, callerOf(request))
+      if (result.kind === 'taken') throw new Problem('email_taken')
+      if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
+      void reply.code(201)
+      return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
+    },
+  })
+}
