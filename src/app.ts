@@ -64,7 +64,7 @@ export async function buildApp(deps: Deps, { logger, redis, isDraining }: AppOpt
   await app.register(async (scope) => {
     const cookie = await makeRefreshCookie(scope, deps)
     for (const add of [registerRoute, loginRoute, refreshRoute, logoutRoute, passwordRoute, meRoutes]) {
-      add(scope as App, { ...edge, cookie })
+      add(scope, { ...edge, cookie })
     }
   })
   await app.ready()
@@ -88,11 +88,11 @@ function makeServer({ config }: Deps, logger: FastifyBaseLogger): App {
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 500 },
     clientErrorHandler: (error, socket) => answerParserError(error, socket),
-    frameworkErrors: answerFrameworkError as never,
+    frameworkErrors: answerFrameworkError,
   })
     .setValidatorCompiler(validatorCompiler)
     .setSerializerCompiler(serializerCompiler)
-    .withTypeProvider<ZodTypeProvider>() as App
+    .withTypeProvider<ZodTypeProvider>()
 }
 
 /** CORS by exact list: for these origins, with credentials, and for no others. */

@@ -16,6 +16,7 @@ export async function keepAuthSecret(dir: string): Promise<Buffer> {
   })
   await rm(draft)
   const secret = Buffer.from((await readFile(path, 'utf8')).trim(), 'base64url')
-  if (secret.length < 32) throw new Error('The file auth-secret in DATA_DIR is damaged: restore it, refresh tokens depend on it.')
+  if (secret.length < 32)
+    throw new Error('The file auth-secret in DATA_DIR is damaged: restore it, refresh tokens depend on it.')
   return secret
 }

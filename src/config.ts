@@ -16,7 +16,10 @@ const duration = (fallback: string, least = 0) =>
     .string()
     .default(fallback)
     .transform(readDuration)
-    .refine((ms) => ms >= least && ms <= MAX_DURATION_MS, `must be a duration like 500ms, 10s, 5m, 24h or 14d, of at least ${least} ms`)
+    .refine(
+      (ms) => ms >= least && ms <= MAX_DURATION_MS,
+      `must be a duration like 500ms, 10s, 5m, 24h or 14d, of at least ${least} ms`,
+    )
 
 const lifetime = (fallback: string) => duration(fallback, UNITS.s)
 
@@ -41,13 +44,21 @@ const limit = (fallback: string) =>
       const [count = '', window = ''] = text.split('/')
       return { count: /^\d{1,9}$/.test(count) ? Number(count) : NaN, windowMs: readDuration(window) }
     })
-    .refine(({ count, windowMs }) => count >= 1 && windowMs >= UNITS.s && windowMs <= MAX_DURATION_MS, 'must be a count and a window like 30/1m')
+    .refine(
+      ({ count, windowMs }) => count >= 1 && windowMs >= UNITS.s && windowMs <= MAX_DURATION_MS,
+      'must be a count and a window like 30/1m',
+    )
 
 const list = () =>
   z
     .string()
     .default('')
-    .transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
+    .transform((text) =>
+      text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    )
 
 function isAddressOrRange(text: string): boolean {
   const [address = '', bits, rest] = text.split('/')
@@ -68,8 +79,15 @@ const WELL_KNOWN = /secret|example|password|passw0rd|change-?_?me|latchkey|defau
 
 function readSecret(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url')
-  const isWord = WELL_KNOWN.test(text) || WELL_KNOWN.test(bytes.toString('latin1')) || /^[\x20-\x7e]+$/.test(bytes.toString('latin1'))
-  const isSeries = bytes.every((byte, place) => place === 0 || (byte - (bytes[place - 1] as number) + 256) % 256 === ((bytes[1] ?? 0) - (bytes[0] ?? 0) + 256) % 256)
+  const isWord =
+    WELL_KNOWN.test(text) ||
+    WELL_KNOWN.test(bytes.toString('latin1')) ||
+    /^[\x20-\x7e]+$/.test(bytes.toString('latin1'))
+  const isSeries = bytes.every(
+    (byte, place) =>
+      place === 0 ||
+      (byte - (bytes[place - 1] as number) + 256) % 256 === ((bytes[1] ?? 0) - (bytes[0] ?? 0) + 256) % 256,
+  )
   const isRandom = new Set(bytes).size >= 16 && !isSeries && !isWord
   return /^[\w-]+$/.test(text) && bytes.length >= 32 && isRandom ? bytes : null
 }
@@ -86,9 +104,15 @@ const Environment = z
     DATA_DIR: z.string().min(1).default('./data'),
     AUTH_SECRET: list()
       .transform((secrets) => secrets.map(readSecret))
-      .refine((secrets) => !secrets.includes(null), 'must be 32 or more random bytes in base64url, or a list of such; examples and well-known values are refused')
+      .refine(
+        (secrets) => !secrets.includes(null),
+        'must be 32 or more random bytes in base64url, or a list of such; examples and well-known values are refused',
+      )
       .transform((secrets) => secrets as Buffer[]),
-    ISSUER: z.string().refine(isIssuer, 'must be an http or https URL without query, fragment or trailing slash').optional(),
+    ISSUER: z
+      .string()
+      .refine(isIssuer, 'must be an http or https URL without query, fragment or trailing slash')
+      .optional(),
     AUDIENCE: z.string().min(1).optional(),
     CLIENT_ID: z.string().min(1).default('first-party'),
     JWT_ALG: z.enum(ALGORITHMS, `must be one of ${ALGORITHMS.join(', ')}`).default('ES256'),
@@ -104,8 +128,14 @@ const Environment = z
     ARGON2_MEMORY_KIB: integer(19_456, 19_456, 4_194_304),
     ARGON2_PASSES: integer(2, 2, 100),
     ARGON2_LANES: integer(1, 1, 16),
-    TRUST_PROXY: list().refine((proxies) => proxies.every(isAddressOrRange), 'must be IP addresses or CIDR ranges, comma-separated, never a number of hops'),
-    ALLOWED_ORIGINS: list().refine((origins) => origins.every(isOrigin), 'must be exact origins like https://app.example.org, comma-separated'),
+    TRUST_PROXY: list().refine(
+      (proxies) => proxies.every(isAddressOrRange),
+      'must be IP addresses or CIDR ranges, comma-separated, never a number of hops',
+    ),
+    ALLOWED_ORIGINS: list().refine(
+      (origins) => origins.every(isOrigin),
+      'must be exact origins like https://app.example.org, comma-separated',
+    ),
     COOKIE_DOMAIN: z
       .string()
       .regex(/^(?!-)[a-z\d-]+(\.[a-z\d-]+)*$/i, 'must be a domain name')
@@ -116,9 +146,18 @@ const Environment = z
     LIMIT_API: limit('600/1m'),
     LIMIT_FAILURES: limit('10/15m'),
     LIMIT_ACCOUNT_FAILURES: limit('100/1h'),
-    LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be trace, debug, info, warn, error, fatal or silent').default('info'),
+    LOG_LEVEL: z
+      .enum(
+        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+        'must be trace, debug, info, warn, error, fatal or silent',
+      )
+      .default('info'),
   })
-  .refine((env) => env.REDIS_URL === undefined || env.AUTH_SECRET.length > 0, { path: ['AUTH_SECRET'], message: 'is required with REDIS_URL', when: () => true })
+  .refine((env) => env.REDIS_URL === undefined || env.AUTH_SECRET.length > 0, {
+    path: ['AUTH_SECRET'],
+    message: 'is required with REDIS_URL',
+    when: () => true,
+  })
   .transform((env) => ({
     ...env,
     ISSUER: env.ISSUER ?? `http://localhost:${env.PORT}`,

@@ -16,10 +16,14 @@ export interface SecurityEvents {
   'session.ended': { user_id: string; session_id: string; reason: EndReason }
   'token.revoked': { user_id: string; session_id: string }
   'limit.hit': { limit: string }
-  'origin.refused': Record<never, never>
+  'origin.refused': object
   'key.rotated': { kid: string; alg: string }
-  'store.replaced': Record<never, never>
+  'store.replaced': object
 }
 
 /** Writes a security event down; `caller` is null where no request caused it. Never throws. */
-export type RecordEvent = <E extends keyof SecurityEvents>(event: E, fields: SecurityEvents[E], caller: Caller | null) => void
+export type RecordEvent = <E extends keyof SecurityEvents>(
+  event: E,
+  fields: SecurityEvents[E],
+  caller: Caller | null,
+) => void

@@ -24,7 +24,11 @@ export function makeLogger(level: string): Logger {
     base: { service: 'latchkey', pid: process.pid },
     serializers: { err: describe, req: () => undefined, res: () => undefined },
     redact: {
-      paths: ['authorization', 'cookie', 'password', 'token', 'secret'].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+      paths: ['authorization', 'cookie', 'password', 'token', 'secret'].flatMap((name) => [
+        name,
+        `*.${name}`,
+        `*.*.${name}`,
+      ]),
       censor: '[redacted]',
     },
   })

@@ -33,7 +33,11 @@ export async function isRevoked({ store, keyring }: Deps, token: VerifiedToken):
 }
 
 /** Denies one access token, and nothing else of its session, from the moment this resolves. */
-export async function revokeToken({ store, config, clock, record }: Deps, claims: AccessClaims, caller: Caller): Promise<void> {
+export async function revokeToken(
+  { store, config, clock, record }: Deps,
+  claims: AccessClaims,
+  caller: Caller,
+): Promise<void> {
   const denial = put(keys.deniedToken(claims.sub, claims.jti), true, deniedUntil(clock(), config.ACCESS_TTL))
   await store.commit({ checks: [], puts: [denial], deletes: [] })
   record('token.revoked', { user_id: claims.sub, session_id: claims.sid }, caller)

@@ -95,7 +95,10 @@ export async function readUser({ store }: Deps, userId: string): Promise<User | 
 
 /** Whether the owner of the account has lately registered or logged in from this address. */
 export function isKnownAddress({ clock }: Deps, user: User | null, address: string): boolean {
-  return user?.knownAddresses.some((known) => known.address === address && clock() - known.seenAt < ADDRESS_KNOWN_MS) ?? false
+  return (
+    user?.knownAddresses.some((known) => known.address === address && clock() - known.seenAt < ADDRESS_KNOWN_MS) ??
+    false
+  )
 }
 
 /** Removes the account with all its sessions and data, and denies its access tokens, in one step. */

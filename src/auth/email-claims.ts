@@ -19,7 +19,11 @@ export async function claimAddress(deps: Deps, email: Email, user: User): Promis
   const key = keys.email(email.key)
   const claim = await deps.store.get(key)
   if (claim !== null && (await findUser(deps, email)) !== null) return false
-  return deps.store.commit({ checks: [unchanged(key, claim)], puts: [put(key, { userId: user.id }, null)], deletes: [] })
+  return deps.store.commit({
+    checks: [unchanged(key, claim)],
+    puts: [put(key, { userId: user.id }, null)],
+    deletes: [],
+  })
 }
 
 /** Gives the address of a removed user back. Left undone it does no harm: the claim is nobody's. */

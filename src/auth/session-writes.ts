@@ -14,7 +14,11 @@ export function putSession(session: Session): Put {
 }
 
 /** The end of sessions: the reason is kept, access tokens are denied, the session's data goes. It wins over any refresh under way. */
-export function endings(deps: Deps, sessions: readonly Session[], reason: EndReason): { puts: Put[]; deletes: string[] } {
+export function endings(
+  deps: Deps,
+  sessions: readonly Session[],
+  reason: EndReason,
+): { puts: Put[]; deletes: string[] } {
   const endedAt = deps.clock()
   const puts = sessions.flatMap((session) => {
     const { id, userId, secret } = session

@@ -69,7 +69,11 @@ export interface Ending extends Self {
 }
 
 /** Ends one session: from now on its tokens are refused. Says whether it was alive. */
-export async function endSession(deps: Deps, { userId, sessionId, reason, isVouched }: Ending, caller: Caller): Promise<boolean> {
+export async function endSession(
+  deps: Deps,
+  { userId, sessionId, reason, isVouched }: Ending,
+  caller: Caller,
+): Promise<boolean> {
   const key = keys.session(userId, sessionId)
   return untilWon(async () => {
     const entry = await deps.store.get(key)
@@ -78,7 +82,11 @@ export async function endSession(deps: Deps, { userId, sessionId, reason, isVouc
     const { puts, deletes } = endings(deps, sessions, reason)
     const commit = entry
       ? { checks: [entry], puts, deletes }
-      : { checks: [absent(key)], puts: [denySession(deps, userId, sessionId)], deletes: [keys.sessionData(userId, sessionId)] }
+      : {
+          checks: [absent(key)],
+          puts: [denySession(deps, userId, sessionId)],
+          deletes: [keys.sessionData(userId, sessionId)],
+        }
     if (!(await deps.store.commit(commit))) return null
     recordEnds(deps, sessions, reason, caller)
     return sessions.some((session) => whyOver(session, deps.clock()) === null)
@@ -116,7 +124,12 @@ export function nextGeneration(deps: Deps, user: User): { next: User; denials: P
   return { next: { ...user, generation }, denials: [denyBelow(deps, user.id, generation)] }
 }
 
-function newSession({ config, clock }: Deps, user: User, { transport, remember }: SessionWish, caller: Caller): Session {
+function newSession(
+  { config, clock }: Deps,
+  user: User,
+  { transport, remember }: SessionWish,
+  caller: Caller,
+): Session {
   const now = clock()
   return {
     kind: 'live',

@@ -68,7 +68,8 @@ const NUMBERS = ['iat', 'exp', 'gen', 'rtc', 'auth_time'] as const
 export function readClaims(payload: unknown, issuer: Issuer): AccessClaims | null {
   if (typeof payload !== 'object' || payload === null) return null
   const claims = payload as Record<string, unknown>
-  if (claims['iss'] !== issuer.iss || claims['aud'] !== issuer.aud || claims['client_id'] !== issuer.client_id) return null
+  if (claims['iss'] !== issuer.iss || claims['aud'] !== issuer.aud || claims['client_id'] !== issuer.client_id)
+    return null
   if (!TEXTS.every((name) => typeof claims[name] === 'string')) return null
   if (!NUMBERS.every((name) => Number.isSafeInteger(claims[name]))) return null
   if ('nbf' in claims || !Array.isArray(claims['amr'])) return null

@@ -20,13 +20,16 @@ export function normalisePassword(password: string): string {
  * code points; anything Unicode has goes; whole passwords are compared, ignoring case.
  */
 export function judgePassword(password: string, email: string, minLength: number): BrokenRule[] {
-  const length = [...normalisePassword(password)].length
+  const length = Array.from(normalisePassword(password)).length
   const folded = normalisePassword(password).toLowerCase()
   const forbidden = [email, email.slice(0, email.lastIndexOf('@')), SERVICE_NAME]
   const broken: BrokenRule[] = []
   if (length < minLength) broken.push({ rule: 'too_short', message: `Use at least ${minLength} characters.` })
-  if (length > PASSWORD_MAX_LENGTH) broken.push({ rule: 'too_long', message: `Use at most ${PASSWORD_MAX_LENGTH} characters.` })
-  if (commonPasswords.has(folded)) broken.push({ rule: 'too_common', message: 'This is one of the most used passwords.' })
-  if (forbidden.includes(folded)) broken.push({ rule: 'too_similar', message: 'Do not use your e-mail address or the name of this service.' })
+  if (length > PASSWORD_MAX_LENGTH)
+    broken.push({ rule: 'too_long', message: `Use at most ${PASSWORD_MAX_LENGTH} characters.` })
+  if (commonPasswords.has(folded))
+    broken.push({ rule: 'too_common', message: 'This is one of the most used passwords.' })
+  if (forbidden.includes(folded))
+    broken.push({ rule: 'too_similar', message: 'Do not use your e-mail address or the name of this service.' })
   return broken
 }

@@ -40,7 +40,6 @@ export function unsealRefreshToken(keys: AuthKeys, token: string): RefreshClaim 
   if (!key || !isSame(mac(key, body), bytes.subarray(BODY_BYTES))) return null
   const transport = TRANSPORTS[body.readUInt8(5)]
   if (body.readUInt8(0) !== VERSION || !transport) return null
-  const field = (index: number) =>
-    body.subarray(6 + index * ID_BYTES, 6 + (index + 1) * ID_BYTES).toString('base64url')
+  const field = (index: number) => body.subarray(6 + index * ID_BYTES, 6 + (index + 1) * ID_BYTES).toString('base64url')
   return { transport, userId: field(0), sessionId: field(1), secret: field(2), counter: body.readUInt32BE(54) }
 }

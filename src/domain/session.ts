@@ -66,7 +66,10 @@ export interface Timeouts {
 }
 
 /** When the session times out unless it is used before, and which of the two timeouts that is. */
-export function deadline(session: Session): { readonly at: number; readonly reason: 'idle_timeout' | 'absolute_timeout' } {
+export function deadline(session: Session): {
+  readonly at: number
+  readonly reason: 'idle_timeout' | 'absolute_timeout'
+} {
   const idleAt = session.lastUsedAt + session.idleMs
   return idleAt < session.absoluteAt
     ? { at: idleAt, reason: 'idle_timeout' }

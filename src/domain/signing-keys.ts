@@ -44,7 +44,11 @@ export function planKeys(
 }
 
 /** The keys after a rotation by command: the one that signs hands over to its published successor now. */
-export function handOver(keys: readonly SigningKey[], { alg, rotationMs }: KeyPolicy, now: number): readonly SigningKey[] {
+export function handOver(
+  keys: readonly SigningKey[],
+  { alg, rotationMs }: KeyPolicy,
+  now: number,
+): readonly SigningKey[] {
   const current = signingKey(keys, alg, now)
   const next = keys.find((key) => key.alg === alg && key.signsFrom > now)
   return keys.map((key) => {
@@ -55,5 +59,5 @@ export function handOver(keys: readonly SigningKey[], { alg, rotationMs }: KeyPo
 
 /** The key of the algorithm that signs at `now`: the latest to have begun, however long ago. */
 export function signingKey(keys: readonly SigningKey[], alg: Algorithm, now: number): SigningKey | undefined {
-  return keys.filter((key) => key.alg === alg && key.signsFrom <= now).at(-1)
+  return keys.findLast((key) => key.alg === alg && key.signsFrom <= now)
 }

@@ -5,13 +5,7 @@ import { isIP } from 'node:net'
 import type { Caller } from '../domain/session.ts'
 
 /** The Fastify instance all plugins and routes work on: zod schemas type the requests. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->
+export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
 
 const USER_AGENT_LENGTH = 256
 

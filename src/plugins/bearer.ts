@@ -1,5 +1,5 @@
 import fastifyJwt from '@fastify/jwt'
-import type { FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import type { Admission } from '../auth/access.ts'
 import { admit } from '../auth/access.ts'
 import type { VerifiedToken } from '../auth/claims-cache.ts'
@@ -22,13 +22,16 @@ declare module 'fastify' {
 
 export interface Bearer {
   /** An onRequest hook: lets only live access tokens pass, and leaves them in `request.token`. */
-  readonly requireToken: onRequestHookHandler
+  readonly requireToken: onRequestAsyncHookHandler
   /** The request's access token if its signature and claims are ours, expired or not, revoked or not. Refuses anything else. */
   readonly identify: (request: FastifyRequest) => Promise<VerifiedToken>
 }
 
 const CACHED_TOKENS = 10_000
-const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = { expired: 'token_expired', revoked: 'token_revoked' }
+const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = {
+  expired: 'token_expired',
+  revoked: 'token_revoked',
+}
 
 /** Reads access tokens from the Authorization header and from nowhere else, RFC 6750 section 2.1. */
 export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
@@ -37,17 +40,11 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   const issuer = issuerOf(deps)
   // The library checks form, algorithm, type and signature; time and revocation are judged at each request, by us.
   await app.register(fastifyJwt, {
-    secret: (_request: FastifyRequest, token: unknown) => publicKey((token as { header: { kid: unknown } }).header.kid),
+    secret: async (_request: FastifyRequest, token: { header: { kid?: unknown } }) => publicPem(deps, token.header.kid),
     decode: { complete: true },
     verify: { algorithms: [config.JWT_ALG], checkTyp: 'at+jwt', ignoreExpiration: true, extractToken, cache: false },
   } as Parameters<typeof fastifyJwt>[1])
   app.decorateRequest('token', null as never)
-
-  async function publicKey(kid: unknown): Promise<string> {
-    const key = keyring.find(kid)
-    if (key?.alg !== config.JWT_ALG) throw new Problem('token_invalid')
-    return key.publicPem
-  }
 
   async function verify(request: FastifyRequest, header: string): Promise<VerifiedToken> {
     const identity = keyring.identity()
@@ -76,8 +73,14 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
 
   return {
     identify,
-    requireToken: (request, _reply, done) => void check(request).then(() => done(), done),
+    requireToken: check,
   }
+}
+
+async function publicPem({ config, keyring }: Deps, kid: unknown): Promise<string> {
+  const key = keyring.find(kid)
+  if (key?.alg !== config.JWT_ALG) throw new Problem('token_invalid')
+  return key.publicPem
 }
 
 /** The one Authorization header, if it is a Bearer's. Two of them are refused, never the first one taken. */

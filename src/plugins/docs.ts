@@ -37,9 +37,15 @@ export function serveDocs(app: App): void {
   app.get('/docs/start.js', { config: { isDocs: true } }, async (_request, reply) =>
     reply.type('text/javascript').header('cache-control', cacheFor).send(START),
   )
-  for (const [file, type] of [['swagger-ui.css', 'text/css'], ['swagger-ui-bundle.js', 'text/javascript']] as const) {
+  for (const [file, type] of [
+    ['swagger-ui.css', 'text/css'],
+    ['swagger-ui-bundle.js', 'text/javascript'],
+  ] as const) {
     app.get(`/docs/${file}`, { config: { isDocs: true } }, async (_request, reply) =>
-      reply.type(type).header('cache-control', cacheFor).send(createReadStream(join(assets, file))),
+      reply
+        .type(type)
+        .header('cache-control', cacheFor)
+        .send(createReadStream(join(assets, file))),
     )
   }
 }

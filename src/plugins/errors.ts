@@ -25,16 +25,13 @@ export function answerFrameworkError(error: FastifyError, request: FastifyReques
 function sendProblem(reply: FastifyReply, problem: Problem, request: FastifyRequest, cause: Error): void {
   const status = statusOf(problem.code)
   const { retryAfter, allow } = problem.details
-  if (status >= 500) request.log[status === 500 ? 'error' : 'warn']({ err: cause, code: problem.code }, 'request failed')
+  if (status >= 500)
+    request.log[status === 500 ? 'error' : 'warn']({ err: cause, code: problem.code }, 'request failed')
   const challenge = challengeOf(problem.code)
   if (challenge !== null) void reply.header('www-authenticate', challenge)
   if (retryAfter !== undefined || status === 503) void reply.header('retry-after', retryAfter ?? RETRY_AFTER_S)
   if (allow !== undefined) void reply.header('allow', allow.join(', '))
-  void reply
-    .code(status)
-    .type('application/problem+json')
-    .serializer(JSON.stringify)
-    .send(problemDocument(problem))
+  void reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemDocument(problem))
 }
 
 function problemOf(error: FastifyError): Problem {
@@ -56,14 +53,20 @@ function fieldErrors(error: ZodFastifySchemaValidationError): { path: string; me
   const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
   if (error.keyword !== 'unrecognized_keys') return [{ path, message: error.message ?? 'is not acceptable' }]
   const names = (error.params as { keys?: string[] }).keys ?? []
-  return names.slice(0, 10).map((name) => ({ path: name.slice(0, NAME_LENGTH), message: 'is not a field of this request' }))
+  return names
+    .slice(0, 10)
+    .map((name) => ({ path: name.slice(0, NAME_LENGTH), message: 'is not a field of this request' }))
 }
 
 const PARSER_PROBLEMS: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
-const REASONS: Record<number, string> = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }
+const REASONS: Record<number, string> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+}
 
 /** Answers what the HTTP parser refuses, and closes the connection. */
 export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {

@@ -20,8 +20,12 @@ export function acceptJson(app: App): void {
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, parseJson)
-  app.addContentTypeParser<string>('application/merge-patch+json', { parseAs: 'string' }, async (request: FastifyRequest, text: string) => {
-    if (request.method !== 'PATCH') throw new Problem('unsupported_media_type')
-    return parseJson(request, text)
-  })
+  app.addContentTypeParser<string>(
+    'application/merge-patch+json',
+    { parseAs: 'string' },
+    async (request: FastifyRequest, text: string) => {
+      if (request.method !== 'PATCH') throw new Problem('unsupported_media_type')
+      return parseJson(request, text)
+    },
+  )
 }

@@ -35,57 +35,60 @@ const ADDRESSES_IN_MEMORY = 50_000
 
 /** Makes the limits, in Redis when there is one, else in memory. */
 export async function makeLimits(app: App, deps: Deps, redis: Redis | Cluster | null): Promise<Limits> {
-  const { config, record } = deps
-  await app.register(rateLimit, {
-    global: false,
-    cache: ADDRESSES_IN_MEMORY,
-    nameSpace: 'latchkey:limit:',
-    ...(redis === null ? {} : { redis }),
-  })
+  const store = redis === null ? { cache: ADDRESSES_IN_MEMORY } : { redis }
+  await app.register(rateLimit, { global: false, nameSpace: 'latchkey:limit:', ...store })
   app.decorateRequest('triedAccount', '')
-
-  const address = (request: FastifyRequest) => normalizeIP(callerOf(request).ip, 64)
-  const limiter = (name: string, { count, windowMs }: Limit, key: (request: FastifyRequest) => string) =>
-    app.createRateLimit({ max: count, timeWindow: windowMs, keyGenerator: (request) => `${name}:${key(request)}` })
-
-  const addressLimits = {
-    register: limiter('register', config.LIMIT_REGISTER, address),
-    login: limiter('login', config.LIMIT_LOGIN, address),
-    refresh: limiter('refresh', config.LIMIT_REFRESH, address),
-    api: limiter('api', config.LIMIT_API, address),
-  }
-  const fromHere = limiter('failures', config.LIMIT_FAILURES, (request) => `${request.triedAccount}:${address(request)}`)
-  const fromAnywhere = limiter('account-failures', config.LIMIT_ACCOUNT_FAILURES, (request) => request.triedAccount)
-
-  /** Which guess limits concern the request: the owner's own addresses are spared a stranger's failures elsewhere. */
-  function guessLimits(request: FastifyRequest, emailKey: string, user: User | null) {
-    request.triedAccount = createHash('sha256').update(emailKey).digest('base64url')
-    const isSpared = isKnownAddress(deps, user, callerOf(request).ip)
-    return isSpared ? { failures: fromHere } : { failures: fromHere, account_failures: fromAnywhere }
-  }
+  const counters = makeCounters(app, deps)
 
   function refuse(request: FastifyRequest, limit: string, ttlMs: number): never {
-    record('limit.hit', { limit }, callerOf(request))
+    deps.record('limit.hit', { limit }, callerOf(request))
     throw new Problem('too_many_requests', { retryAfter: Math.max(1, Math.ceil(ttlMs / 1000)) })
+  }
+
+  /** Which limits of guesses concern the request: the owner's own addresses are spared a stranger's failures elsewhere. */
+  function guessLimits(request: FastifyRequest, emailKey: string, user: User | null): readonly ('here' | 'anywhere')[] {
+    request.triedAccount = createHash('sha256').update(emailKey).digest('base64url')
+    return isKnownAddress(deps, user, callerOf(request).ip) ? ['here'] : ['here', 'anywhere']
   }
 
   return {
     perAddress: (name) => async (request) => {
-      const used = await count(addressLimits[name](request), name === 'api')
+      const used = await use(counters[name](request), name === 'api')
       if (used.isExceeded) refuse(request, name, used.ttl)
     },
     async guardGuess(request, emailKey, user) {
-      for (const [name, tries] of Object.entries(guessLimits(request, emailKey, user))) {
-        const used = await count(tries(request, { increment: false }))
+      for (const name of guessLimits(request, emailKey, user)) {
+        const used = await use(counters[name](request, { increment: false }))
         if (used.remaining === 0) refuse(request, name, used.ttl)
       }
     },
     async countFailure(request, emailKey, user) {
-      const limits = Object.entries(guessLimits(request, emailKey, user))
-      const counts = await Promise.all(limits.map(async ([name, tries]) => ({ name, used: await count(tries(request)) })))
-      for (const { name, used } of counts) if (used.isExceeded) refuse(request, name, used.ttl)
+      const names = guessLimits(request, emailKey, user)
+      const uses = await Promise.all(names.map((name) => use(counters[name](request))))
+      const place = uses.findIndex((used) => used.isExceeded)
+      if (place !== -1) refuse(request, names[place] ?? '', uses[place]?.ttl ?? 0)
     },
   }
+}
+
+function makeCounters(app: App, { config }: Deps) {
+  const counter = (
+    name: string,
+    { count: max, windowMs: timeWindow }: Limit,
+    keyOf: (request: FastifyRequest) => string,
+  ) => app.createRateLimit({ max, timeWindow, keyGenerator: (request) => `${name}:${keyOf(request)}` })
+  return {
+    register: counter('register', config.LIMIT_REGISTER, addressOf),
+    login: counter('login', config.LIMIT_LOGIN, addressOf),
+    refresh: counter('refresh', config.LIMIT_REFRESH, addressOf),
+    api: counter('api', config.LIMIT_API, addressOf),
+    here: counter('failures', config.LIMIT_FAILURES, (request) => `${request.triedAccount}:${addressOf(request)}`),
+    anywhere: counter('account-failures', config.LIMIT_ACCOUNT_FAILURES, (request) => request.triedAccount),
+  }
+}
+
+function addressOf(request: FastifyRequest): string {
+  return normalizeIP(callerOf(request).ip, 64)
 }
 
 interface Used {
@@ -98,7 +101,7 @@ interface Used {
  * A counter that cannot be reached is the store's failure, 503. Only routes behind a token may go on without (`isOptional`):
  * they ask the store next, and a logout must get through when Redis is full.
  */
-async function count(counting: Promise<object>, isOptional = false): Promise<Used> {
+async function use(counting: Promise<object>, isOptional = false): Promise<Used> {
   try {
     return (await counting) as Used
   } catch (cause) {

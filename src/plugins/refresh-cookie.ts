@@ -32,7 +32,8 @@ export async function makeRefreshCookie(app: App, { config }: Deps): Promise<Ref
       const named = header.split(';').map((pair) => pair.slice(0, pair.indexOf('=')).trim())
       const found = named.filter((candidate) => candidate.toLowerCase() === name.toLowerCase())
       if (found.length === 0) return undefined
-      if (found.length > 1 || found[0] !== name) throw new Problem('bad_request', { detail: 'There are two refresh cookies.' })
+      if (found.length > 1 || found[0] !== name)
+        throw new Problem('bad_request', { detail: 'There are two refresh cookies.' })
       return app.parseCookie(header)[name]
     },
     set(reply, { refreshToken, refreshExpiresIn, remember }) {

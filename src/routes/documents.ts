@@ -14,7 +14,14 @@ const read = {
   security: [{ bearer: [] }],
   response: {
     200: JsonDocument.meta({ description: 'The whole object.', headers: ['ETag'] }),
-    ...problems('no_token', 'token_invalid', 'token_expired', 'token_revoked', 'too_many_requests', 'store_unavailable'),
+    ...problems(
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'too_many_requests',
+      'store_unavailable',
+    ),
   },
 }
 
@@ -23,7 +30,19 @@ const patch = {
   body: MergePatch,
   response: {
     200: JsonDocument.meta({ description: 'The whole new object.', headers: ['ETag'] }),
-    ...problems('bad_request', 'no_token', 'token_invalid', 'token_expired', 'token_revoked', 'precondition_failed', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'bad_request',
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'precondition_failed',
+      'too_large',
+      'unsupported_media_type',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 
@@ -70,7 +89,8 @@ function addDocument(app: App, { deps, bearer, limits }: Edge, { url, placeOf, n
       operationId: names[1],
       tags: ['Data'],
       summary: `Change ${what}`,
-      description: 'A JSON merge patch. Concurrent patches are merged one after the other; with If-Match a lost race is 412.',
+      description:
+        'A JSON merge patch. Concurrent patches are merged one after the other; with If-Match a lost race is 412.',
     },
     onRequest,
     async handler(request, reply) {
@@ -95,6 +115,6 @@ function answer(reply: FastifyReply, { value, etag }: Document): JsonObject {
 /** RFC 9110 section 13.1.1: any of the listed tags, or `*`; weak ones never match. */
 function wantedBy(ifMatch: string | undefined): (etag: string) => boolean {
   if (ifMatch === undefined) return () => true
-  const tags = ifMatch.split(',').map((tag) => tag.trim())
-  return (etag) => tags.includes('*') || tags.includes(etag)
+  const tags = new Set(ifMatch.split(',').map((tag) => tag.trim()))
+  return (etag) => tags.has('*') || tags.has(etag)
 }

@@ -6,8 +6,12 @@ const schema = {
   operationId: 'readJwks',
   tags: ['Tokens'],
   summary: 'The public keys that verify access tokens',
-  description: 'RFC 7517. The next key is published long before it signs, and each stays until its last token has expired.',
-  response: { 200: Jwks.meta({ description: 'Public members only.', headers: ['Cache-Control'] }), ...problems('store_unavailable') },
+  description:
+    'RFC 7517. The next key is published long before it signs, and each stays until its last token has expired.',
+  response: {
+    200: Jwks.meta({ description: 'Public members only.', headers: ['Cache-Control'] }),
+    ...problems('store_unavailable'),
+  },
 }
 
 const MAX_AGE_S = 300
@@ -20,7 +24,9 @@ export function jwksRoute(app: App, { deps }: Edge): void {
     url: '/.well-known/jwks.json',
     schema,
     async handler(_request, reply) {
-      void reply.header('cache-control', `public, max-age=${maxAge}`).header('cross-origin-resource-policy', 'cross-origin')
+      void reply
+        .header('cache-control', `public, max-age=${maxAge}`)
+        .header('cross-origin-resource-policy', 'cross-origin')
       return { keys: [...deps.keyring.jwks()] }
     },
   })

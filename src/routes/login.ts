@@ -18,7 +18,16 @@ const schema = {
   body: CredentialsBody,
   response: {
     200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
-    ...problems('bad_request', 'bad_credentials', 'cross_site', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'bad_request',
+      'bad_credentials',
+      'cross_site',
+      'too_large',
+      'unsupported_media_type',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 

@@ -15,7 +15,14 @@ const readSchema = {
   security: [{ bearer: [] }],
   response: {
     200: User.meta({ description: 'You.' }),
-    ...problems('no_token', 'token_invalid', 'token_expired', 'token_revoked', 'too_many_requests', 'store_unavailable'),
+    ...problems(
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'too_many_requests',
+      'store_unavailable',
+    ),
   },
 }
 
@@ -28,7 +35,19 @@ const removeSchema = {
   security: [{ bearer: [] }],
   response: {
     204: NoContent.meta({ description: 'Gone.', headers: ['Set-Cookie'] }),
-    ...problems('bad_request', 'no_token', 'token_invalid', 'token_expired', 'token_revoked', 'wrong_password', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'bad_request',
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'wrong_password',
+      'too_large',
+      'unsupported_media_type',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 

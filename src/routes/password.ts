@@ -19,7 +19,20 @@ const schema = {
   security: [{ bearer: [] }],
   response: {
     200: Tokens.meta({ description: 'The password is changed.', headers: ['Set-Cookie'] }),
-    ...problems('bad_request', 'no_token', 'token_invalid', 'token_expired', 'token_revoked', 'wrong_password', 'too_large', 'unsupported_media_type', 'password_unacceptable', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'bad_request',
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'wrong_password',
+      'too_large',
+      'unsupported_media_type',
+      'password_unacceptable',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 

@@ -20,7 +20,18 @@ const schema = {
   body: RefreshBody,
   response: {
     200: Tokens.meta({ description: 'The session goes on.', headers: ['Set-Cookie'] }),
-    ...problems('bad_request', 'no_token', 'token_invalid', 'session_over', 'cross_site', 'too_large', 'unsupported_media_type', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'bad_request',
+      'no_token',
+      'token_invalid',
+      'session_over',
+      'cross_site',
+      'too_large',
+      'unsupported_media_type',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 

@@ -19,7 +19,17 @@ const schema = {
   body: CredentialsBody,
   response: {
     201: Tokens.meta({ description: 'The account, logged in.', headers: ['Set-Cookie'] }),
-    ...problems('bad_request', 'cross_site', 'email_taken', 'too_large', 'unsupported_media_type', 'password_unacceptable', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'bad_request',
+      'cross_site',
+      'email_taken',
+      'too_large',
+      'unsupported_media_type',
+      'password_unacceptable',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 
@@ -35,7 +45,8 @@ export function registerRoute(app: App, { deps, limits, cookie, refuseCrossSite 
     },
     async handler(request, reply) {
       const email = readEmail(request.body.email)
-      if (email === null) throw new Problem('bad_request', { errors: [{ path: 'email', message: 'must be an e-mail address' }] })
+      if (email === null)
+        throw new Problem('bad_request', { errors: [{ path: 'email', message: 'must be an e-mail address' }] })
       const { password, transport, remember } = request.body
       const result = await register(deps, { email, password }, { transport, remember }, callerOf(request))
       if (result.kind === 'taken') throw new Problem('email_taken')

@@ -31,12 +31,20 @@ export const CredentialsBody = z
     email: Email,
     password: Password,
     transport: Transport.default('body'),
-    remember: z.boolean().default(false).meta({ description: 'Longer timeouts, and a cookie that outlives the browser.' }),
+    remember: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Longer timeouts, and a cookie that outlives the browser.' }),
   })
   .meta({ id: 'Credentials' })
 
 export const RefreshBody = z
-  .strictObject({ refresh_token: z.string().max(4096).meta({ examples: ['AV2k9f0A…'] }) })
+  .strictObject({
+    refresh_token: z
+      .string()
+      .max(4096)
+      .meta({ examples: ['AV2k9f0A…'] }),
+  })
   .optional()
 
 export const LogoutBody = z
@@ -48,7 +56,9 @@ export const LogoutBody = z
   })
   .optional()
 
-export const PasswordBody = z.strictObject({ current_password: Password, new_password: Password }).meta({ id: 'PasswordChange' })
+export const PasswordBody = z
+  .strictObject({ current_password: Password, new_password: Password })
+  .meta({ id: 'PasswordChange' })
 
 export const RemovalBody = z.strictObject({ password: Password }).meta({ id: 'AccountRemoval' })
 
@@ -58,11 +68,19 @@ export const User = z.object({ id: Id, email: z.string(), created_at: Time }).me
 
 export const Tokens = z
   .object({
-    access_token: z.string().meta({ description: 'A JWT, RFC 9068, for the Authorization header.', examples: ['eyJhbGciOi…'] }),
+    access_token: z
+      .string()
+      .meta({ description: 'A JWT, RFC 9068, for the Authorization header.', examples: ['eyJhbGciOi…'] }),
     token_type: z.literal('Bearer'),
     expires_in: Seconds.meta({ description: 'Seconds the access token lives.', examples: [295] }),
-    refresh_token: z.string().optional().meta({ description: 'Absent in cookie mode.', examples: ['AV2k9f0A…'] }),
-    refresh_expires_in: Seconds.meta({ description: 'Seconds until the session ends unless it is refreshed.', examples: [1800] }),
+    refresh_token: z
+      .string()
+      .optional()
+      .meta({ description: 'Absent in cookie mode.', examples: ['AV2k9f0A…'] }),
+    refresh_expires_in: Seconds.meta({
+      description: 'Seconds until the session ends unless it is refreshed.',
+      examples: [1800],
+    }),
     session_id: Id,
     user: User.optional().meta({ description: 'At registration and login.' }),
   })
@@ -97,7 +115,9 @@ export const MergePatch = z.record(z.string(), z.json()).meta({
 
 export const Jwks = z
   .object({
-    keys: z.array(z.object({ kid: z.string(), alg: z.string(), use: z.literal('sig'), kty: z.string() }).catchall(z.string())),
+    keys: z.array(
+      z.object({ kid: z.string(), alg: z.string(), use: z.literal('sig'), kty: z.string() }).catchall(z.string()),
+    ),
   })
   .meta({ id: 'Jwks' })
 

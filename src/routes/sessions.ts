@@ -16,7 +16,14 @@ const listSchema = {
   security: [{ bearer: [] }],
   response: {
     200: Sessions.meta({ description: 'Your sessions.' }),
-    ...problems('no_token', 'token_invalid', 'token_expired', 'token_revoked', 'too_many_requests', 'store_unavailable'),
+    ...problems(
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'too_many_requests',
+      'store_unavailable',
+    ),
   },
 }
 
@@ -29,7 +36,16 @@ const endSchema = {
   security: [{ bearer: [] }],
   response: {
     204: NoContent.meta({ description: 'Logged out there.' }),
-    ...problems('no_token', 'token_invalid', 'token_expired', 'token_revoked', 'not_found', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      'no_token',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+      'not_found',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
 
@@ -56,8 +72,14 @@ export function sessionRoutes(app: App, { deps, bearer, limits }: Edge): void {
     schema: endSchema,
     onRequest,
     async handler(request, reply) {
-      const target = { userId: request.token.claims.sub, sessionId: request.params.id, reason: 'revoked', isVouched: false } as const
-      if (!isId(target.sessionId) || !(await endSession(deps, target, callerOf(request)))) throw new Problem('not_found')
+      const target = {
+        userId: request.token.claims.sub,
+        sessionId: request.params.id,
+        reason: 'revoked',
+        isVouched: false,
+      } as const
+      if (!isId(target.sessionId) || !(await endSession(deps, target, callerOf(request))))
+        throw new Problem('not_found')
       return reply.code(204).send()
     },
   })

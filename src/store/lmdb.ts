@@ -1,14 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir } from 'node:fs/promises'
-import type { Database } from 'lmdb'
+import type { Database, RootDatabase } from 'lmdb'
 import { open } from 'lmdb'
-import type { Check, Commit, Entry, Key, Put, Store } from './store.ts'
+import type { Commit, Entry, Key, Store } from './store.ts'
 import { StoreUnavailable } from './store.ts'
 
 interface Row {
   readonly version: string
   readonly expiresAt: number | null
   readonly value: unknown
+}
+
+interface Tables {
+  readonly root: RootDatabase
+  readonly rows: Database<Row, string>
+  /** Which row expires when, soonest first. */
+  readonly expiries: Database<true, [number, string]>
 }
 
 export interface LmdbOptions {
@@ -25,60 +32,12 @@ const SWEEP_BATCH = 1000
  * answered and survives kill -9 and power loss; concurrent commits share one fsync.
  */
 export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  await chmod(dir, 0o700)
-  const root = open({ path: dir, noSubdir: false, overlappingSync: false })
-  const rows: Database<Row, string> = root.openDB({ name: 'rows' })
-  const expiries: Database<true, [number, string]> = root.openDB({ name: 'expiries', encoding: 'json' })
+  const tables = await openTables(dir)
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
-  function live(key: string): Row | undefined {
-    const row = rows.get(key)
-    return row && (row.expiresAt === null || row.expiresAt > clock()) ? row : undefined
-  }
-
-  function read<T>(key: Key<T>): Entry<T> | null {
-    const row = live(key)
-    return row ? { key, value: row.value as T, version: row.version } : null
-  }
-
-  function holds({ key, version }: Check): boolean {
-    return (live(key)?.version ?? null) === version
-  }
-
-  function remove(key: string): void {
-    const row = rows.get(key)
-    if (row && row.expiresAt !== null) void expiries.remove([row.expiresAt, key])
-    if (row) void rows.remove(key)
-  }
-
-  function write({ key, value, expiresAt }: Put, version: string): void {
-    remove(key)
-    void rows.put(key, { version, expiresAt, value })
-    if (expiresAt !== null) void expiries.put([expiresAt, key], true)
-  }
-
-  // A throw would not roll back in LMDB's asynchronous transactions: check everything first, then write.
-  function apply({ checks, puts, deletes }: Commit): boolean {
-    if (!checks.every(holds)) return false
-    const version = `${prefix}${(commits += 1)}`
-    for (const key of deletes) remove(key)
-    for (const put of puts) write(put, version)
-    return true
-  }
-
-  function removeExpired(): number {
-    const due = [...expiries.getKeys({ end: [clock(), ''], limit: SWEEP_BATCH })]
-    for (const [at, key] of due) {
-      void expiries.remove([at, key])
-      if (rows.get(key)?.expiresAt === at) void rows.remove(key)
-    }
-    return due.length
-  }
-
   async function sweep(): Promise<void> {
-    while ((await root.transaction(removeExpired)) === SWEEP_BATCH);
+    while ((await tables.root.transaction(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
   }
 
   // A failed sweep, as on a full disk, is tried again at the next turn: an expired row is not seen meanwhile.
@@ -86,31 +45,86 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
 
   return {
     async get(key) {
-      return inDoubt(() => {
-        rows.resetReadTxn()
-        return read(key)
-      })
+      return inDoubt(() => read(freshly(tables), key, clock()))
     },
     async getMany(keys) {
       return inDoubt(() => {
-        rows.resetReadTxn() // another process may have committed since
-        return keys.map((key) => read(key)) as never
+        freshly(tables)
+        return keys.map((key) => read(tables, key, clock())) as never
       })
     },
     async commit(commit) {
-      return inDoubt(() => root.transaction(() => apply(commit)))
+      const version = `${prefix}${(commits += 1)}`
+      return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
     },
     async faults() {
-      return inDoubt(() => rows.getStats()).then(
+      return inDoubt(() => tables.rows.getStats()).then(
         () => [],
         () => ['the data folder cannot be read'],
       )
     },
     async close() {
       clearInterval(sweeper)
-      await root.close()
+      await tables.root.close()
     },
   }
+}
+
+async function openTables(dir: string): Promise<Tables> {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await chmod(dir, 0o700)
+  const root = open({ path: dir, noSubdir: false, overlappingSync: false })
+  return {
+    root,
+    rows: root.openDB({ name: 'rows' }),
+    expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
+  }
+}
+
+/** Another process may have committed since the last read: see it. */
+function freshly(tables: Tables): Tables {
+  tables.rows.resetReadTxn()
+  return tables
+}
+
+function liveRow({ rows }: Tables, key: string, now: number): Row | undefined {
+  const row = rows.get(key)
+  return row && (row.expiresAt === null || row.expiresAt > now) ? row : undefined
+}
+
+function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
+  const row = liveRow(tables, key, now)
+  return row ? { key, value: row.value as T, version: row.version } : null
+}
+
+/** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: check everything first, then write. */
+function apply(tables: Tables, { checks, puts, deletes }: Commit, version: string, now: number): boolean {
+  const isLost = checks.some((check) => (liveRow(tables, check.key, now)?.version ?? null) !== check.version)
+  if (isLost) return false
+  for (const key of deletes) remove(tables, key)
+  for (const { key, value, expiresAt } of puts) {
+    remove(tables, key)
+    void tables.rows.put(key, { version, expiresAt, value })
+    if (expiresAt !== null) void tables.expiries.put([expiresAt, key], true)
+  }
+  return true
+}
+
+function remove({ rows, expiries }: Tables, key: string): void {
+  const row = rows.get(key)
+  if (row === undefined) return
+  if (row.expiresAt !== null) void expiries.remove([row.expiresAt, key])
+  void rows.remove(key)
+}
+
+/** Inside a transaction: removes a batch of what has expired, and says how many that were. */
+function removeExpired({ rows, expiries }: Tables, now: number): number {
+  const due = [...expiries.getKeys({ end: [now, ''], limit: SWEEP_BATCH })]
+  for (const [at, key] of due) {
+    void expiries.remove([at, key])
+    if (rows.get(key)?.expiresAt === at) void rows.remove(key)
+  }
+  return due.length
 }
 
 async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
-import { keys as storeKeys } from './keys.ts'
+import { keys } from './keys.ts'
 import { batchReads } from './read-batch.ts'
 import type { Commit, Entry, Key, Store } from './store.ts'
-import { StoreUnavailable } from './store.ts'
+import { StoreUnavailable, put } from './store.ts'
 
 // A value is kept as `version JSON`. Expiry is Redis's own.
 
@@ -36,63 +36,60 @@ type Client = (Redis | Cluster) & {
 export function openRedis(connection: Redis | Cluster, clock: () => number): Store {
   connection.defineCommand('latchkeyCommit', { lua: COMMIT })
   const client = connection as Client
+  const readAll = (names: readonly string[]) => readKeys(client, names)
+  const read = batchReads(client.isCluster ? byTag(readAll) : readAll)
   const prefix = randomBytes(6).toString('base64url')
-  const readAll = connection.isCluster ? byTag(read) : read
-  const batched = batchReads(readAll)
   let commits = 0
 
-  // The first key is read by GETEX, to Redis a write: a replica, or a primary that has lost its replicas, refuses it,
-  // so that no answer comes from a store that may not know of a revocation.
-  async function read(names: readonly string[]): Promise<(string | null)[]> {
-    const [first, ...rest] = names as [string, ...string[]]
-    const [head, tail] = await Promise.all([client.getex(first), rest.length === 0 ? [] : client.mget(rest)])
-    return [head, ...tail]
-  }
-
-  async function get<T>(key: Key<T>): Promise<Entry<T> | null> {
-    return inDoubt(async () => decode(key, (await batched([key]))[0] ?? null))
-  }
-
-  async function commit({ checks, puts, deletes }: Commit): Promise<boolean> {
-    const version = `${prefix}${(commits += 1)}`
-    const now = clock()
-    const names = [...checks.map(({ key }) => key), ...deletes, ...puts.map(({ key }) => key)]
-    const writes = puts.flatMap(({ value, expiresAt }) => [
-      `${version} ${JSON.stringify(value)}`,
-      expiresAt === null ? '' : Math.max(1, Math.ceil(expiresAt - now)),
-    ])
-    const args = [checks.length, deletes.length, ...checks.map((check) => check.version ?? ''), ...writes]
-    return inDoubt(async () => (await client.latchkeyCommit(names.length, ...names, ...args)) === 1)
-  }
-
-  return {
-    get,
-    commit,
+  const store: Store = {
+    async get(key) {
+      return inDoubt(async () => decode(key, (await read([key]))[0] ?? null))
+    },
     async getMany(names) {
-      return inDoubt(async () => {
-        const texts = await batched(names)
-        return texts.map((text, place) => decode(names[place] as string, text)) as never
-      })
+      return inDoubt(async () => (await read(names)).map((text, place) => decode(names[place] ?? '', text)) as never)
     },
-    async faults() {
-      try {
-        const written = await commit({
-          checks: [],
-          deletes: [storeKeys.probe],
-          puts: [{ key: storeKeys.probe, value: 0, expiresAt: clock() + 1000 }],
-        })
-        await get(storeKeys.probe)
-        const policies = await evictionPolicies(client)
-        const wrong = policies.filter((policy) => policy !== 'noeviction')
-        return written ? wrong.map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`) : []
-      } catch (error) {
-        return [explain(error)]
-      }
+    async commit(commit) {
+      const version = `${prefix}${(commits += 1)}`
+      const { names, args } = scriptInput(commit, version, clock())
+      return inDoubt(async () => (await client.latchkeyCommit(names.length, ...names, ...args)) === 1)
     },
+    faults: () => findFaults(client, store, clock).catch((error: unknown) => [explain(error)]),
     async close() {
       client.disconnect()
     },
   }
+  return store
+}
+
+/**
+ * Reads keys of one slot in one round trip. The first is read by GETEX, to Redis a write: a replica, or a primary that has
+ * lost its replicas, refuses it, so that no answer comes from a server that may not know of a revocation.
+ */
+async function readKeys(client: Client, names: readonly string[]): Promise<(string | null)[]> {
+  const [first, ...rest] = names
+  if (first === undefined) return []
+  const [head, tail] = await Promise.all([client.getex(first), rest.length === 0 ? [] : client.mget(rest)])
+  return [head, ...tail]
+}
+
+function scriptInput({ checks, puts, deletes }: Commit, version: string, now: number) {
+  const names = [...checks.map(({ key }) => key), ...deletes, ...puts.map(({ key }) => key)]
+  const writes = puts.flatMap(({ value, expiresAt }) => [
+    `${version} ${JSON.stringify(value)}`,
+    expiresAt === null ? '' : Math.max(1, Math.ceil(expiresAt - now)),
+  ])
+  return { names, args: [checks.length, deletes.length, ...checks.map((check) => check.version ?? ''), ...writes] }
+}
+
+/** Tries a read and a write, and looks for settings under which revocations could vanish. */
+async function findFaults(client: Client, store: Store, clock: () => number): Promise<string[]> {
+  const probe = put(keys.probe, 0, clock() + 1000)
+  await store.commit({ checks: [], puts: [probe], deletes: [keys.probe] })
+  await store.get(keys.probe)
+  const policies = await evictionPolicies(client)
+  return policies
+    .filter((policy) => policy !== 'noeviction')
+    .map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`)
 }
 
 function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
@@ -130,7 +127,9 @@ async function evictionPolicies(client: Client): Promise<string[]> {
 function explain(error: unknown): string {
   const cause = error instanceof StoreUnavailable ? error.cause : error
   const message = cause instanceof Error ? cause.message : ''
-  const code = /\b(READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/.exec(message)?.[1]
+  const code = /\b(READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/.exec(
+    message,
+  )?.[1]
   return code === undefined ? 'Redis cannot be reached' : `Redis answers ${code}`
 }
 
