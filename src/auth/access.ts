@@ -1,6 +1,5 @@
 import type { Deps } from '../deps.ts'
-import type { AccessClaims } from '../domain/access-token.ts'
-import { isExpired } from '../domain/access-token.ts'
+import { type AccessClaims, isExpired } from '../domain/access-token.ts'
 import { deniedUntil, isDenied } from '../domain/revocation.ts'
 import type { Caller } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'

@@ -1,9 +1,7 @@
 import type { Deps } from '../deps.ts'
 import type { Email } from '../domain/email.ts'
-import type { User } from '../store/keys.ts'
-import { keys } from '../store/keys.ts'
-import type { Entry } from '../store/store.ts'
-import { put, unchanged } from '../store/store.ts'
+import { keys, type User } from '../store/keys.ts'
+import { type Entry, put, unchanged } from '../store/store.ts'
 
 // Which address belongs to whom. A claim counts only while its user exists and says the same.
 

@@ -1,10 +1,15 @@
 import type { AccessClaims } from '../domain/access-token.ts'
-import type { SigningKey } from '../domain/signing-keys.ts'
-import { handOver, signingKey } from '../domain/signing-keys.ts'
+import { handOver, signingKey, type SigningKey } from '../domain/signing-keys.ts'
 import type { RecordEvent } from '../events.ts'
 import { StoreUnavailable } from '../store/store.ts'
-import type { PublicJwk, RingOptions, SigningRing } from './signing-ring.ts'
-import { UnreadableKeys, publicJwk, updateRing } from './signing-ring.ts'
+import {
+  publicJwk,
+  type PublicJwk,
+  type RingOptions,
+  type SigningRing,
+  UnreadableKeys,
+  updateRing,
+} from './signing-ring.ts'
 import { untilWon } from './until-won.ts'
 
 export interface KeyringOptions extends RingOptions {

@@ -1,10 +1,8 @@
 import type { Deps } from '../deps.ts'
 import { deniedUntil } from '../domain/revocation.ts'
-import type { Caller, EndReason, EndedSession, Session } from '../domain/session.ts'
-import { rememberedUntil } from '../domain/session.ts'
+import { type Caller, type EndedSession, type EndReason, rememberedUntil, type Session } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
-import type { Put } from '../store/store.ts'
-import { put } from '../store/store.ts'
+import { put, type Put } from '../store/store.ts'
 
 // What a commit must write so that sessions begin and end, and their tokens with them, in one step.
 

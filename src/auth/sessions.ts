@@ -1,10 +1,14 @@
 import type { Deps } from '../deps.ts'
-import type { Caller, EndReason, Session, Transport } from '../domain/session.ts'
-import { rememberedUntil, whyOver } from '../domain/session.ts'
-import type { SessionRef, User } from '../store/keys.ts'
-import { keys } from '../store/keys.ts'
-import type { Entry, Put } from '../store/store.ts'
-import { absent, put } from '../store/store.ts'
+import {
+  type Caller,
+  type EndReason,
+  rememberedUntil,
+  type Session,
+  type Transport,
+  whyOver,
+} from '../domain/session.ts'
+import { keys, type SessionRef, type User } from '../store/keys.ts'
+import { absent, type Entry, put, type Put } from '../store/store.ts'
 import { denyBelow, denySession, endings, putSession, recordEnds } from './session-writes.ts'
 import { newId } from './tokens.ts'
 import { untilWon } from './until-won.ts'

@@ -2,13 +2,10 @@ import { createPublicKey, generateKeyPair, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { createSigner } from 'fast-jwt'
 import type { AccessClaims } from '../domain/access-token.ts'
-import type { AuthKeys } from '../domain/auth-secret.ts'
-import { decrypt, encrypt, isSealedByOldKey } from '../domain/auth-secret.ts'
-import type { Algorithm, KeyPolicy, SigningKey, SigningTime } from '../domain/signing-keys.ts'
-import { planKeys } from '../domain/signing-keys.ts'
+import { type AuthKeys, decrypt, encrypt, isSealedByOldKey } from '../domain/auth-secret.ts'
+import { type Algorithm, type KeyPolicy, planKeys, type SigningKey, type SigningTime } from '../domain/signing-keys.ts'
 import { keys } from '../store/keys.ts'
-import type { Store } from '../store/store.ts'
-import { StoreUnavailable, put, unchanged } from '../store/store.ts'
+import { put, type Store, StoreUnavailable, unchanged } from '../store/store.ts'
 
 /** All signing keys, as the store of that identity had them. */
 export interface SigningRing {

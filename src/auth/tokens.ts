@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Deps } from '../deps.ts'
-import type { Issuer } from '../domain/access-token.ts'
-import { makeClaims } from '../domain/access-token.ts'
+import { type Issuer, makeClaims } from '../domain/access-token.ts'
 import { sealRefreshToken } from '../domain/refresh-token.ts'
-import type { Session, Transport } from '../domain/session.ts'
-import { deadline } from '../domain/session.ts'
+import { deadline, type Session, type Transport } from '../domain/session.ts'
 
 /** What a login, a refresh or a password change hands out. Durations are seconds. */
 export interface Tokens {

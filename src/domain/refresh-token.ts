@@ -1,5 +1,4 @@
-import type { AuthKeys } from './auth-secret.ts'
-import { isSame, mac } from './auth-secret.ts'
+import { type AuthKeys, isSame, mac } from './auth-secret.ts'
 import type { Transport } from './session.ts'
 
 /** What a refresh token says. Ids and secret are 16 bytes in base64url. */

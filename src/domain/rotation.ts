@@ -1,5 +1,4 @@
-import type { OverReason, Session, SessionRecord } from './session.ts'
-import { whyOver } from './session.ts'
+import { type OverReason, type Session, type SessionRecord, whyOver } from './session.ts'
 
 /** What a presented refresh token means for its session. */
 export type Rotation =

@@ -1,10 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
-import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
 import type { Socket } from 'node:net'
 import { Busy } from '../auth/hashing.ts'
-import type { ProblemCode } from '../problems.ts'
-import { Problem, challengeOf, problemDocument, statusOf } from '../problems.ts'
+import { challengeOf, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { App } from './app.ts'
 

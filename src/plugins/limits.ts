@@ -8,8 +8,7 @@ import type { Deps } from '../deps.ts'
 import { Problem } from '../problems.ts'
 import type { User } from '../store/keys.ts'
 import { StoreUnavailable } from '../store/store.ts'
-import type { App } from './app.ts'
-import { callerOf } from './app.ts'
+import { type App, callerOf } from './app.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,6 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { Document, Place } from '../auth/documents.ts'
-import { patchDocument, preferences, readDocument, sessionData } from '../auth/documents.ts'
+import { type Document, patchDocument, type Place, preferences, readDocument, sessionData } from '../auth/documents.ts'
 import type { Self } from '../auth/sessions.ts'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { App } from '../plugins/app.ts'

@@ -1,6 +1,5 @@
 import { readUser, removeAccount } from '../auth/accounts.ts'
-import type { App } from '../plugins/app.ts'
-import { callerOf } from '../plugins/app.ts'
+import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import { userAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'

@@ -1,7 +1,6 @@
 import { changePassword } from '../auth/change-password.ts'
 import { issueTokens } from '../auth/tokens.ts'
-import type { App } from '../plugins/app.ts'
-import { callerOf } from '../plugins/app.ts'
+import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'

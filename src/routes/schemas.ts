@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { PROBLEM_CODES } from '../problems.ts'
-import type { ProblemCode } from '../problems.ts'
+import { PROBLEM_CODES, type ProblemCode } from '../problems.ts'
 import { statusOf } from '../problems.ts'
 
 // The shapes on the wire, snake_case. What is named here (`id`) is a component of the OpenAPI document.

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir } from 'node:fs/promises'
-import type { Database, RootDatabase } from 'lmdb'
-import { open } from 'lmdb'
-import type { Commit, Entry, Key, Store } from './store.ts'
-import { StoreUnavailable } from './store.ts'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { type Commit, type Entry, type Key, type Store, StoreUnavailable } from './store.ts'
 
 interface Row {
   readonly version: string

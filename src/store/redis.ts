@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { keys } from './keys.ts'
 import { batchReads } from './read-batch.ts'
-import type { Commit, Entry, Key, Store } from './store.ts'
-import { StoreUnavailable, put } from './store.ts'
+import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
 
 // A value is kept as `version JSON`. Expiry is Redis's own.
 

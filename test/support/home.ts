@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { InjectOptions } from 'fastify'
 import pino from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { makeHashing } from '../../src/auth/hashing.ts'
@@ -95,7 +94,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
     const { body, token, headers = {}, ip = '127.0.0.1' } = options
     const response = await app.inject({
-      method: method as NonNullable<InjectOptions['method']>,
+      method,
       url: path,
       remoteAddress: ip,
       headers: {
