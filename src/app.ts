@@ -16,6 +16,7 @@ import { acceptJson } from './plugins/json-body.ts'
 import { makeLimits } from './plugins/limits.ts'
 import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
+import type { CheckReadiness } from './readiness.ts'
 import { documentRoutes } from './routes/documents.ts'
 import type { Edge } from './routes/edge.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -34,6 +35,7 @@ export interface AppOptions {
   /** Where limits are counted over all instances; null: in this process. */
   readonly redis: Redis | Cluster | null
   readonly isDraining: () => boolean
+  readonly checkReadiness: CheckReadiness
 }
 
 const BODY_LIMIT = 32 * 1024
@@ -41,7 +43,7 @@ const MAX_HEADER_BYTES = 16 * 1024
 const REQUEST_TIMEOUT_MS = 10_000
 
 /** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
-export async function buildApp(deps: Deps, { logger, redis, isDraining }: AppOptions): Promise<App> {
+export async function buildApp(deps: Deps, { logger, redis, isDraining, checkReadiness }: AppOptions): Promise<App> {
   const app = makeServer(deps, logger)
   answerErrors(app)
   setSecurityHeaders(app, isDraining)
@@ -56,7 +58,7 @@ export async function buildApp(deps: Deps, { logger, redis, isDraining }: AppOpt
 
   verifyRoute(app, edge)
   jwksRoute(app, edge)
-  healthRoutes(app, edge, isDraining)
+  healthRoutes(app, checkReadiness)
   sessionRoutes(app, edge)
   documentRoutes(app, edge)
   serveDocs(app)

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { buildApp } from './app.ts'
@@ -9,6 +10,7 @@ import { type Config, InvalidConfig, readConfig } from './config.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
 import { makeLogger, makeRecorder } from './log.ts'
+import { makeReadiness } from './readiness.ts'
 import { connectRedis } from './store/redis-client.ts'
 import { openRedis } from './store/redis.ts'
 import { openLmdb } from './store/lmdb.ts'
@@ -17,6 +19,8 @@ import type { Store } from './store/store.ts'
 /** How long the process goes on serving after SIGTERM, so that balancers notice. */
 const NOTICE_MS = 3000
 const GIVE_UP_MS = 9000
+/** How often the store is looked at, so that a fault is in the log even if nobody asks /readyz. */
+const WATCH_MS = 5000
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
 
 interface Home {
@@ -50,7 +54,8 @@ async function serve(): Promise<void> {
   })
   const deps = { config, store, keyring, hashing, authKeys, clock: Date.now, record: makeRecorder(logger) }
   const { isDraining, drain } = makeDrain()
-  const app = await buildApp(deps, { logger, redis, isDraining })
+  const checkReadiness = makeReadiness(deps, isDraining, logger)
+  const app = await buildApp(deps, { logger, redis, isDraining, checkReadiness })
 
   async function stop(noticeMs: number): Promise<void> {
     if (isDraining()) return
@@ -62,17 +67,29 @@ async function serve(): Promise<void> {
     logger.info('stopped')
     process.exit(0)
   }
+  keepAlive(logger)
   process.on('SIGTERM', () => void stop(NOTICE_MS))
   process.on('SIGINT', () => void stop(0))
 
   await app.listen({ host: config.HOST, port: config.PORT })
+  setInterval(() => void checkReadiness(), WATCH_MS).unref()
 }
 
 async function rotateKeys(): Promise<void> {
   const { keyring, store } = await openHome()
+  for (let tries = 0; keyring.fault() !== null && tries < 50; tries += 1) await wait(100)
   await keyring.rotate()
   keyring.close()
   await store.close()
+}
+
+/** A promise nobody waits for (the embedded store leaves one when the disk is full) must not end the process; a throw must. */
+function keepAlive(logger: Logger): void {
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'uncaught exception')
+    process.exit(1)
+  })
 }
 
 /** A store that is away says so once, and once more when what it says changes. */

@@ -90,9 +90,9 @@ export async function readUser({ store }: Deps, userId: string): Promise<User | 
 }
 
 /** Whether the owner of the account has lately registered or logged in from this address. */
-export function isKnownAddress({ clock }: Deps, user: User | null, address: string): boolean {
+export function isKnownAddress({ clock }: Deps, user: User | null, network: string): boolean {
   return (
-    user?.knownAddresses.some((known) => known.address === address && clock() - known.seenAt < ADDRESS_KNOWN_MS) ??
+    user?.knownAddresses.some((known) => known.address === network && clock() - known.seenAt < ADDRESS_KNOWN_MS) ??
     false
   )
 }
@@ -134,7 +134,7 @@ function newUser({ clock }: Deps, email: Email, passwordHash: string, caller: Ca
     createdAt: clock(),
     generation: 0,
     sessions: [],
-    knownAddresses: [{ address: caller.ip, seenAt: clock() }],
+    knownAddresses: [{ address: caller.network, seenAt: clock() }],
   }
 }
 
@@ -153,7 +153,7 @@ function refuse({ record }: Deps, found: Entry<User> | null, caller: Caller): Au
   return { kind: 'wrong', user }
 }
 
-function knowing({ clock }: Deps, user: User, { ip }: Caller): { knownAddresses: readonly KnownAddress[] } {
-  const others = user.knownAddresses.filter(({ address }) => address !== ip)
-  return { knownAddresses: [...others, { address: ip, seenAt: clock() }].slice(-ADDRESSES_KEPT) }
+function knowing({ clock }: Deps, user: User, { network }: Caller): { knownAddresses: readonly KnownAddress[] } {
+  const others = user.knownAddresses.filter(({ address }) => address !== network)
+  return { knownAddresses: [...others, { address: network, seenAt: clock() }].slice(-ADDRESSES_KEPT) }
 }

@@ -1,4 +1,4 @@
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import rateLimit from '@fastify/rate-limit'
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { Cluster, Redis } from 'ioredis'
@@ -47,7 +47,7 @@ export async function makeLimits(app: App, deps: Deps, redis: Redis | Cluster | 
   /** Which limits of guesses concern the request: the owner's own addresses are spared a stranger's failures elsewhere. */
   function guessLimits(request: FastifyRequest, emailKey: string, user: User | null): readonly ('here' | 'anywhere')[] {
     request.triedAccount = createHash('sha256').update(emailKey).digest('base64url')
-    return isKnownAddress(deps, user, callerOf(request).ip) ? ['here'] : ['here', 'anywhere']
+    return isKnownAddress(deps, user, callerOf(request).network) ? ['here'] : ['here', 'anywhere']
   }
 
   return {
@@ -87,7 +87,7 @@ function makeCounters(app: App, { config }: Deps) {
 }
 
 function addressOf(request: FastifyRequest): string {
-  return normalizeIP(callerOf(request).ip, 64)
+  return callerOf(request).network
 }
 
 interface Used {

@@ -1,20 +1,43 @@
-import type { RouteOptions, preValidationAsyncHookHandler } from 'fastify'
+import type { FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { Problem } from '../problems.ts'
 import type { App } from './app.ts'
 
-/** Answers 404, or 405 with Allow where the path has other methods. Call before the routes are added. */
-export function answerUnknownRoutes(app: App, guard: preValidationAsyncHookHandler): void {
-  const methods = new Map<string, { readonly path: RegExp; readonly allow: Set<string> }>()
+/** One method of one path, as it was added to the app. */
+export interface KnownRoute {
+  readonly url: string
+  readonly method: string
+  readonly schema: FastifySchema | undefined
+}
 
-  app.addHook('onRoute', ({ url, method }: RouteOptions) => {
-    const known = methods.get(url) ?? { path: new RegExp(`^${url.replace(/:\w+/g, '[^/]+')}$`), allow: new Set() }
-    for (const name of [method].flat()) known.allow.add(name)
-    methods.set(url, known)
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route there is. */
+    readonly routes: readonly KnownRoute[]
+  }
+}
+
+/**
+ * Answers 404, or 405 with Allow where the path has other methods, before the body is looked at; `limit` counts such requests too.
+ * Call before the routes are added: it collects them in `app.routes`.
+ */
+export function answerUnknownRoutes(app: App, limit: (request: FastifyRequest) => Promise<void>): void {
+  const routes: (KnownRoute & { readonly path: RegExp })[] = []
+
+  app.decorate('routes', routes)
+  app.addHook('onRoute', ({ url, method, schema }: RouteOptions) => {
+    const path = new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`)
+    for (const name of [method].flat()) routes.push({ url, method: name, schema, path })
   })
 
-  app.setNotFoundHandler({ preValidation: guard }, (request) => {
+  async function refuse(request: FastifyRequest): Promise<never> {
+    await limit(request)
     const [path = ''] = request.url.split('?')
-    const known = [...methods.values()].find((route) => route.path.test(path))
-    throw known ? new Problem('method_not_allowed', { allow: [...known.allow] }) : new Problem('not_found')
+    const allow = routes.filter((route) => route.path.test(path)).map(({ method }) => method)
+    throw allow.length > 0 ? new Problem('method_not_allowed', { allow }) : new Problem('not_found')
+  }
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.is404) refuse(request).catch(done)
+    else done()
   })
 }

@@ -1,5 +1,5 @@
 import type { App } from '../plugins/app.ts'
-import type { Edge } from './edge.ts'
+import type { CheckReadiness } from '../readiness.ts'
 import { Health, problems } from './schemas.ts'
 
 const liveSchema = {
@@ -22,9 +22,8 @@ const readySchema = {
   },
 }
 
-/** GET /livez and /readyz. `isDraining` says that the process is about to stop. */
-export function healthRoutes(app: App, { deps }: Edge, isDraining: () => boolean): void {
-  let said = ''
+/** GET /livez and /readyz */
+export function healthRoutes(app: App, checkReadiness: CheckReadiness): void {
   app.route({
     method: 'GET',
     url: '/livez',
@@ -36,18 +35,10 @@ export function healthRoutes(app: App, { deps }: Edge, isDraining: () => boolean
     method: 'GET',
     url: '/readyz',
     schema: readySchema,
-    async handler(request, reply) {
-      const reasons = await whyNotReady()
-      if (reasons.join() !== said) request.log.warn({ reasons }, reasons.length === 0 ? 'ready' : 'not ready')
-      said = reasons.join()
+    async handler(_request, reply) {
+      const reasons = await checkReadiness()
       if (reasons.length === 0) return { status: 'ok' as const }
-      return reply.code(503).send({ status: 'unavailable' as const, reasons })
+      return reply.code(503).send({ status: 'unavailable' as const, reasons: [...reasons] })
     },
   })
-
-  async function whyNotReady(): Promise<string[]> {
-    const keyFault = deps.keyring.fault()
-    const faults = [...(await deps.store.faults()), ...(keyFault === null ? [] : [keyFault])]
-    return isDraining() ? ['the process is stopping', ...faults] : faults
-  }
 }

@@ -11,6 +11,7 @@ import type { AuthKeys } from '../../src/domain/auth-secret.ts'
 import { deriveAuthKey } from '../../src/domain/auth-secret.ts'
 import { makeRecorder } from '../../src/log.ts'
 import type { App } from '../../src/plugins/app.ts'
+import { makeReadiness } from '../../src/readiness.ts'
 import { openLmdb } from '../../src/store/lmdb.ts'
 import { connectRedis } from '../../src/store/redis-client.ts'
 import { openRedis } from '../../src/store/redis.ts'
@@ -88,7 +89,9 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
     processors: 2,
   })
   const deps: Deps = { config, store, keyring, hashing, authKeys, clock: now, record }
-  const app = await buildApp(deps, { logger, redis, isDraining: () => false })
+  const isDraining = () => false
+  const checkReadiness = makeReadiness(deps, isDraining, logger)
+  const app = await buildApp(deps, { logger, redis, isDraining, checkReadiness })
   await eventually(() => keyring.fault() === null, { within: 5000 })
 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
