@@ -5,7 +5,7 @@ import type { JsonObject } from '../domain/merge-patch.ts'
 import type { App } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { Edge } from './edge.ts'
-import { JsonDocument, MergePatch, problems } from './schemas.ts'
+import { BODY_PROBLEMS, JsonDocument, MergePatch, TOKEN_PROBLEMS, problems } from './schemas.ts'
 
 const REFUSALS = { over: 'token_revoked', mismatch: 'precondition_failed', too_large: 'too_large' } as const
 
@@ -13,14 +13,7 @@ const read = {
   security: [{ bearer: [] }],
   response: {
     200: JsonDocument.meta({ description: 'The whole object.', headers: ['ETag'] }),
-    ...problems(
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
-      'too_many_requests',
-      'store_unavailable',
-    ),
+    ...problems(...TOKEN_PROBLEMS, 'too_many_requests', 'store_unavailable'),
   },
 }
 
@@ -30,14 +23,9 @@ const patch = {
   response: {
     200: JsonDocument.meta({ description: 'The whole new object.', headers: ['ETag'] }),
     ...problems(
-      'bad_request',
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
+      ...TOKEN_PROBLEMS,
+      ...BODY_PROBLEMS,
       'precondition_failed',
-      'too_large',
-      'unsupported_media_type',
       'too_many_requests',
       'busy',
       'store_unavailable',

@@ -7,7 +7,7 @@ import { asksForCookie } from '../plugins/cross-site.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
-import { CredentialsBody, Tokens, problems } from './schemas.ts'
+import { BODY_PROBLEMS, CredentialsBody, Tokens, problems } from './schemas.ts'
 
 const schema = {
   operationId: 'login',
@@ -17,16 +17,7 @@ const schema = {
   body: CredentialsBody,
   response: {
     200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
-    ...problems(
-      'bad_request',
-      'bad_credentials',
-      'cross_site',
-      'too_large',
-      'unsupported_media_type',
-      'too_many_requests',
-      'busy',
-      'store_unavailable',
-    ),
+    ...problems(...BODY_PROBLEMS, 'bad_credentials', 'cross_site', 'too_many_requests', 'busy', 'store_unavailable'),
   },
 }
 

@@ -9,7 +9,7 @@ import type { Caller, Transport } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { CookieEdge, Edge } from './edge.ts'
-import { LogoutBody, NoContent, problems } from './schemas.ts'
+import { BODY_PROBLEMS, LogoutBody, NoContent, TOKEN_PROBLEMS, problems } from './schemas.ts'
 
 const schema = {
   operationId: 'logout',
@@ -23,15 +23,10 @@ const schema = {
   response: {
     204: NoContent.meta({ description: 'Logged out.', headers: ['Set-Cookie'] }),
     ...problems(
-      'bad_request',
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
+      ...TOKEN_PROBLEMS,
+      ...BODY_PROBLEMS,
       'session_over',
       'cross_site',
-      'too_large',
-      'unsupported_media_type',
       'too_many_requests',
       'busy',
       'store_unavailable',

@@ -4,7 +4,7 @@ import { Problem } from '../problems.ts'
 import { userAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
 import { guardPassword } from './guard-password.ts'
-import { NoContent, RemovalBody, User, problems } from './schemas.ts'
+import { BODY_PROBLEMS, NoContent, RemovalBody, TOKEN_PROBLEMS, User, problems } from './schemas.ts'
 
 const readSchema = {
   operationId: 'readMe',
@@ -14,14 +14,7 @@ const readSchema = {
   security: [{ bearer: [] }],
   response: {
     200: User.meta({ description: 'You.' }),
-    ...problems(
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
-      'too_many_requests',
-      'store_unavailable',
-    ),
+    ...problems(...TOKEN_PROBLEMS, 'too_many_requests', 'store_unavailable'),
   },
 }
 
@@ -35,14 +28,9 @@ const removeSchema = {
   response: {
     204: NoContent.meta({ description: 'Gone.', headers: ['Set-Cookie'] }),
     ...problems(
-      'bad_request',
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
+      ...TOKEN_PROBLEMS,
+      ...BODY_PROBLEMS,
       'wrong_password',
-      'too_large',
-      'unsupported_media_type',
       'too_many_requests',
       'busy',
       'store_unavailable',

@@ -5,7 +5,7 @@ import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
 import { guardPassword } from './guard-password.ts'
-import { PasswordBody, Tokens, problems } from './schemas.ts'
+import { BODY_PROBLEMS, PasswordBody, TOKEN_PROBLEMS, Tokens, problems } from './schemas.ts'
 
 const schema = {
   operationId: 'changePassword',
@@ -19,14 +19,9 @@ const schema = {
   response: {
     200: Tokens.meta({ description: 'The password is changed.', headers: ['Set-Cookie'] }),
     ...problems(
-      'bad_request',
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
+      ...TOKEN_PROBLEMS,
+      ...BODY_PROBLEMS,
       'wrong_password',
-      'too_large',
-      'unsupported_media_type',
       'password_unacceptable',
       'too_many_requests',
       'busy',

@@ -8,6 +8,19 @@ import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
 import { RefreshBody, Tokens, problems } from './schemas.ts'
 
+const refusals = problems(
+  'bad_request',
+  'no_token',
+  'token_invalid',
+  'session_over',
+  'cross_site',
+  'too_large',
+  'unsupported_media_type',
+  'too_many_requests',
+  'busy',
+  'store_unavailable',
+)
+
 const schema = {
   operationId: 'refresh',
   tags: ['Sessions'],
@@ -16,20 +29,11 @@ const schema = {
     'Send the refresh token in the body, or the cookie and no body. If the answer is lost send the same token again: you get the same ' +
     'successor. Tabs may refresh at once. A spent token shown after the grace period ends the session.',
   body: RefreshBody,
+  security: [{ cookie: [] }, {}],
   response: {
     200: Tokens.meta({ description: 'The session goes on.', headers: ['Set-Cookie'] }),
-    ...problems(
-      'bad_request',
-      'no_token',
-      'token_invalid',
-      'session_over',
-      'cross_site',
-      'too_large',
-      'unsupported_media_type',
-      'too_many_requests',
-      'busy',
-      'store_unavailable',
-    ),
+    ...refusals,
+    401: refusals[401]?.meta({ headers: ['Set-Cookie'] }),
   },
 }
 

@@ -6,7 +6,7 @@ import { asksForCookie } from '../plugins/cross-site.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
-import { CredentialsBody, Tokens, problems } from './schemas.ts'
+import { BODY_PROBLEMS, CredentialsBody, Tokens, problems } from './schemas.ts'
 
 const schema = {
   operationId: 'register',
@@ -19,11 +19,9 @@ const schema = {
   response: {
     201: Tokens.meta({ description: 'The account, logged in.', headers: ['Set-Cookie'] }),
     ...problems(
-      'bad_request',
+      ...BODY_PROBLEMS,
       'cross_site',
       'email_taken',
-      'too_large',
-      'unsupported_media_type',
       'password_unacceptable',
       'too_many_requests',
       'busy',

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { PasswordRule } from '../domain/password.ts'
+import type { OverReason } from '../domain/session.ts'
 import { PROBLEM_CODES, type ProblemCode } from '../problems.ts'
 import { statusOf } from '../problems.ts'
 
@@ -16,7 +18,9 @@ export const Transport = z.enum(['body', 'cookie']).meta({
 })
 
 const Email = Text.max(1000).meta({
-  description: 'Trimmed, NFC-normalised and lower-cased; at most 254 characters.',
+  description:
+    'Trimmed, NFC-normalised and lower-cased, then at most 254 characters; an ASCII or IDN domain with at least one dot. ' +
+    'Two spellings that normalise alike are one account.',
   examples: ['ada@example.org'],
 })
 
@@ -37,33 +41,45 @@ export const CredentialsBody = z
   })
   .meta({ id: 'Credentials' })
 
-export const RefreshBody = z
-  .strictObject({
-    refresh_token: z
-      .string()
-      .max(4096)
-      .meta({ examples: ['AV2k9f0A…'] }),
-  })
-  .optional()
+const RefreshToken = z
+  .string()
+  .max(4096)
+  .meta({ description: 'One that travels in the JSON.', examples: ['AV2k9f0A…'] })
 
-export const LogoutBody = z
-  .strictObject({
-    refresh_token: z.string().max(4096).optional(),
-    scope: z.enum(['session', 'others', 'all']).default('session').meta({
-      description: 'This session, all the others of the user, or all of them.',
-    }),
-  })
-  .optional()
+/** A body that may be left out: Fastify validates null where there is none. */
+const optionalBody = <Body extends z.ZodType>(body: Body) => z.preprocess((sent) => sent ?? undefined, body.optional())
+
+export const RefreshBody = optionalBody(z.strictObject({ refresh_token: RefreshToken }).meta({ id: 'Refresh' }))
+
+export const LogoutBody = optionalBody(
+  z
+    .strictObject({
+      refresh_token: RefreshToken.optional(),
+      scope: z.enum(['session', 'others', 'all']).default('session').meta({
+        description: 'This session, all the others of the user, or all of them.',
+      }),
+    })
+    .meta({ id: 'Logout' }),
+)
 
 export const PasswordBody = z
-  .strictObject({ current_password: Password, new_password: Password })
+  .strictObject({
+    current_password: Password,
+    new_password: Password.meta({ examples: ['nine blue umbrellas on the roof'] }),
+  })
   .meta({ id: 'PasswordChange' })
 
 export const RemovalBody = z.strictObject({ password: Password }).meta({ id: 'AccountRemoval' })
 
 export const SessionParams = z.object({ id: z.string().meta({ description: 'A session of yours.' }) })
 
-export const User = z.object({ id: Id, email: z.string(), created_at: Time }).meta({ id: 'User' })
+export const User = z
+  .object({
+    id: Id.meta({ description: 'Opaque, never reused.' }),
+    email: z.string().meta({ description: 'As normalised.', examples: ['ada@example.org'] }),
+    created_at: Time,
+  })
+  .meta({ id: 'User' })
 
 export const Tokens = z
   .object({
@@ -80,7 +96,7 @@ export const Tokens = z
       description: 'Seconds until the session ends unless it is refreshed.',
       examples: [1800],
     }),
-    session_id: Id,
+    session_id: Id.meta({ description: 'The same for as long as the session lives.' }),
     user: User.optional().meta({ description: 'At registration and login.' }),
   })
   .meta({ id: 'Tokens' })
@@ -92,21 +108,26 @@ export const SessionItem = z
     created_at: Time,
     last_used_at: Time,
     expires_at: Time.meta({ description: 'When it ends unless it is refreshed.' }),
-    user_agent: z.string(),
-    ip: z.string(),
-    remember: z.boolean(),
+    user_agent: z.string().meta({
+      description: 'As last sent, cut to 256 characters; may be empty.',
+      examples: ['Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0'],
+    }),
+    ip: z.string().meta({ description: 'The address it was last used from.', examples: ['192.0.2.7'] }),
+    remember: z.boolean().meta({ description: 'Whether it has the longer timeouts.' }),
   })
   .meta({ id: 'Session' })
 
 export const Sessions = z.object({ sessions: z.array(SessionItem).max(1000) }).meta({ id: 'Sessions' })
 
-export const JsonDocument = z.record(z.string(), z.json()).meta({
+const Json = z.json().register(z.globalRegistry, { id: 'JsonValue', description: 'Any JSON value.' })
+
+export const JsonDocument = z.record(z.string(), Json).meta({
   id: 'Document',
   description: 'A JSON object of your own, at most 16 KiB.',
   examples: [{ cart: { 'sku-1': 2 } }],
 })
 
-export const MergePatch = z.record(z.string(), z.json()).meta({
+export const MergePatch = z.record(z.string(), Json).meta({
   id: 'MergePatch',
   description: 'RFC 7396: members are set, null removes one.',
   examples: [{ cart: { 'sku-1': 3, 'sku-2': null } }],
@@ -118,29 +139,60 @@ export const Jwks = z
       z.object({ kid: z.string(), alg: z.string(), use: z.literal('sig'), kty: z.string() }).catchall(z.string()),
     ),
   })
-  .meta({ id: 'Jwks' })
+  .meta({ id: 'Jwks', description: 'RFC 7517. Each key has the public members of its type besides these.' })
 
 export const Health = z
-  .object({ status: z.enum(['ok', 'unavailable']), reasons: z.array(z.string()).optional() })
+  .object({
+    status: z.enum(['ok', 'unavailable']),
+    reasons: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'With unavailable: why.', examples: [['the process is stopping']] }),
+  })
   .meta({ id: 'Health' })
 
 export const NoContent = z.undefined().meta({ description: 'Done.' })
 
+const REASONS = [
+  'logged_out',
+  'revoked',
+  'idle_timeout',
+  'absolute_timeout',
+  'password_changed',
+  'token_reused',
+  'account_deleted',
+  'evicted',
+  'unknown',
+] as const satisfies readonly OverReason[]
+
+const RULES = ['too_short', 'too_long', 'too_common', 'too_similar'] as const satisfies readonly PasswordRule[]
+
+const Fault = z.object({
+  path: z.string().optional().meta({ description: 'With bad_request: the field, with dots between levels.' }),
+  rule: z.enum(RULES).optional().meta({ description: 'With password_unacceptable: the rule that is broken.' }),
+  message: z.string().meta({ description: 'For people.' }),
+})
+
 /** RFC 9457. */
 export const ProblemDocument = z
   .object({
-    type: z.string().meta({ examples: ['urn:problem-type:latchkey:token_expired'] }),
-    title: z.string(),
-    status: z.int().min(400).max(599),
-    code: z.enum(PROBLEM_CODES).meta({ description: 'Treat one you do not know by its status.' }),
-    detail: z.string().optional(),
-    errors: z
-      .array(z.object({ path: z.string().optional(), rule: z.string().optional(), message: z.string() }))
-      .optional()
-      .meta({ description: 'The fields at fault, or the password rules broken.' }),
-    reason: z.string().optional().meta({ description: 'With session_over: why.' }),
+    type: z
+      .string()
+      .meta({ description: 'A name, not a link.', examples: ['urn:problem-type:latchkey:token_expired'] }),
+    title: z.string().meta({ description: 'For people: what the code means.' }),
+    status: z.int().min(400).max(599).meta({ description: 'As in the status line.' }),
+    code: z.enum(PROBLEM_CODES).meta({ description: 'For programs. Treat one you do not know by its status.' }),
+    detail: z.string().optional().meta({ description: 'For people: what is wrong this time.' }),
+    errors: z.array(Fault).optional().meta({ description: 'The fields at fault, or the password rules broken.' }),
+    reason: z.enum(REASONS).optional().meta({ description: 'With session_over: why.' }),
   })
-  .meta({ id: 'Problem' })
+  .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })
+
+/** What a route that needs an access token may say of it. */
+export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'token_revoked'] as const
+
+/** What a route that takes a body may say of it. */
+export const BODY_PROBLEMS = ['bad_request', 'too_large', 'unsupported_media_type'] as const
 
 /** The problems a route may answer, as response schemas by status; the document lists the codes of each. */
 export function problems(...codes: ProblemCode[]): Record<number, z.ZodType> {

@@ -4,7 +4,7 @@ import { deadline, type Session } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { Edge } from './edge.ts'
-import { NoContent, SessionParams, Sessions, problems } from './schemas.ts'
+import { BODY_PROBLEMS, NoContent, SessionParams, Sessions, TOKEN_PROBLEMS, problems } from './schemas.ts'
 
 const listSchema = {
   operationId: 'listSessions',
@@ -14,14 +14,7 @@ const listSchema = {
   security: [{ bearer: [] }],
   response: {
     200: Sessions.meta({ description: 'Your sessions.' }),
-    ...problems(
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
-      'too_many_requests',
-      'store_unavailable',
-    ),
+    ...problems(...TOKEN_PROBLEMS, 'too_many_requests', 'store_unavailable'),
   },
 }
 
@@ -34,16 +27,7 @@ const endSchema = {
   security: [{ bearer: [] }],
   response: {
     204: NoContent.meta({ description: 'Logged out there.' }),
-    ...problems(
-      'no_token',
-      'token_invalid',
-      'token_expired',
-      'token_revoked',
-      'not_found',
-      'too_many_requests',
-      'busy',
-      'store_unavailable',
-    ),
+    ...problems(...TOKEN_PROBLEMS, ...BODY_PROBLEMS, 'not_found', 'too_many_requests', 'busy', 'store_unavailable'),
   },
 }
 

@@ -1,6 +1,6 @@
 import type { App } from '../plugins/app.ts'
 import type { Edge } from './edge.ts'
-import { NoContent, problems } from './schemas.ts'
+import { NoContent, TOKEN_PROBLEMS, problems } from './schemas.ts'
 
 const schema = {
   operationId: 'verify',
@@ -10,7 +10,7 @@ const schema = {
   security: [{ bearer: [] }],
   response: {
     204: NoContent.meta({ description: 'Alive.', headers: ['X-Auth-Subject', 'X-Auth-Session'] }),
-    ...problems('no_token', 'token_invalid', 'token_expired', 'token_revoked', 'store_unavailable'),
+    ...problems(...TOKEN_PROBLEMS, 'store_unavailable'),
   },
 }
 

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import type { KnownRoute } from '../src/plugins/unknown-routes.ts'
+import { PROBLEM_CODES, statusOf } from '../src/problems.ts'
+import type { Tree } from './components.ts'
+import { makeComponents, sorted } from './components.ts'
+import { operationOf, titleOf } from './operation.ts'
+import { DESCRIPTION, SECURITY_SCHEMES, TAGS } from './texts.ts'
+
+/** The committed document, two levels above this file when it is compiled. */
+export const DOCUMENT = new URL('../../openapi/openapi.json', import.meta.url)
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+/** The OpenAPI 3.1 document of these routes: the same text for the same routes, in whatever order they were added. */
+export function documentOf(routes: readonly KnownRoute[]): string {
+  const components = makeComponents()
+  const paths: Record<string, Tree> = {}
+  for (const route of routes) {
+    const path = route.url.replace(/:(\w+)/g, '{$1}')
+    paths[path] = sorted({ ...paths[path], [route.method.toLowerCase()]: operationOf(components, route) })
+  }
+  const document = {
+    openapi: '3.1.0',
+    info: {
+      title: 'Latchkey',
+      version,
+      description: `${DESCRIPTION}\n\n${problemTable()}`,
+      contact: { name: 'The maintainers of Latchkey' },
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/', description: 'The service this document came from.' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths: sorted(paths),
+    components: { securitySchemes: SECURITY_SCHEMES, ...components.all() },
+  }
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+function problemTable(): string {
+  const rows = PROBLEM_CODES.map((code) => `| ${statusOf(code)} | \`${code}\` | ${titleOf(code)} |`)
+  return ['| status | code | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+}

@@ -1,0 +1,172 @@
+import { z } from 'zod'
+import type { KnownRoute } from '../src/plugins/unknown-routes.ts'
+import type { ProblemCode } from '../src/problems.ts'
+import { PROBLEM_CODES, Problem, problemDocument, statusOf } from '../src/problems.ts'
+import { ProblemDocument } from '../src/routes/schemas.ts'
+import type { Components, Tree } from './components.ts'
+import { schemaOf, sorted } from './components.ts'
+import { HEADERS, IF_MATCH, PAGES, PROBLEM_DETAILS } from './texts.ts'
+
+/** What our routes say of themselves in `schema`. */
+interface RouteSchema {
+  readonly operationId: string
+  readonly tags: readonly string[]
+  readonly summary: string
+  readonly description: string
+  readonly security?: readonly Tree[]
+  readonly params?: z.ZodObject
+  readonly body?: z.ZodType
+  readonly response: Record<number, z.ZodType>
+}
+
+/** What a response schema says of the answer around it. */
+interface AnswerMeta {
+  readonly description?: string
+  readonly headers?: readonly string[]
+  readonly problemCodes?: readonly ProblemCode[]
+}
+
+/** What the HTTP parser may answer before any route is reached. */
+const PARSER_REFUSALS: ReadonlySet<ProblemCode> = new Set(['bad_request', 'request_timeout', 'headers_too_large'])
+
+/** The operation of a route, from its schema. */
+export function operationOf(components: Components, { url, method, schema }: KnownRoute): Tree {
+  if (schema === undefined) return pageOperation(components, url)
+  const { operationId, tags, summary, description, security, params, body, response } = schema as unknown as RouteSchema
+  const { answers, refusals } = readResponses(response)
+  const parameters = [
+    ...pathParameters(components, params),
+    ...(refusals.has('precondition_failed') ? [ifMatch(components)] : []),
+  ]
+  return {
+    operationId,
+    tags,
+    summary,
+    description,
+    security: security ?? [],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === undefined ? {} : { requestBody: requestBody(components, body, method) }),
+    responses: {
+      ...Object.fromEntries(answers.map(([status, answer]) => [status, answerResponse(components, answer)])),
+      ...problemResponses(components, refusals),
+    },
+  }
+}
+
+/** The documentation's own routes have no schema: what they answer is no JSON of ours. */
+function pageOperation(components: Components, url: string): Tree {
+  const page = PAGES[url]
+  if (page === undefined) throw new Error(`${url} has no schema`)
+  const { type, headers, ...texts } = page
+  const content = { [type]: { schema: { type: type === 'application/json' ? 'object' : 'string' } } }
+  const refusals = new Map<ProblemCode, readonly string[]>([['internal', []]])
+  return {
+    ...texts,
+    tags: ['Docs'],
+    security: [],
+    responses: {
+      200: { description: texts.summary, ...headersOf(components, headers), content },
+      ...problemResponses(components, refusals),
+    },
+  }
+}
+
+/** The refusals a route may answer, each with the headers besides the usual. */
+type Refusals = ReadonlyMap<ProblemCode, readonly string[]>
+
+function readResponses(response: Record<number, z.ZodType>): { answers: [string, z.ZodType][]; refusals: Refusals } {
+  const answers = Object.entries(response).filter(([, schema]) => metaOf(schema).problemCodes === undefined)
+  const refusals = Object.values(response)
+    .map(metaOf)
+    .flatMap(({ problemCodes = [], headers = [] }) => problemCodes.map((code) => [code, headers] as const))
+  return { answers, refusals: new Map(refusals) }
+}
+
+function metaOf(schema: z.ZodType): AnswerMeta {
+  return (schema.meta() ?? {}) as AnswerMeta
+}
+
+function pathParameters(components: Components, params: z.ZodObject | undefined): Tree[] {
+  return Object.entries(params?.shape ?? {}).map(([name, field]) => {
+    const { description, ...schema } = schemaOf(components, field as z.ZodType, 'input')
+    return { name, in: 'path', required: true, description, schema }
+  })
+}
+
+function ifMatch(components: Components): Tree {
+  return components.refer('parameters', 'If-Match', () => ({
+    name: 'If-Match',
+    in: 'header',
+    required: false,
+    ...IF_MATCH,
+  }))
+}
+
+function requestBody(components: Components, body: z.ZodType, method: string): Tree {
+  const schema = schemaOf(components, body, 'input')
+  const types = method === 'PATCH' ? ['application/merge-patch+json', 'application/json'] : ['application/json']
+  return {
+    required: !body.safeParse(undefined).success,
+    content: Object.fromEntries(types.map((type) => [type, { schema }])),
+  }
+}
+
+function answerResponse(components: Components, answer: z.ZodType): Tree {
+  const { description, headers } = metaOf(answer)
+  const isEmpty = answer instanceof z.ZodUndefined
+  return {
+    description,
+    ...headersOf(components, headers),
+    ...(isEmpty ? {} : { content: { 'application/json': { schema: schemaOf(components, answer, 'output') } } }),
+  }
+}
+
+/** One response a status, with all its codes; those of the HTTP parser are every route's. */
+function problemResponses(components: Components, refusals: Refusals): Tree {
+  const codes = PROBLEM_CODES.filter((code) => refusals.has(code) || PARSER_REFUSALS.has(code))
+  const statuses = [...new Set(codes.map(statusOf))]
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const group = codes.filter((code) => statusOf(code) === status)
+      const headers = [...new Set(group.flatMap((code) => refusals.get(code) ?? []))]
+      const name = [...group, ...headers].join('.')
+      return [status, components.refer('responses', name, () => problemResponse(components, group, headers))]
+    }),
+  )
+}
+
+function problemResponse(components: Components, codes: readonly ProblemCode[], headers: readonly string[]): Tree {
+  const [status] = codes.map(statusOf)
+  const usual = status === 401 ? ['WWW-Authenticate'] : status === 429 || status === 503 ? ['Retry-After'] : []
+  const content = {
+    schema: schemaOf(components, ProblemDocument, 'output'),
+    examples: Object.fromEntries(
+      codes.map((code) => [code, components.refer('examples', code, () => problemExample(code))]),
+    ),
+  }
+  return {
+    description: codes.map((code) => `\`${code}\`: ${titleOf(code)}`).join(' '),
+    ...headersOf(components, [...usual, ...headers]),
+    content: { 'application/problem+json': content },
+  }
+}
+
+function problemExample(code: ProblemCode): Tree {
+  return { summary: titleOf(code), value: problemDocument(new Problem(code, PROBLEM_DETAILS[code])) }
+}
+
+/** What a code means, in one sentence. */
+export function titleOf(code: ProblemCode): string {
+  return problemDocument(new Problem(code)).title
+}
+
+function headersOf(components: Components, names: readonly string[] = []): Tree {
+  if (names.length === 0) return {}
+  return { headers: sorted(Object.fromEntries(names.map((name) => [name, header(components, name)]))) }
+}
+
+function header(components: Components, name: string): Tree {
+  const text = HEADERS[name]
+  if (text === undefined) throw new Error(`the header ${name} has no description`)
+  return components.refer('headers', name, () => ({ ...text }))
+}

@@ -1,0 +1,151 @@
+import type { ProblemCode, ProblemDetails } from '../src/problems.ts'
+
+// What the document says that no route schema can say.
+
+export const DESCRIPTION = `A JWT auth service: short-lived access tokens, rotating refresh tokens, instant revocation.
+
+**Tokens.** Send the access token as \`Authorization: Bearer\`, and nowhere else: one in the query does not count. When it is refused
+\`token_expired\`, refresh and try again; when it is refused \`token_revoked\`, log in again. A refresh token is answered with the next one at
+each use; when that answer is lost, show the same token again and get the same successor.
+
+**Transport.** With \`transport: "body"\` the refresh token is in the JSON. With \`transport: "cookie"\` it is in an HttpOnly cookie and
+nowhere else, and each unsafe request that uses or asks for the cookie must be same-origin or come from an allowed \`Origin\`.
+
+**Conventions.** Names are snake_case, times RFC 3339 in UTC, durations whole seconds, ids opaque. Members a request does not have are refused, unknown
+query parameters are ignored. Every answer is \`Cache-Control: no-store\` unless it documents another.
+
+**Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
+status. \`/readyz\` alone answers 503 in its own form. A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`
+
+/** The groups of operations, in the order they are shown. */
+export const TAGS = {
+  Accounts: 'Registering, logging in, and the account itself.',
+  Sessions: 'A session is one login on one device: keeping it alive, ending it, seeing the others.',
+  Data: 'JSON objects that follow a session, or a person to every device.',
+  Tokens: 'For services and gateways that verify access tokens.',
+  Health: 'For load balancers and orchestrators.',
+  Docs: 'This contract, and a page to try it on.',
+}
+
+export const SECURITY_SCHEMES = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'The access token: a JWT of RFC 9068, alive for minutes.',
+  },
+  cookie: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-refresh_token',
+    description:
+      'The refresh token in cookie mode; named `__Secure-refresh_token` where the service has a COOKIE_DOMAIN.',
+  },
+}
+
+const text = { type: 'string' }
+const REFRESH_COOKIE = '__Host-refresh_token=AV2k9f0AhQ; Max-Age=1209600; Path=/; HttpOnly; Secure; SameSite=Strict'
+
+/** Response headers by name. `required`: whenever the response is documented to have it. */
+export const HEADERS: Record<string, object> = {
+  'Cache-Control': {
+    description: 'How long anybody may keep the answer.',
+    required: true,
+    schema: text,
+    example: 'public, max-age=300',
+  },
+  ETag: {
+    description: 'The version of the object, for If-Match.',
+    required: true,
+    schema: text,
+    example: '"RBNvo1WzZ4oRRq0W9-hknp"',
+  },
+  'Retry-After': {
+    description: 'Seconds to wait before trying again.',
+    required: true,
+    schema: { type: 'integer', minimum: 1, maximum: 315_360_000 },
+    example: 30,
+  },
+  'Set-Cookie': {
+    description: 'In cookie mode only: the refresh token, or an empty cookie of the past that takes it back.',
+    required: false,
+    schema: text,
+    example: REFRESH_COOKIE,
+  },
+  'WWW-Authenticate': {
+    description: 'RFC 6750: without `error` when no token was sent.',
+    required: true,
+    schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },
+    example: 'Bearer error="invalid_token"',
+  },
+  'X-Auth-Session': {
+    description: 'The id of the session.',
+    required: true,
+    schema: text,
+    example: '9p7Xb2mVQ0a1cJtYw3kZ4A',
+  },
+  'X-Auth-Subject': {
+    description: "The id of the user, the token's `sub`.",
+    required: true,
+    schema: text,
+    example: 'Jb3l0mTqRk6yHfX1sDwZ8g',
+  },
+}
+
+export const IF_MATCH = {
+  description: 'RFC 9110: one or more entity tags, or `*`. Without it the patch is merged into whatever stands.',
+  schema: text,
+  example: '"RBNvo1WzZ4oRRq0W9-hknp"',
+}
+
+/** What the example of a problem tells besides its code. */
+export const PROBLEM_DETAILS: Partial<Record<ProblemCode, ProblemDetails>> = {
+  bad_request: { errors: [{ path: 'email', message: 'must be an e-mail address' }] },
+  session_over: { reason: 'idle_timeout' },
+  password_unacceptable: { errors: [{ rule: 'too_short', message: 'Use at least 15 characters.' }] },
+}
+
+/** A route of the documentation itself, which answers no JSON of ours. */
+interface Page {
+  readonly operationId: string
+  readonly summary: string
+  readonly description: string
+  readonly type: string
+  readonly headers?: readonly string[]
+}
+
+const asset = { description: 'A part of the page at /docs.', headers: ['Cache-Control'] }
+
+export const PAGES: Record<string, Page> = {
+  '/openapi.json': {
+    operationId: 'readOpenapi',
+    summary: 'The contract',
+    description: 'This document, OpenAPI 3.1.',
+    type: 'application/json',
+    headers: ['Cache-Control'],
+  },
+  '/docs': {
+    operationId: 'readDocs',
+    summary: 'The page',
+    description: 'Shows this document and lets you try it.',
+    type: 'text/html',
+  },
+  '/docs/start.js': {
+    ...asset,
+    operationId: 'readDocsStart',
+    summary: 'What starts the page',
+    type: 'text/javascript',
+  },
+  '/docs/swagger-ui.css': {
+    ...asset,
+    operationId: 'readDocsStyle',
+    summary: 'The style of the page',
+    type: 'text/css',
+  },
+  '/docs/swagger-ui-bundle.js': {
+    ...asset,
+    operationId: 'readDocsScript',
+    summary: 'The script of the page',
+    type: 'text/javascript',
+  },
+}

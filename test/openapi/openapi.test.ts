@@ -1,0 +1,302 @@
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { DOCUMENT, documentOf } from '../../openapi/document.ts'
+import { PROBLEM_CODES } from '../../src/problems.ts'
+import { StoreUnavailable } from '../../src/store/store.ts'
+import { type Answer, type CallOptions, type Home, openHome } from '../support/home.ts'
+import { type Operation, readContract, type Tree } from './contract.ts'
+
+const PASSWORD = 'seven red bicycles in the rain'
+const OTHER_PASSWORD = 'nine blue umbrellas on the roof'
+const SAME_SITE = { 'sec-fetch-site': 'same-origin' }
+
+const text = readFileSync(DOCUMENT, 'utf8')
+const document: Tree = JSON.parse(text)
+const contract = readContract(document)
+/** What has been answered: "operationId status" or "operationId code". */
+const seen = new Set<string>()
+
+const home = await openHome()
+t.teardown(home.close)
+
+type Visit = (method: string, path: string, options?: CallOptions) => Promise<Answer>
+
+/** Calls, and fails the test about every answer that is not as documented. */
+function visitor(t: Test, at = home): Visit {
+  return async (method, path, options = {}) => {
+    const answer = await at.call(method, path, options)
+    const operation = contract.find(method, path.split('?')[0] as string)
+    const { code } = answer.body
+    const told = `${method} ${path} ${answer.status} ${code ?? ''}`
+    if (operation === undefined) throw new Error(`${told}: no such operation`)
+    t.same(contract.complaints(operation, answer), [], told)
+    if (answer.status < 300 && options.body !== undefined) {
+      t.same(contract.bodyComplaints(operation, options.body), [], `${told}: the request`)
+    }
+    seen.add(`${operation.id} ${code ?? answer.status}`)
+    return answer
+  }
+}
+
+const operations = contract.operations.map(({ id, method, url, tree }) => ({
+  id,
+  method,
+  path: url.replace('{id}', 'A'.repeat(22)),
+  needsToken: tree['security']?.[0]?.bearer !== undefined && tree['security'].length === 1,
+  hasBody: tree['requestBody'] !== undefined,
+}))
+const guarded = operations.filter(({ needsToken }) => needsToken)
+
+/** A request that gets as far as the store or a limit: with a token where one is needed, a right body where there is one. */
+async function request(
+  id: string,
+  { needsToken, hasBody }: (typeof operations)[number],
+  at: Home,
+): Promise<CallOptions> {
+  const me = needsToken || id === 'refresh' || id === 'logout' ? await at.newcomer() : null
+  const passwords = { current_password: PASSWORD, new_password: OTHER_PASSWORD }
+  const bodies: Record<string, unknown> = {
+    register: { email: `swept-${Math.random()}@example.org`, password: PASSWORD },
+    login: { email: 'nobody@example.org', password: PASSWORD },
+    refresh: { refresh_token: me?.refresh_token },
+    logout: { refresh_token: me?.refresh_token },
+    changePassword: passwords,
+    removeMe: { password: PASSWORD },
+  }
+  const body = bodies[id] ?? { a: 1 }
+  return { ...(needsToken ? { token: me?.access_token as string } : {}), ...(hasBody ? { body } : {}) }
+}
+
+t.test('the committed document is what the routes say today: npm run openapi', (t) => {
+  t.equal(documentOf(home.app.routes), text)
+  t.equal(documentOf(home.app.routes.toReversed()), text, 'in whatever order they are added')
+  t.end()
+})
+
+t.test('every route is in the document, and nothing else is', (t) => {
+  const routes = home.app.routes.map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`)
+  t.same(contract.operations.map(({ method, url }) => `${method} ${url}`).toSorted(), routes.toSorted())
+  t.end()
+})
+
+t.test('every problem code is in the document, and nothing else is', (t) => {
+  const { schemas, examples } = document['components']
+  t.same(schemas.Problem.properties.code.enum, PROBLEM_CODES)
+  // No operation answers 405: it is the answer to a method that is no operation.
+  t.same(Object.keys(examples), PROBLEM_CODES.filter((code) => code !== 'method_not_allowed').toSorted())
+  for (const code of PROBLEM_CODES) t.match(document['info'].description, `| \`${code}\` |`)
+  t.end()
+})
+
+t.test(
+  'every object that is answered or taken is closed, but for JSON of the client and the members of public keys',
+  (t) => {
+    const open = new Set<string>()
+    for (const [name, schema] of Object.entries<Tree>(document['components'].schemas)) walk(name, schema)
+    function walk(place: string, schema: Tree): void {
+      if (schema['type'] === 'object' && schema['additionalProperties'] !== false) open.add(place)
+      for (const [name, member] of Object.entries<Tree>(schema['properties'] ?? {})) walk(`${place}.${name}`, member)
+      if (schema['items'] !== undefined) walk(`${place}[]`, schema['items'])
+    }
+    t.same([...open], ['Document', 'Jwks.keys[]', 'MergePatch'])
+    t.end()
+  },
+)
+
+t.test('accounts', async (t) => {
+  const visit = visitor(t)
+  const body = { email: 'ada@example.org', password: PASSWORD }
+  const { body: ada } = await visit('POST', '/v1/register', { body: { ...body, transport: 'body', remember: true } })
+  await visit('POST', '/v1/register', { body })
+  await visit('POST', '/v1/register', { body: { ...body, email: 'ada' } })
+  await visit('POST', '/v1/register', { body: { email: 'grace@example.org', password: 'latchkey' } })
+  await visit('POST', '/v1/register', { body: { ...body, transport: 'cookie' } })
+  await visit('POST', '/v1/login', { body: { ...body, transport: 'cookie' } })
+  await visit('POST', '/v1/login', { body })
+  await visit('POST', '/v1/login', { body: { ...body, password: OTHER_PASSWORD } })
+  await visit('POST', '/v1/login?access_token=x', { body: { ...body, transport: 'cookie' }, headers: SAME_SITE })
+
+  const token = ada.access_token
+  await visit('GET', '/v1/me', { token })
+  await visit('POST', '/v1/password', {
+    token,
+    body: { current_password: OTHER_PASSWORD, new_password: OTHER_PASSWORD },
+  })
+  await visit('POST', '/v1/password', { token, body: { current_password: PASSWORD, new_password: 'x'.repeat(257) } })
+  const changed = await visit('POST', '/v1/password', {
+    token,
+    body: { current_password: PASSWORD, new_password: OTHER_PASSWORD },
+  })
+  await visit('DELETE', '/v1/me', { token: changed.body.access_token, body: { password: PASSWORD } })
+  await visit('DELETE', '/v1/me', { token: changed.body.access_token, body: { password: OTHER_PASSWORD } })
+})
+
+t.test('sessions', async (t) => {
+  const visit = visitor(t)
+  const me = await home.newcomer()
+  const { email, access_token: token } = me
+  await visit('POST', '/v1/login', { body: { email, password: PASSWORD } })
+  const { sessions } = (await visit('GET', '/v1/sessions', { token })).body
+  await visit('DELETE', `/v1/sessions/${sessions[1].id}`, { token })
+  await visit('DELETE', `/v1/sessions/${sessions[1].id}`, { token })
+  await visit('DELETE', '/v1/sessions/no-id', { token })
+  await visit('DELETE', '/v1/sessions/no-id', { token, body: '{' })
+  await visit('DELETE', '/v1/sessions/no-id', { token, body: 'x'.repeat(40_000) })
+  await visit('DELETE', '/v1/sessions/no-id', { token, body: '<id/>', headers: { 'content-type': 'text/xml' } })
+
+  const next = await visit('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
+  const refresh_token = next.body.refresh_token
+  await visit('POST', '/v1/refresh')
+  await visit('POST', '/v1/refresh', { body: { refresh_token: 'none of ours' } })
+  await visit('POST', '/v1/logout', { body: { refresh_token, scope: 'others' } })
+  await visit('POST', '/v1/logout', { body: { refresh_token } })
+  await visit('POST', '/v1/refresh', { body: { refresh_token } })
+  await visit('POST', '/v1/logout', { body: { refresh_token, scope: 'all' } })
+  await visit('POST', '/v1/logout', { body: { refresh_token: 'none of ours', scope: 'all' } })
+  await visit('POST', '/v1/logout', { token, body: { scope: 'all' } })
+  await visit('POST', '/v1/logout')
+})
+
+t.test('a cookie session, from the first cookie to the last', async (t) => {
+  const visit = visitor(t)
+  const cookieOf = ({ headers }: { headers: Record<string, any> }) =>
+    String(headers['set-cookie']).split(';')[0] as string
+  const email = 'cookie@example.org'
+  const body = { email, password: PASSWORD, transport: 'cookie', remember: true }
+  const cookie = cookieOf(await visit('POST', '/v1/register', { body, headers: SAME_SITE }))
+  await visit('POST', '/v1/refresh', { headers: { cookie } })
+  await visit('POST', '/v1/logout', { headers: { cookie } })
+  await visit('POST', '/v1/refresh', { headers: { cookie: `${cookie}; ${cookie}`, ...SAME_SITE } })
+  const next = await visit('POST', '/v1/refresh', { headers: { cookie, ...SAME_SITE } })
+  const token = next.body.access_token
+  const changed = await visit('POST', '/v1/password', {
+    token,
+    body: { current_password: PASSWORD, new_password: OTHER_PASSWORD },
+  })
+  await visit('POST', '/v1/logout', { headers: { cookie: cookieOf(changed), ...SAME_SITE } })
+  const over = await visit('POST', '/v1/refresh', { headers: { cookie: cookieOf(changed), ...SAME_SITE } })
+  t.match(cookieOf(over), /=$/, 'the refusal that takes the cookie back is documented with it')
+
+  const again = await visit('POST', '/v1/login', { body: { ...body, password: OTHER_PASSWORD }, headers: SAME_SITE })
+  await visit('DELETE', '/v1/me', { token: again.body.access_token, body: { password: OTHER_PASSWORD } })
+})
+
+for (const path of ['/v1/session/data', '/v1/me/preferences']) {
+  t.test(path, async (t) => {
+    const visit = visitor(t)
+    const { access_token: token } = await home.newcomer()
+    const read = await visit('GET', path, { token })
+    const type = { 'content-type': 'application/merge-patch+json' }
+    const ifMatch = { 'if-match': read.headers['etag'] as string }
+    await visit('PATCH', path, {
+      token,
+      body: { cart: { 'sku-1': 2 }, gone: null, list: [1, 'two', false] },
+      headers: ifMatch,
+    })
+    await visit('PATCH', path, { token, body: { cart: null }, headers: ifMatch })
+    await visit('PATCH', path, { token, body: { cart: { 'sku-1': null } }, headers: type })
+    await visit('PATCH', path, { token, body: [] })
+    await visit('PATCH', path, { token, body: { cart: 'x'.repeat(17_000) } })
+    await visit('GET', path, { token })
+  })
+}
+
+t.test('tokens, health and the documentation', async (t) => {
+  const visit = visitor(t)
+  const { access_token: token } = await home.newcomer()
+  await visit('GET', '/v1/verify', { token })
+  for (const { method, path, needsToken } of operations) if (method === 'GET' && !needsToken) await visit(method, path)
+})
+
+t.test('every route that needs a token says why one is refused', async (t) => {
+  const visit = visitor(t)
+  const me = await home.newcomer()
+  const old = await home.newcomer()
+  const ended = await home.newcomer()
+  await home.call('POST', '/v1/logout', { body: { refresh_token: ended.refresh_token, scope: 'all' } })
+  for (const { method, path } of guarded) {
+    await visit(method, path)
+    await visit(method, path, { token: me.access_token.slice(0, -9) })
+    await visit(method, path, { token: ended.access_token })
+  }
+  const { access_token: token } = ended
+  await visit('POST', '/v1/logout', { token, body: { scope: 'others' } })
+  home.clock.advance(400_000)
+  for (const { method, path } of guarded) await visit(method, path, { token: old.access_token })
+  await visit('POST', '/v1/logout', { token: old.access_token, body: { scope: 'others' } })
+})
+
+t.test('every route that takes a body says why one is refused', async (t) => {
+  const visit = visitor(t)
+  const { access_token: token } = await home.newcomer()
+  for (const { method, path } of operations.filter(({ hasBody }) => hasBody)) {
+    await visit(method, path, { token, body: '{"email":' })
+    await visit(method, path, { token, body: '{"a":1,"a":2}' })
+    await visit(method, path, { token, body: '[]' })
+    await visit(method, path, { token, body: JSON.stringify('x'.repeat(33_000)) })
+    await visit(method, path, {
+      token,
+      body: 'email=x',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    })
+    if (!path.endsWith('/data') && !path.endsWith('/preferences'))
+      await visit(method, path, { token, body: { admin: true } })
+  }
+})
+
+t.test('every route that is limited says when to come again', async (t) => {
+  const names = ['LIMIT_REGISTER', 'LIMIT_LOGIN', 'LIMIT_REFRESH', 'LIMIT_API']
+  const narrow = await openHome(Object.fromEntries(names.map((name) => [name, '1/1h'])))
+  t.teardown(narrow.close)
+  const visit = visitor(t, narrow)
+  for (const { method, path } of operations) {
+    await visit(method, path)
+    await visit(method, path)
+  }
+})
+
+for (const [what, error] of [
+  ['is away', new StoreUnavailable('away')],
+  ['has a bug', new Error('a bug')],
+] as const) {
+  t.test(`every route says so when the store ${what}`, async (t) => {
+    const broken = await openHome()
+    const visit = visitor(t, broken)
+    const { store } = broken.deps
+    const working = { ...store }
+    const fail = {
+      get: () => Promise.reject(error),
+      getMany: () => Promise.reject(error),
+      commit: () => Promise.reject(error),
+    }
+    t.teardown(async () => {
+      Object.assign(store, working)
+      await broken.close()
+    })
+    for (const operation of operations) {
+      Object.assign(store, working)
+      const options = await request(operation.id, operation, broken)
+      Object.assign(store, fail, { faults: async () => ['the store is away'] })
+      await visit(operation.method, operation.path, options)
+    }
+  })
+}
+
+/** What no request through inject can provoke: what the parser refuses, a full hashing queue, and a store that is not asked. */
+function isOutOfReach({ id, tree }: Operation, code: string): boolean {
+  if (['request_timeout', 'headers_too_large', 'busy'].includes(code)) return true
+  if (code === 'bad_request') return tree['requestBody'] === undefined && id !== 'endSession'
+  const asksNoStore = id === 'readJwks' || ['Docs', 'Health'].includes(tree['tags'][0])
+  return asksNoStore && ['internal', 'store_unavailable'].includes(code)
+}
+
+t.test('everything documented has been answered on this tour, but for what is out of its reach', (t) => {
+  const unseen = contract.operations.flatMap((operation) =>
+    contract
+      .answers(operation)
+      .filter((answer) => !seen.has(`${operation.id} ${answer}`) && !isOutOfReach(operation, answer))
+      .map((answer) => `${operation.id} ${answer}`),
+  )
+  t.same(unseen, [])
+  t.end()
+})
