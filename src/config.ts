@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { ALGORITHMS } from './domain/signing-keys.ts'
+import { readSecret } from './domain/random-secret.ts'
 import { readRedisUrl } from './store/redis-client.ts'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -41,8 +42,8 @@ const limit = (fallback: string) =>
     .string()
     .default(fallback)
     .transform((text): Limit => {
-      const [count = '', window = ''] = text.split('/')
-      return { count: /^\d{1,9}$/.test(count) ? Number(count) : NaN, windowMs: readDuration(window) }
+      const [count = '', ...window] = text.split('/')
+      return { count: /^\d{1,9}$/.test(count) ? Number(count) : NaN, windowMs: readDuration(window.join('/')) }
     })
     .refine(
       ({ count, windowMs }) => count >= 1 && windowMs >= UNITS.s && windowMs <= MAX_DURATION_MS,
@@ -68,28 +69,11 @@ function isAddressOrRange(text: string): boolean {
 }
 
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text
+  return URL.canParse(text) && /^https?:\/\/[^*]+$/.test(text) && new URL(text).origin === text
 }
 
 function isIssuer(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]|\/$/.test(text)
-}
-
-const WELL_KNOWN = /secret|example|password|passw0rd|change-?_?me|latchkey|default|insecure|your-/i
-
-function readSecret(text: string): Buffer | null {
-  const bytes = Buffer.from(text, 'base64url')
-  const isWord =
-    WELL_KNOWN.test(text) ||
-    WELL_KNOWN.test(bytes.toString('latin1')) ||
-    /^[\x20-\x7e]+$/.test(bytes.toString('latin1'))
-  const isSeries = bytes.every(
-    (byte, place) =>
-      place === 0 ||
-      (byte - (bytes[place - 1] as number) + 256) % 256 === ((bytes[1] ?? 0) - (bytes[0] ?? 0) + 256) % 256,
-  )
-  const isRandom = new Set(bytes).size >= 16 && !isSeries && !isWord
-  return /^[\w-]+$/.test(text) && bytes.length >= 32 && isRandom ? bytes : null
 }
 
 const Environment = z

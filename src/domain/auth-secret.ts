@@ -50,7 +50,7 @@ export function decrypt(keys: AuthKeys, text: string): string | null {
   const [iv, tag, sealed] = parts.map((part) => Buffer.from(part, 'base64url'))
   if (!key || !iv || !tag || !sealed) return null
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key.encryptionKey, iv).setAuthTag(tag)
+    const decipher = createDecipheriv('aes-256-gcm', key.encryptionKey, iv, { authTagLength: 16 }).setAuthTag(tag)
     return Buffer.concat([decipher.update(sealed), decipher.final()]).toString('utf8')
   } catch {
     return null

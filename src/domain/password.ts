@@ -8,11 +8,13 @@ export interface BrokenRule {
 }
 
 export const PASSWORD_MAX_LENGTH = 256
+/** No password of 256 code points is longer before it is normalised; to normalise what is longer would only cost time. */
+const MAX_INPUT_LENGTH = 8 * PASSWORD_MAX_LENGTH
 const SERVICE_NAME = 'latchkey'
 
 /** The form in which a password is judged and hashed: NFC, so that one password typed on two keyboards is one password. */
 export function normalisePassword(password: string): string {
-  return password.normalize('NFC')
+  return password.length > MAX_INPUT_LENGTH ? password : password.normalize('NFC')
 }
 
 /**

@@ -5,7 +5,8 @@ import type { JsonObject } from '../domain/merge-patch.ts'
 import type { App } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { Edge } from './edge.ts'
-import { BODY_PROBLEMS, JsonDocument, MergePatch, TOKEN_PROBLEMS, problems } from './schemas.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
+import { JsonDocument, MergePatch } from './schemas.ts'
 
 const REFUSALS = { over: 'token_revoked', mismatch: 'precondition_failed', too_large: 'too_large' } as const
 

@@ -1,6 +1,7 @@
 import type { App } from '../plugins/app.ts'
 import type { CheckReadiness } from '../readiness.ts'
-import { Health, problems } from './schemas.ts'
+import { problems } from './problem-schemas.ts'
+import { Health } from './schemas.ts'
 
 const liveSchema = {
   operationId: 'live',

@@ -1,6 +1,7 @@
 import type { App } from '../plugins/app.ts'
 import type { Edge } from './edge.ts'
-import { Jwks, problems } from './schemas.ts'
+import { problems } from './problem-schemas.ts'
+import { Jwks } from './schemas.ts'
 
 const schema = {
   operationId: 'readJwks',

@@ -9,7 +9,8 @@ import type { Caller, Transport } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { CookieEdge, Edge } from './edge.ts'
-import { BODY_PROBLEMS, LogoutBody, NoContent, TOKEN_PROBLEMS, problems } from './schemas.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
+import { LogoutBody, NoContent } from './schemas.ts'
 
 const schema = {
   operationId: 'logout',

@@ -4,7 +4,8 @@ import { Problem } from '../problems.ts'
 import { userAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
 import { guardPassword } from './guard-password.ts'
-import { BODY_PROBLEMS, NoContent, RemovalBody, TOKEN_PROBLEMS, User, problems } from './schemas.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
+import { NoContent, RemovalBody, User } from './schemas.ts'
 
 const readSchema = {
   operationId: 'readMe',

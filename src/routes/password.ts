@@ -5,7 +5,8 @@ import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
 import { guardPassword } from './guard-password.ts'
-import { BODY_PROBLEMS, PasswordBody, TOKEN_PROBLEMS, Tokens, problems } from './schemas.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
+import { PasswordBody, Tokens } from './schemas.ts'
 
 const schema = {
   operationId: 'changePassword',

@@ -6,7 +6,8 @@ import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
-import { RefreshBody, Tokens, problems } from './schemas.ts'
+import { problems } from './problem-schemas.ts'
+import { RefreshBody, Tokens } from './schemas.ts'
 
 const refusals = problems(
   'bad_request',

@@ -6,7 +6,8 @@ import { asksForCookie } from '../plugins/cross-site.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
 import type { CookieEdge } from './edge.ts'
-import { BODY_PROBLEMS, CredentialsBody, Tokens, problems } from './schemas.ts'
+import { BODY_PROBLEMS, problems } from './problem-schemas.ts'
+import { CredentialsBody, Tokens } from './schemas.ts'
 
 const schema = {
   operationId: 'register',

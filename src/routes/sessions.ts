@@ -4,7 +4,8 @@ import { deadline, type Session } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { Edge } from './edge.ts'
-import { BODY_PROBLEMS, NoContent, SessionParams, Sessions, TOKEN_PROBLEMS, problems } from './schemas.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
+import { NoContent, SessionParams, Sessions } from './schemas.ts'
 
 const listSchema = {
   operationId: 'listSessions',

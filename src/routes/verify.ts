@@ -1,6 +1,7 @@
 import type { App } from '../plugins/app.ts'
 import type { Edge } from './edge.ts'
-import { NoContent, TOKEN_PROBLEMS, problems } from './schemas.ts'
+import { TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
+import { NoContent } from './schemas.ts'
 
 const schema = {
   operationId: 'verify',

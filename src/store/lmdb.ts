@@ -74,7 +74,7 @@ async function openTables(dir: string): Promise<Tables> {
   const root = open({ path: dir, noSubdir: false, overlappingSync: false })
   return {
     root,
-    rows: root.openDB({ name: 'rows' }),
+    rows: root.openDB({ name: 'rows', encoding: 'json' }),
     expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
   }
 }

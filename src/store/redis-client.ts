@@ -17,28 +17,41 @@ const URL_FORM = /^redis(s?)(\+sentinel|\+cluster|):\/\/(?:([^:@/]*)(?::([^@/]*)
 
 /** Reads a REDIS_URL; null if it is none. */
 export function readRedisUrl(url: string): RedisAddress | null {
-  const [, tls, suffix, username, password, hosts, path = ''] = URL_FORM.exec(url) ?? []
+  const [, tls, suffix = '', username = '', password = '', hosts, path = ''] = URL_FORM.exec(url) ?? []
   if (hosts === undefined) return null
   const kind = KINDS[suffix as keyof typeof KINDS]
-  const defaultPort = kind === 'sentinel' ? 26379 : 6379
-  const parsed = hosts.split(',').map((host) => readHost(host, defaultPort))
-  if (parsed.includes(null) || (kind === 'standalone' && (parsed.length !== 1 || !/^\d*$/.test(path)))) return null
-  if (kind === 'sentinel' && path === '') return null
+  const found = hosts.split(',').map((host) => readHost(host, kind === 'sentinel' ? 26379 : 6379))
+  const credentials = readCredentials(username, password)
+  if (found.includes(null) || credentials === null || !PATH_FORMS[kind].test(path)) return null
+  if (kind === 'standalone' && found.length !== 1) return null
   return {
     kind,
     tls: tls === 's',
-    hosts: parsed as { host: string; port: number }[],
-    ...(username ? { username: decodeURIComponent(username) } : {}),
-    ...(password ? { password: decodeURIComponent(password) } : {}),
+    hosts: found.filter((host) => host !== null),
+    ...credentials,
     db: kind === 'standalone' ? Number(path) : 0,
     name: kind === 'sentinel' ? path : '',
   }
 }
 
+const PATH_FORMS = { standalone: /^\d{0,4}$/, sentinel: /./, cluster: /^0?$/ }
+
 function readHost(text: string, defaultPort: number): { host: string; port: number } | null {
-  const [, ipv6, name, port] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const [, ipv6, name, digits] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
   const host = ipv6 ?? name
-  return host === undefined ? null : { host, port: port === undefined ? defaultPort : Number(port) }
+  const port = digits === undefined ? defaultPort : Number(digits)
+  return host === undefined || port < 1 || port > 65_535 ? null : { host, port }
+}
+
+function readCredentials(username: string, password: string): { username?: string; password?: string } | null {
+  try {
+    return {
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    }
+  } catch {
+    return null
+  }
 }
 
 /** No command waits longer for its answer; a request needs two or three. */
