@@ -78,9 +78,10 @@ async function serve(): Promise<void> {
 async function rotateKeys(): Promise<void> {
   const { keyring, store } = await openHome()
   for (let tries = 0; keyring.fault() !== null && tries < 50; tries += 1) await wait(100)
-  await keyring.rotate()
+  const isRotated = await keyring.rotate()
   keyring.close()
   await store.close()
+  if (!isRotated) throw new Error('The next key has not been published for five minutes yet: try again then.')
 }
 
 /** A promise nobody waits for (the embedded store leaves one when the disk is full) must not end the process; a throw must. */

@@ -23,6 +23,7 @@ export interface Hashing {
   isOutdated(hash: string): boolean
 }
 
+const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/
 const MEMORY_BUDGET_KIB = 256 * 1024
 const QUEUE_PER_SLOT = 100
 const PATIENCE_MS = 5000
@@ -55,6 +56,9 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
       const against = hash ?? (await nobody)
       return (await admit(() => argon2.verify(against, password))) && hash !== null
     },
-    isOutdated: (hash) => argon2.needsRehash(hash, options),
+    isOutdated(hash) {
+      const [, memory, time] = PHC.exec(hash) ?? []
+      return !(Number(memory) >= memoryKib && Number(time) >= passes)
+    },
   }
 }

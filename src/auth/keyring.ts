@@ -29,8 +29,8 @@ export interface Keyring {
   readonly jwks: () => readonly PublicJwk[]
   /** Reads the keys again; makes those that are missing. One instance wins, the others follow. */
   readonly reload: () => Promise<void>
-  /** Makes the published next key sign from now on. */
-  readonly rotate: () => Promise<void>
+  /** Makes the published next key sign from now on; false if it has not been published for long enough. */
+  readonly rotate: () => Promise<boolean>
   readonly close: () => void
 }
 
@@ -76,7 +76,12 @@ export function openKeyring(options: KeyringOptions): Keyring {
     find: (kid) => loaded().keys.find((key) => key.kid === kid),
     jwks: () => loaded().keys.map(publicJwk),
     reload,
-    rotate: () => load((found) => handOver(found, policy, clock())),
+    async rotate() {
+      const before = signer(options, loaded().keys)
+      // Of many commands given at once one hands over.
+      await load((found) => (signer(options, found) === before ? handOver(found, policy, clock()) : found))
+      return signer(options, loaded().keys) !== before
+    },
     close: keepFresh(reload, () => (ring === null ? RETRY_MS : Math.min(RELOAD_MS, policy.rotationMs / 4))),
   }
 }
@@ -100,6 +105,11 @@ function signWith({ signers }: SigningRing, key: SigningKey | undefined, claims:
   const sign = key && signers.get(key.kid)
   if (sign === undefined) throw new StoreUnavailable('no key signs now')
   return sign(claims)
+}
+
+/** The name of the key that signs now. */
+function signer({ policy, clock }: RingOptions, keys: readonly SigningKey[]): string | undefined {
+  return signingKey(keys, policy.alg, clock())?.kid
 }
 
 function recordNews({ policy, clock, record }: KeyringOptions, before: SigningRing | null, after: SigningRing): void {

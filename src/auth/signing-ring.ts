@@ -45,8 +45,9 @@ export async function updateRing(
   const [identity, sealed] = await store.getMany([keys.identity, keys.signingKeys])
   const text = sealed && identity ? decrypt(authKeys, sealed.value) : '[]'
   if (text === null) throw new UnreadableKeys()
-  const { kept, missing } = planKeys(change(JSON.parse(text) as SigningKey[]), policy, clock())
-  const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time))))]
+  const now = clock()
+  const { kept, missing } = planKeys(change(JSON.parse(text) as SigningKey[]), policy, now)
+  const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time, now))))]
   const name = identity?.value ?? randomBytes(16).toString('base64url')
   const isStored = JSON.stringify(ring) === text && sealed !== null && !isSealedByOldKey(authKeys, sealed.value)
   if (isStored) return makeRing(name, ring)
@@ -78,14 +79,21 @@ const KEY_TYPES: Record<Algorithm, readonly [string, object]> = {
   RS256: ['rsa', { modulusLength: 2048 }],
 }
 
-async function makeKey(alg: Algorithm, time: SigningTime): Promise<SigningKey> {
+async function makeKey(alg: Algorithm, time: SigningTime, madeAt: number): Promise<SigningKey> {
   const [type, options] = KEY_TYPES[alg]
   const encodings = {
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   }
   const { publicKey, privateKey } = await makePair(type, { ...options, ...encodings })
-  return { kid: randomBytes(8).toString('base64url'), alg, ...time, publicPem: publicKey, privatePem: privateKey }
+  return {
+    kid: randomBytes(8).toString('base64url'),
+    alg,
+    ...time,
+    madeAt,
+    publicPem: publicKey,
+    privatePem: privateKey,
+  }
 }
 
 /** The public members of a key. */

@@ -14,6 +14,7 @@ export interface SigningKey extends SigningTime {
   readonly alg: Algorithm
   readonly privatePem: string
   readonly publicPem: string
+  readonly madeAt: number
 }
 
 export interface KeyPolicy {
@@ -43,21 +44,30 @@ export function planKeys(
   return { kept, missing }
 }
 
-/** The keys after a rotation by command: the one that signs hands over to its published successor now. */
+/** How long a key must have been published before a command makes it sign: as long as a JWKS may be cached. */
+export const PUBLISHED_MS = 300_000
+
+/**
+ * The keys after a rotation by command: the one that signs hands over to its successor now, if whoever knows it can be
+ * expected to know the successor: they were made together, or the successor has been published for long enough.
+ */
 export function handOver(
   keys: readonly SigningKey[],
   { alg, rotationMs }: KeyPolicy,
   now: number,
 ): readonly SigningKey[] {
   const current = signingKey(keys, alg, now)
-  const next = keys.find((key) => key.alg === alg && key.signsFrom > now)
+  const next = keys.find((key) => key.alg === alg && key.signsFrom > now && key !== current)
+  if (current === undefined || next === undefined) return keys
+  if (next.madeAt !== current.madeAt && now - next.madeAt < PUBLISHED_MS) return keys
   return keys.map((key) => {
-    if (next !== undefined && key === current) return { ...key, signsUntil: now }
+    if (key === current) return { ...key, signsUntil: now }
     return key === next ? { ...key, signsFrom: now, signsUntil: now + rotationMs } : key
   })
 }
 
-/** The key of the algorithm that signs at `now`: the latest to have begun, however long ago. */
+/** The key of the algorithm that signs at `now`: the latest to have begun, however long ago; on a clock that is behind, the first. */
 export function signingKey(keys: readonly SigningKey[], alg: Algorithm, now: number): SigningKey | undefined {
-  return keys.findLast((key) => key.alg === alg && key.signsFrom <= now)
+  const candidates = keys.filter((key) => key.alg === alg)
+  return candidates.findLast((key) => key.signsFrom <= now) ?? candidates[0]
 }

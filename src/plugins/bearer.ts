@@ -24,6 +24,7 @@ export interface Bearer {
   readonly identify: (request: FastifyRequest) => Promise<VerifiedToken>
 }
 
+const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const CACHED_TOKENS = 10_000
 const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = {
   expired: 'token_expired',
@@ -37,7 +38,8 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   const issuer = issuerOf(deps)
   // The library checks form, algorithm, type and signature; time and revocation are judged at each request, by us.
   await app.register(fastifyJwt, {
-    secret: async (_request: FastifyRequest, token: { header: { kid?: unknown } }) => publicPem(deps, token.header.kid),
+    secret: async (_request: FastifyRequest, token: { header: Record<string, unknown> }) =>
+      publicPem(deps, token.header),
     decode: { complete: true },
     verify: { algorithms: [config.JWT_ALG], checkTyp: 'at+jwt', ignoreExpiration: true, extractToken, cache: false },
   } as Parameters<typeof fastifyJwt>[1])
@@ -74,9 +76,11 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   }
 }
 
-async function publicPem({ config, keyring }: Deps, kid: unknown): Promise<string> {
-  const key = keyring.find(kid)
-  if (key?.alg !== config.JWT_ALG) throw new Problem('token_invalid')
+/** The key a token names. A header that says anything more than our own do (jwk, jku, crit, b64, …) is none of ours. */
+async function publicPem({ config, keyring }: Deps, header: Record<string, unknown>): Promise<string> {
+  const key = keyring.find(header['kid'])
+  const isOurs = Object.keys(header).every((name) => HEADER_MEMBERS.has(name))
+  if (key?.alg !== config.JWT_ALG || !isOurs) throw new Problem('token_invalid')
   return key.publicPem
 }
 

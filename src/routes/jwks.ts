@@ -1,3 +1,4 @@
+import { PUBLISHED_MS } from '../domain/signing-keys.ts'
 import type { App } from '../plugins/app.ts'
 import type { Edge } from './edge.ts'
 import { problems } from './problem-schemas.ts'
@@ -15,7 +16,7 @@ const schema = {
   },
 }
 
-const MAX_AGE_S = 300
+const MAX_AGE_S = PUBLISHED_MS / 1000
 
 /** GET /.well-known/jwks.json */
 export function jwksRoute(app: App, { deps }: Edge): void {

@@ -24,6 +24,8 @@ export interface LmdbOptions {
 }
 
 const SWEEP_BATCH = 1000
+/** LMDB takes no longer keys. */
+const MAX_KEY_BYTES = 1978
 
 /**
  * The embedded store: one LMDB folder, shared by the processes of one machine. A commit is on disk (fsync) before it is
@@ -95,10 +97,11 @@ function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
   return row ? { key, value: row.value as T, version: row.version } : null
 }
 
-/** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: check everything first, then write. */
+/** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: whatever can fail comes before the first write. */
 function apply(tables: Tables, { checks, puts, deletes }: Commit, version: string, now: number): boolean {
   const isLost = checks.some((check) => (liveRow(tables, check.key, now)?.version ?? null) !== check.version)
   if (isLost) return false
+  if (puts.some(({ key }) => Buffer.byteLength(key) > MAX_KEY_BYTES)) throw new RangeError('a key is too long')
   for (const key of deletes) remove(tables, key)
   for (const { key, value, expiresAt } of puts) {
     remove(tables, key)

@@ -39,6 +39,9 @@ export function openRedis(connection: Redis | Cluster, clock: () => number): Sto
   const read = batchReads(client.isCluster ? byTag(readAll) : readAll)
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
+  let refusal: Error | undefined
+  client.on('error', (error: Error) => (refusal = error))
+  client.on('ready', () => (refusal = undefined))
 
   const store: Store = {
     async get(key) {
@@ -52,7 +55,7 @@ export function openRedis(connection: Redis | Cluster, clock: () => number): Sto
       const { names, args } = scriptInput(commit, version, clock())
       return inDoubt(async () => (await client.latchkeyCommit(names.length, ...names, ...args)) === 1)
     },
-    faults: () => findFaults(client, store, clock).catch((error: unknown) => [explain(error)]),
+    faults: () => findFaults(client, store, clock).catch((error: unknown) => [explain(refusal ?? error)]),
     async close() {
       client.disconnect()
     },
