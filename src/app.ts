@@ -48,6 +48,8 @@ export async function buildApp(deps: Deps, { logger, redis, isDraining, checkRea
   answerErrors(app)
   setSecurityHeaders(app, isDraining)
   closeSilentConnections(app)
+  // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   acceptJson(app)
   if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
 
@@ -99,7 +101,7 @@ function makeServer({ config }: Deps, logger: FastifyBaseLogger): App {
 /** CORS by exact list: for these origins, with credentials, and for no others. */
 async function allowOrigins(app: App, origins: readonly string[]): Promise<void> {
   await app.register(cors, {
-    origin: [...origins],
+    origin: (origin, done) => done(null, origin !== undefined && origins.includes(origin)),
     credentials: true,
     methods: ['GET', 'POST', 'PATCH', 'DELETE'],
     allowedHeaders: ['Authorization', 'Content-Type', 'If-Match'],

@@ -17,7 +17,7 @@ export function callerOf(request: FastifyRequest): Caller {
   return {
     ip,
     network: normalizeIP(ip, IPV6_SUBNET),
-    userAgent: (request.headers['user-agent'] ?? '').slice(0, USER_AGENT_LENGTH),
+    userAgent: (request.headers['user-agent'] ?? '').replaceAll(/\p{Cc}/gu, '').slice(0, USER_AGENT_LENGTH),
     requestId: request.id,
   }
 }

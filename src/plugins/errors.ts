@@ -5,6 +5,7 @@ import { Busy } from '../auth/hashing.ts'
 import { challengeOf, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { App } from './app.ts'
+import { SECURITY_HEADERS } from './headers.ts'
 
 const RETRY_AFTER_S = 1
 
@@ -15,9 +16,10 @@ export function answerErrors(app: App): void {
   })
 }
 
-/** Answers one error outside the reach of the error handler (a URL that cannot be decoded). */
+/** Answers a URL that cannot be decoded, or a part of a path that is endless: there is nothing there. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, problemOf(error), request, error)
+  void reply.headers(SECURITY_HEADERS)
+  sendProblem(reply, new Problem('not_found'), request, error)
 }
 
 function sendProblem(reply: FastifyReply, problem: Problem, request: FastifyRequest, cause: Error): void {
@@ -60,6 +62,9 @@ const PARSER_PROBLEMS: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
+const PARSER_HEADERS = Object.entries(SECURITY_HEADERS)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('')
 const REASONS: Record<number, string> = {
   400: 'Bad Request',
   408: 'Request Timeout',
@@ -76,7 +81,7 @@ export function answerParserError(error: NodeJS.ErrnoException, socket: Socket):
   const body = JSON.stringify(problemDocument(new Problem(code)))
   const status = statusOf(code)
   socket.end(
-    `HTTP/1.1 ${status} ${REASONS[status]}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n` +
-      `x-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${REASONS[status]}\r\ncontent-type: application/problem+json\r\n` +
+      `${PARSER_HEADERS}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
 }

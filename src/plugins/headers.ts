@@ -1,7 +1,7 @@
 import type { App } from './app.ts'
 
 /** On every answer; a route may set its own Cache-Control and Content-Security-Policy afterwards. */
-const HEADERS = {
+export const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -13,7 +13,7 @@ const HEADERS = {
 /** Sets the security headers before anything can answer; while the process drains, asks clients to connect elsewhere. */
 export function setSecurityHeaders(app: App, isDraining: () => boolean): void {
   app.addHook('onRequest', (_request, reply, done) => {
-    void reply.headers(HEADERS)
+    void reply.headers(SECURITY_HEADERS)
     if (isDraining()) void reply.header('connection', 'close')
     done()
   })

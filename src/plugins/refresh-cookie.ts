@@ -6,6 +6,8 @@ import { Problem } from '../problems.ts'
 import type { App } from './app.ts'
 
 export interface RefreshCookie {
+  /** Whether the request carries the cookie, or several. */
+  readonly isSent: (request: FastifyRequest) => boolean
   /** The refresh token in the request's cookie. Refuses two cookies of the name, in whatever letter case. */
   readonly read: (request: FastifyRequest) => string | undefined
   readonly set: (reply: FastifyReply, tokens: Tokens) => void
@@ -26,15 +28,20 @@ export async function makeRefreshCookie(app: App, { config }: Deps): Promise<Ref
     ...(domain === undefined ? {} : { domain }),
   } as const
 
+  /** The cookies of the name that the request carries, in whatever letter case. */
+  function namesIn({ headers }: FastifyRequest): string[] {
+    const names = (headers.cookie ?? '').split(';').map((pair) => pair.slice(0, pair.indexOf('=')).trim())
+    return names.filter((candidate) => candidate.toLowerCase() === name.toLowerCase())
+  }
+
   return {
+    isSent: (request) => namesIn(request).length > 0,
     read(request) {
-      const header = request.headers.cookie ?? ''
-      const named = header.split(';').map((pair) => pair.slice(0, pair.indexOf('=')).trim())
-      const found = named.filter((candidate) => candidate.toLowerCase() === name.toLowerCase())
-      if (found.length === 0) return undefined
-      if (found.length > 1 || found[0] !== name)
+      const [first, ...others] = namesIn(request)
+      if (first === undefined) return undefined
+      if (others.length > 0 || first !== name)
         throw new Problem('bad_request', { detail: 'There are two refresh cookies.' })
-      return app.parseCookie(header)[name]
+      return app.parseCookie(request.headers.cookie ?? '')[name]
     },
     set(reply, { refreshToken, refreshExpiresIn, remember }) {
       void reply.setCookie(name, refreshToken, { ...attributes, ...(remember ? { maxAge: refreshExpiresIn } : {}) })

@@ -29,15 +29,18 @@ export function answerUnknownRoutes(app: App, limit: (request: FastifyRequest) =
     for (const name of [method].flat()) routes.push({ url, method: name, schema, path })
   })
 
-  async function refuse(request: FastifyRequest): Promise<never> {
-    await limit(request)
-    const [path = ''] = request.url.split('?')
+  function refusal({ url }: FastifyRequest): Problem {
+    const [path = ''] = url.split('?')
     const allow = routes.filter((route) => route.path.test(path)).map(({ method }) => method)
-    throw allow.length > 0 ? new Problem('method_not_allowed', { allow }) : new Problem('not_found')
+    return allow.length > 0 ? new Problem('method_not_allowed', { allow }) : new Problem('not_found')
   }
 
   app.addHook('onRequest', (request, _reply, done) => {
-    if (request.is404) refuse(request).catch(done)
+    if (request.is404) limit(request).then(() => done(refusal(request)), done)
     else done()
+  })
+  // A preflight of an origin that is not allowed comes here by another way.
+  app.setNotFoundHandler((request) => {
+    throw refusal(request)
   })
 }

@@ -44,14 +44,14 @@ export function logoutRoute(app: App, edge: CookieEdge): void {
     schema,
     onRequest: limits.perAddress('api'),
     preValidation: async (request) => {
-      if (cookie.read(request) !== undefined && !hasRefreshToken(request.body)) refuseCrossSite(request)
+      if (cookie.isSent(request) && !hasRefreshToken(request.body)) refuseCrossSite(request)
     },
     async handler(request, reply) {
       const { refresh_token: sent, scope = 'session' } = request.body ?? {}
       const self = await identify(edge, request, { sent, isLive: scope !== 'session' })
       if (self === null && scope !== 'session') throw new Problem('token_invalid')
       if (self !== null) await end(deps, self, scope, callerOf(request))
-      if (sent === undefined && scope !== 'others' && cookie.read(request) !== undefined) cookie.clear(reply)
+      if (sent === undefined && scope !== 'others' && cookie.isSent(request)) cookie.clear(reply)
       return reply.code(204).send()
     },
   })

@@ -56,15 +56,17 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
     method: 'POST',
     url: '/v1/refresh',
     schema,
-    onRequest: limits.perAddress('refresh'),
-    preValidation: async (request) => {
-      if (cookie.read(request) !== undefined) refuseCrossSite(request)
-    },
+    onRequest: [
+      limits.perAddress('refresh'),
+      async (request) => {
+        if (cookie.isSent(request)) refuseCrossSite(request)
+      },
+    ],
     async handler(request, reply) {
       const claim = readClaim(request, request.body?.refresh_token)
       const result = claim && (await refresh(deps, claim, callerOf(request)))
       if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
-      if (cookie.read(request) !== undefined) cookie.clear(reply)
+      if (cookie.isSent(request)) cookie.clear(reply)
       throw result === null ? new Problem('token_invalid') : new Problem('session_over', { reason: result.reason })
     },
   })
