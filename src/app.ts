@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import Fastify, { LogController } from 'fastify'
+import Fastify from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Cluster, Redis } from 'ioredis'
@@ -44,8 +44,8 @@ const REQUEST_TIMEOUT_MS = 10_000
 
 /** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
 export async function buildApp(deps: Deps, { logger, redis, isDraining, checkReadiness }: AppOptions): Promise<App> {
-  const app = makeServer(deps, logger)
-  answerErrors(app)
+  const app = makeServer(deps)
+  answerErrors(app, logger)
   setSecurityHeaders(app, isDraining)
   closeSilentConnections(app)
   // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
@@ -74,12 +74,10 @@ export async function buildApp(deps: Deps, { logger, redis, isDraining, checkRea
   return app
 }
 
-function makeServer({ config }: Deps, logger: FastifyBaseLogger): App {
+function makeServer({ config }: Deps): App {
   const instance = randomBytes(4).toString('hex')
   let requests = 0
   return Fastify({
-    loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => `${instance}-${(requests += 1).toString(36)}`,
     trustProxy: config.TRUST_PROXY.length > 0 ? [...config.TRUST_PROXY] : false,
     bodyLimit: BODY_LIMIT,

@@ -71,7 +71,8 @@ async function serve(): Promise<void> {
   process.on('SIGTERM', () => void stop(NOTICE_MS))
   process.on('SIGINT', () => void stop(0))
 
-  await app.listen({ host: config.HOST, port: config.PORT })
+  const address = await app.listen({ host: config.HOST, port: config.PORT })
+  logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
   setInterval(() => void checkReadiness(), WATCH_MS).unref()
 }
 

@@ -3,7 +3,7 @@ import { type AccessClaims, isExpired } from '../domain/access-token.ts'
 import { deniedUntil, isDenied } from '../domain/revocation.ts'
 import type { Caller } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
-import { StoreUnavailable, put } from '../store/store.ts'
+import { type Entries, StoreUnavailable, put } from '../store/store.ts'
 import type { VerifiedToken } from './claims-cache.ts'
 
 export type Admission = 'alive' | 'expired' | 'revoked'
@@ -14,14 +14,18 @@ export type Admission = 'alive' | 'expired' | 'revoked'
  */
 export async function admit(deps: Deps, token: VerifiedToken): Promise<Admission> {
   if (isExpired(token.claims, deps.clock())) return 'expired'
-  return (await isRevoked(deps, token)) ? 'revoked' : 'alive'
+  return judge(deps, token, await deps.store.getMany(token.deniedAt)) ? 'revoked' : 'alive'
 }
 
 /** Whether the denylist concerns the token, expired or not. */
-export async function isRevoked({ store, keyring }: Deps, token: VerifiedToken): Promise<boolean> {
-  const [identity, deniedToken, deniedSession, deniedBelow] = await store.getMany(token.deniedAt)
+export async function isRevoked(deps: Deps, token: VerifiedToken): Promise<boolean> {
+  return judge(deps, token, await deps.store.getMany(token.deniedAt))
+}
+
+function judge({ keyring }: Deps, token: VerifiedToken, found: Entries<VerifiedToken['deniedAt']>): boolean {
+  const [identity, deniedToken, deniedSession, deniedBelow] = found
   if (identity?.value !== token.identity) {
-    await keyring.reload()
+    void keyring.reload().catch(() => {}) // tells tokens of the store that is gone from those of the one that is there
     throw new StoreUnavailable('this is not the store that the token comes from')
   }
   return isDenied(token.claims, {

@@ -44,7 +44,9 @@ export function makeClaims(
   const iat = Math.floor(life.now / 1000)
   const lifetime = Math.max(1, Math.round((life.ttlMs * (1 - 0.05 * life.spread)) / 1000))
   return {
-    ...issuer,
+    iss: issuer.iss,
+    aud: issuer.aud,
+    client_id: issuer.client_id,
     sub: subject.userId,
     iat,
     exp: iat + lifetime,

@@ -1,4 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  type KeyObject,
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 // Everything that AUTH_SECRET does: it seals refresh tokens and encrypts the signing keys at rest. Nothing else sees it.
 
@@ -6,7 +15,7 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, ti
 export interface AuthKey {
   /** Names the secret in what it sealed, without telling anything about it. */
   readonly id: number
-  readonly macKey: Buffer
+  readonly macKey: KeyObject
   readonly encryptionKey: Buffer
 }
 
@@ -19,7 +28,7 @@ export function deriveAuthKey(secret: Buffer): AuthKey {
     Buffer.from(hkdfSync('sha256', secret, 'latchkey', purpose, length))
   return {
     id: derive('key id', 4).readUInt32BE(),
-    macKey: derive('refresh token mac', 32),
+    macKey: createSecretKey(derive('refresh token mac', 32)),
     encryptionKey: derive('signing key encryption', 32),
   }
 }

@@ -57,23 +57,25 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
     return token
   }
 
-  async function identify(request: FastifyRequest): Promise<VerifiedToken> {
-    const header = authorization(request)
+  function recall(header: string): VerifiedToken | null {
     const token = cache.get(header)
-    return token !== undefined && token.identity === keyring.identity() ? token : verify(request, header)
+    return token !== undefined && token.identity === keyring.identity() ? token : null
   }
 
-  async function check(request: FastifyRequest): Promise<void> {
-    const token = await identify(request)
+  async function identify(request: FastifyRequest): Promise<VerifiedToken> {
+    const header = authorization(request)
+    return recall(header) ?? verify(request, header)
+  }
+
+  async function requireToken(request: FastifyRequest): Promise<void> {
+    const header = authorization(request)
+    const token = recall(header) ?? (await verify(request, header))
     const admission = await admit(deps, token)
     if (admission !== 'alive') throw new Problem(REFUSALS[admission])
     request.token = token
   }
 
-  return {
-    identify,
-    requireToken: check,
-  }
+  return { identify, requireToken }
 }
 
 /** The key a token names. A header that says anything more than our own do (jwk, jku, crit, b64, …) is none of ours. */

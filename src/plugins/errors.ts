@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
 import type { Socket } from 'node:net'
 import { Busy } from '../auth/hashing.ts'
@@ -9,24 +9,28 @@ import { SECURITY_HEADERS } from './headers.ts'
 
 const RETRY_AFTER_S = 1
 
-/** Answers every error as problem+json; what nobody expected is logged and answered `internal`. */
-export function answerErrors(app: App): void {
+/** Answers every error as problem+json; what is our fault is logged. */
+export function answerErrors(app: App, logger: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    sendProblem(reply, problemOf(error), request, error)
+    const problem = problemOf(error)
+    if (statusOf(problem.code) >= 500) logFailure(logger, problem.code, error, request.id)
+    sendProblem(reply, problem)
   })
 }
 
 /** Answers a URL that cannot be decoded, or a part of a path that is endless: there is nothing there. */
-export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  void reply.headers(SECURITY_HEADERS)
-  sendProblem(reply, new Problem('not_found'), request, error)
+export function answerFrameworkError(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply.headers(SECURITY_HEADERS), new Problem('not_found'))
 }
 
-function sendProblem(reply: FastifyReply, problem: Problem, request: FastifyRequest, cause: Error): void {
+function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, requestId: string): void {
+  const level = code === 'internal' ? 'error' : 'warn'
+  logger[level]({ err, code, request_id: requestId }, 'request failed')
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem): void {
   const status = statusOf(problem.code)
   const { retryAfter, allow } = problem.details
-  if (status >= 500)
-    request.log[status === 500 ? 'error' : 'warn']({ err: cause, code: problem.code }, 'request failed')
   const challenge = challengeOf(problem.code)
   if (challenge !== null) void reply.header('www-authenticate', challenge)
   if (retryAfter !== undefined || status === 503) void reply.header('retry-after', retryAfter ?? RETRY_AFTER_S)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { keys } from './keys.ts'
-import { batchReads } from './read-batch.ts'
+import { batchReads, type ReadKeys } from './read-batch.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
 
 // A value is kept as `version JSON`. Expiry is Redis's own.
@@ -35,8 +35,9 @@ type Client = (Redis | Cluster) & {
 export function openRedis(connection: Redis | Cluster, clock: () => number): Store {
   connection.defineCommand('latchkeyCommit', { lua: COMMIT })
   const client = connection as Client
-  const readAll = (names: readonly string[]) => readKeys(client, names)
-  const read = batchReads(client.isCluster ? byTag(readAll) : readAll)
+  const readTexts = (names: readonly string[]) => readKeys(client, names)
+  const readEntries = entriesOf(client.isCluster ? byTag(readTexts) : readTexts)
+  const read = batchReads((names) => inDoubt(() => readEntries(names)))
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
   let refusal: Error | undefined
@@ -45,11 +46,10 @@ export function openRedis(connection: Redis | Cluster, clock: () => number): Sto
 
   const store: Store = {
     async get(key) {
-      return inDoubt(async () => decode(key, (await read([key]))[0] ?? null))
+      const [entry] = await read([key])
+      return (entry ?? null) as never
     },
-    async getMany(names) {
-      return inDoubt(async () => (await read(names)).map((text, place) => decode(names[place] ?? '', text)) as never)
-    },
+    getMany: (names) => read(names) as never,
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
       const { names, args } = scriptInput(commit, version, clock())
@@ -94,6 +94,13 @@ async function findFaults(client: Client, store: Store, clock: () => number): Pr
     .map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`)
 }
 
+function entriesOf(readTexts: ReadKeys<string>): ReadKeys<Entry<unknown>> {
+  return async (names) => {
+    const texts = await readTexts(names)
+    return names.map((name, place) => decode(name, texts[place] ?? null))
+  }
+}
+
 function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
   if (text === null) return null
   const space = text.indexOf(' ')
@@ -101,8 +108,8 @@ function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
 }
 
 /** On a Cluster a command reaches one slot only: the keys are read tag by tag, at once. */
-function byTag(read: (names: readonly string[]) => Promise<(string | null)[]>) {
-  return async (names: readonly string[]): Promise<(string | null)[]> => {
+function byTag(read: ReadKeys<string>): ReadKeys<string> {
+  return async (names) => {
     const groups = new Map<string, string[]>()
     for (const name of names) {
       const tag = name.slice(0, name.indexOf('}'))
