@@ -36,7 +36,8 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
   const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
   const slots = Math.max(1, Math.min(processors, Math.floor(MEMORY_BUDGET_KIB / memoryKib)))
   const gate = pLimit(slots)
-  let nobody: Promise<string> | undefined
+  const nobody = argon2.hash('nobody', options)
+  nobody.catch(() => {}) // told to whoever asks for it
 
   function admit<T>(work: () => Promise<T>): Promise<T> {
     if (gate.pendingCount >= slots * QUEUE_PER_SLOT) throw new Busy()
@@ -52,7 +53,6 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
       return admit(() => argon2.hash(password, options))
     },
     async verify(hash, password) {
-      nobody ??= argon2.hash('nobody', options)
       const against = hash ?? (await nobody)
       return (await admit(() => argon2.verify(against, password))) && hash !== null
     },

@@ -42,7 +42,7 @@ export function makeClaims(
   life: { now: number; ttlMs: number; spread: number; jti: string },
 ): AccessClaims {
   const iat = Math.floor(life.now / 1000)
-  const lifetime = Math.max(1, Math.round((life.ttlMs * (1 - 0.05 * life.spread)) / 1000))
+  const lifetime = Math.max(1, Math.floor((life.ttlMs * (1 - 0.05 * life.spread)) / 1000))
   return {
     iss: issuer.iss,
     aud: issuer.aud,

@@ -97,14 +97,18 @@ interface Used {
 }
 
 /**
- * A counter that cannot be reached is the store's failure, 503. Only routes behind a token may go on without (`isOptional`):
- * they ask the store next, and a logout must get through when Redis is full.
+ * A counter that cannot be reached is the store's failure, 503. Only when Redis is full do routes behind a token go on without
+ * (`isOptional`): they ask the store next, and a logout must get through.
  */
 async function use(counting: Promise<object>, isOptional = false): Promise<Used> {
   try {
     return (await counting) as Used
   } catch (cause) {
-    if (isOptional) return { isExceeded: false, remaining: 1, ttl: 0 }
+    if (isOptional && isFull(cause)) return { isExceeded: false, remaining: 1, ttl: 0 }
     throw new StoreUnavailable('the limits cannot be counted', { cause })
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && /\bOOM\b/.test(error.message)
 }

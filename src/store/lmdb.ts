@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { type Commit, type Entry, type Key, type Store, StoreUnavailable } from './store.ts'
+import { keys } from './keys.ts'
+import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
 
 interface Row {
   readonly version: string
@@ -43,42 +45,52 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
   // A failed sweep, as on a full disk, is tried again at the next turn: an expired row is not seen meanwhile.
   const sweeper = setInterval(() => void sweep().catch(() => {}), sweepMs).unref()
 
-  return {
+  const store: Store = {
     async get(key) {
       return inDoubt(() => read(freshly(tables), key, clock()))
     },
-    async getMany(keys) {
+    async getMany(names) {
       return inDoubt(() => {
         freshly(tables)
-        return keys.map((key) => read(tables, key, clock())) as never
+        return names.map((name) => read(tables, name, clock())) as never
       })
     },
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
       return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
     },
-    async faults() {
-      return inDoubt(() => tables.rows.getStats()).then(
+    faults: () =>
+      store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
         () => [],
-        () => ['the data folder cannot be read'],
-      )
-    },
+        () => ['the data folder cannot be written'],
+      ),
     async close() {
       clearInterval(sweeper)
       await tables.root.close()
     },
   }
+  return store
 }
 
 async function openTables(dir: string): Promise<Tables> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await chmod(dir, 0o700)
   const root = open({ path: dir, noSubdir: false, overlappingSync: false })
+  await refuseCutFile(root, dir)
   return {
     root,
     rows: root.openDB({ name: 'rows', encoding: 'json' }),
     expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
   }
+}
+
+/** LMDB would crash at the first missing page, in the middle of the service. */
+async function refuseCutFile(root: RootDatabase, dir: string): Promise<void> {
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number }
+  const { size } = await stat(join(dir, 'data.mdb'))
+  if (size >= (lastPageNumber + 1) * pageSize) return
+  await root.close()
+  throw new Error('The file data.mdb in DATA_DIR is shorter than it was: restore the folder from a backup.')
 }
 
 /** Another process may have committed since the last read: see it. */

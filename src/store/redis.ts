@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { keys } from './keys.ts'
 import { batchReads, type ReadKeys } from './read-batch.ts'
-import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
+import { type Commit, type Entry, type Key, put, unchanged, type Store, StoreUnavailable } from './store.ts'
 
 // A value is kept as `version JSON`. Expiry is Redis's own.
 
@@ -83,11 +83,12 @@ function scriptInput({ checks, puts, deletes }: Commit, version: string, now: nu
   return { names, args: [checks.length, deletes.length, ...checks.map((check) => check.version ?? ''), ...writes] }
 }
 
-/** Tries a read and a write, and looks for settings under which revocations could vanish. */
+/** Tries every command there is on a key of its own, and looks for settings under which revocations could vanish. */
 async function findFaults(client: Client, store: Store, clock: () => number): Promise<string[]> {
+  const [, entry] = await store.getMany([keys.identity, keys.probe])
   const probe = put(keys.probe, 0, clock() + 1000)
-  await store.commit({ checks: [], puts: [probe], deletes: [keys.probe] })
-  await store.get(keys.probe)
+  await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [] })
+  await store.commit({ checks: [], puts: [], deletes: [keys.probe] })
   const policies = await evictionPolicies(client)
   return policies
     .filter((policy) => policy !== 'noeviction')
@@ -132,13 +133,15 @@ async function evictionPolicies(client: Client): Promise<string[]> {
   return reports.map((report) => /^maxmemory_policy:(\S+)/m.exec(report)?.[1] ?? 'unknown')
 }
 
+const REFUSAL = /\b(?:READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/
+/** How Redis 7.0 and later say NOPERM of a command inside a script. */
+const REFUSAL_IN_SCRIPT = /can't run this command|ACL failure/
+
 /** What an operator needs to know of a failure: Redis's own word for it, never a key or a value. */
 function explain(error: unknown): string {
   const cause = error instanceof StoreUnavailable ? error.cause : error
   const message = cause instanceof Error ? cause.message : ''
-  const code = /\b(READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/.exec(
-    message,
-  )?.[1]
+  const code = REFUSAL_IN_SCRIPT.test(message) ? 'NOPERM' : REFUSAL.exec(message)?.[0]
   return code === undefined ? 'Redis cannot be reached' : `Redis answers ${code}`
 }
 

@@ -1,0 +1,293 @@
+import * as fc from 'fast-check'
+import t from 'tap'
+import { confirm, decideRotation } from '../../src/domain/rotation.ts'
+import type { EndReason, Session, SessionRecord } from '../../src/domain/session.ts'
+
+const GRACE = 10_000
+const IDLE = 1_800_000
+const ABSOLUTE = 9_000_000
+
+/** A session opened at 0, with refresh token 1. */
+const NEW: Session = Object.freeze({
+  kind: 'live',
+  id: 'sid',
+  userId: 'uid',
+  secret: 'secret',
+  transport: 'body',
+  remember: false,
+  generation: 0,
+  counter: 1,
+  confirmed: false,
+  spentAt: Object.freeze([]),
+  createdAt: 0,
+  lastUsedAt: 0,
+  idleMs: IDLE,
+  absoluteAt: ABSOLUTE,
+  ip: '192.0.2.1',
+  userAgent: 'test',
+})
+
+type Happening = `show ${number}` | `see ${number}`
+/** At this time a refresh token is shown, or an access token of a rotation seen, and this comes of it. */
+type Step = readonly [at: number, happening: Happening, outcome: string]
+
+/** A session as the store would keep it: shows it tokens, keeps what is decided, says it in a word. */
+function keep(start: SessionRecord, graceMs = GRACE) {
+  let record = start
+  return {
+    record: () => record,
+    show(counter: number, now: number): string {
+      const rotation = decideRotation(record, counter, now, graceMs)
+      if (rotation.kind === 'over') return rotation.reason
+      if (rotation.kind === 'reuse')
+        record = { kind: 'ended', id: 'sid', secret: '', reason: 'token_reused', endedAt: now }
+      else record = Object.freeze({ ...rotation.next, spentAt: Object.freeze([...rotation.next.spentAt]) })
+      return rotation.kind === 'reuse' ? 'reuse' : `${rotation.kind} ${rotation.next.counter}`
+    },
+    see(counter: number): string {
+      const next = confirm(record, counter)
+      record = next ?? record
+      return next === null ? 'no news' : 'news'
+    },
+  }
+}
+
+function tell(steps: readonly Step[], start: SessionRecord = NEW, graceMs = GRACE): Step[] {
+  const session = keep(start, graceMs)
+  return steps.map(([at, happening]) => {
+    const [verb, counter] = happening.split(' ')
+    return [at, happening, verb === 'show' ? session.show(Number(counter), at) : session.see(Number(counter))]
+  })
+}
+
+const STORIES: Record<string, readonly Step[]> = {
+  'the current token is answered with the next': [
+    [0, 'show 1', 'rotate 2'],
+    [1, 'show 2', 'rotate 3'],
+  ],
+  'a lost answer is given again at any age up to the idle timeout, and each use starts that anew': [
+    [0, 'show 1', 'rotate 2'],
+    [1, 'show 1', 'repeat 2'],
+    [10_000, 'show 1', 'repeat 2'],
+    [10_000 + IDLE - 1, 'show 1', 'repeat 2'],
+    [10_000 + 2 * IDLE - 2, 'show 1', 'repeat 2'],
+    [10_000 + 2 * IDLE - 1, 'show 2', 'rotate 3'],
+    [10_000 + 3 * IDLE - 1, 'show 2', 'idle_timeout'],
+  ],
+  'a token whose successor has arrived is another tab until the grace ends, to the millisecond, then reuse': [
+    [0, 'show 1', 'rotate 2'],
+    [1, 'see 2', 'news'],
+    [9_999, 'show 1', 'repeat 2'],
+    [10_000, 'show 1', 'reuse'],
+  ],
+  'to use the successor is to have received it': [
+    [0, 'show 1', 'rotate 2'],
+    [1, 'show 2', 'rotate 3'],
+    [9_999, 'show 1', 'repeat 3'],
+    [10_000, 'show 1', 'reuse'],
+  ],
+  'the grace counts from the first use of the very token: neither a repeat nor a later rotation extends it': [
+    [0, 'show 1', 'rotate 2'],
+    [9_000, 'show 1', 'repeat 2'],
+    [9_500, 'show 2', 'rotate 3'],
+    [9_999, 'show 1', 'repeat 3'],
+    [9_999, 'see 3', 'news'],
+    [19_499, 'show 2', 'repeat 3'],
+    [19_500, 'show 2', 'reuse'],
+  ],
+  'three tabs that wake with tokens of three ages all get the current one': [
+    [0, 'show 1', 'rotate 2'],
+    [1, 'show 1', 'repeat 2'],
+    [2, 'show 2', 'rotate 3'],
+    [3, 'show 1', 'repeat 3'],
+    [4, 'show 3', 'rotate 4'],
+    [5, 'show 1', 'repeat 4'],
+    [6, 'show 2', 'repeat 4'],
+    [7, 'show 3', 'repeat 4'],
+  ],
+  'a thief who shows a spent token later ends the session for everyone, the current token included': [
+    [0, 'show 1', 'rotate 2'],
+    [1, 'show 2', 'rotate 3'],
+    [60_000, 'show 1', 'reuse'],
+    [60_001, 'show 3', 'token_reused'],
+    [60_001, 'show 1', 'token_reused'],
+    [60_001, 'show 9', 'token_reused'],
+    [60_001, 'see 3', 'no news'],
+  ],
+  'an access token confirms its own rotation and no other, once': [
+    [0, 'see 0', 'no news'],
+    [0, 'see 2', 'no news'],
+    [0, 'see 1', 'news'],
+    [0, 'see 1', 'no news'],
+    [1, 'show 1', 'rotate 2'],
+    [2, 'see 1', 'no news'],
+    [10_001, 'show 1', 'repeat 2'],
+    [10_001, 'see 2', 'news'],
+    [10_001, 'show 1', 'reuse'],
+  ],
+  'a counter ahead of the store is a lost write: it is accepted, and the tokens it skips have their grace from now': [
+    [0, 'show 5', 'heal 6'],
+    [1, 'see 6', 'news'],
+    [9_999, 'show 1', 'repeat 6'],
+    [9_999, 'show 4', 'repeat 6'],
+    [9_999, 'show 5', 'repeat 6'],
+    [10_000, 'show 4', 'reuse'],
+  ],
+  'the answer to a healing token may be lost too': [
+    [0, 'show 3', 'heal 4'],
+    [10_000, 'show 3', 'repeat 4'],
+    [10_001, 'see 4', 'news'],
+    [10_001, 'show 3', 'reuse'],
+  ],
+  'a heal changes nothing for tokens spent before the loss: each keeps its own grace': [
+    [0, 'show 1', 'rotate 2'],
+    [4_000, 'show 2', 'rotate 3'],
+    [5_000, 'show 5', 'heal 6'],
+    [9_999, 'show 1', 'repeat 6'],
+    [13_999, 'show 2', 'repeat 6'],
+    [14_999, 'show 3', 'repeat 6'],
+    [14_999, 'show 4', 'repeat 6'],
+    [14_999, 'see 6', 'news'],
+    [14_999, 'show 1', 'reuse'],
+  ],
+}
+
+t.test('stories of refresh tokens', async (t) => {
+  for (const [name, story] of Object.entries(STORIES)) t.same(tell(story), story, name)
+})
+
+t.test('without a grace another tab is reuse, a lost answer is not', async (t) => {
+  const lost: Step[] = [
+    [0, 'show 1', 'rotate 2'],
+    [0, 'show 1', 'repeat 2'],
+    [900, 'show 1', 'repeat 2'],
+  ]
+  const tab: Step[] = [
+    [0, 'show 1', 'rotate 2'],
+    [0, 'see 2', 'news'],
+    [0, 'show 1', 'reuse'],
+  ]
+  t.same(tell(lost, NEW, 0), lost)
+  t.same(tell(tab, NEW, 0), tab)
+})
+
+t.test('a token of before a lost write is not kept for ever, however far ahead the counter is', async (t) => {
+  const session = keep(NEW)
+  t.equal(session.show(4_000_000_000, 0), 'heal 4000000001')
+  t.equal(session.show(3_999_999_999, 1), 'repeat 4000000001')
+  t.ok((session.record() as Session).spentAt.length < 100, 'and the record stays small')
+})
+
+t.test('the end of a session wins over grace, over lost answers and over lost writes', async (t) => {
+  const reasons: EndReason[] = [
+    'logged_out',
+    'revoked',
+    'password_changed',
+    'token_reused',
+    'account_deleted',
+    'evicted',
+  ]
+  for (const reason of reasons) {
+    const ended: SessionRecord = { kind: 'ended', id: 'sid', secret: 'secret', reason, endedAt: 5 }
+    for (const counter of [0, 1, 2, 9]) t.same(decideRotation(ended, counter, 6, GRACE), { kind: 'over', reason })
+  }
+})
+
+t.test('a session times out at whichever deadline comes first, to the millisecond', async (t) => {
+  const used = (lastUsedAt: number): Session => ({ ...NEW, lastUsedAt, spentAt: [lastUsedAt - 1], counter: 2 })
+  const table: [lastUsedAt: number, now: number, outcome: string][] = [
+    [0, IDLE - 1, 'rotate 3'],
+    [0, IDLE, 'idle_timeout'],
+    [0, ABSOLUTE, 'idle_timeout'],
+    [ABSOLUTE - IDLE - 1, ABSOLUTE - 1, 'idle_timeout'],
+    [ABSOLUTE - IDLE, ABSOLUTE - 1, 'rotate 3'],
+    [ABSOLUTE - IDLE, ABSOLUTE, 'absolute_timeout'],
+    [ABSOLUTE - 1, ABSOLUTE - 1, 'rotate 3'],
+    [ABSOLUTE - 1, ABSOLUTE, 'absolute_timeout'],
+  ]
+  for (const [lastUsedAt, now, outcome] of table) {
+    t.equal(keep(used(lastUsedAt)).show(2, now), outcome, `used at ${lastUsedAt}, shown at ${now}`)
+    if (outcome !== 'rotate 3')
+      t.equal(keep(used(lastUsedAt)).show(1, now), outcome, 'the token before it, in its grace')
+  }
+})
+
+t.test('no refresh extends the absolute timeout', async (t) => {
+  const session = keep(NEW)
+  let [now, counter] = [0, 1]
+  for (; now < ABSOLUTE; now += 60_000) t.equal(session.show(counter++, now), `rotate ${counter}`)
+  t.equal(session.show(counter, now), 'absolute_timeout')
+})
+
+t.test('a session remembers only the spent tokens that are inside the grace', async (t) => {
+  const session = keep(NEW)
+  for (let second = 0; second < 1000; second += 1) session.show(second + 1, second * 1000)
+  const { spentAt, counter } = session.record() as Session
+  t.same(
+    spentAt,
+    [990, 991, 992, 993, 994, 995, 996, 997, 998, 999].map((second) => second * 1000),
+  )
+  t.equal(counter, 1001)
+})
+
+/** "Refresh rotation" of API.md, word by word, on a memory that never forgets. */
+function oracle() {
+  const firstUse = new Map<number, number>()
+  const seen = new Set<number>()
+  let [current, usedAt, end] = [1, 0, '']
+  function judge(counter: number, now: number): string {
+    if (now >= Math.min(usedAt + IDLE, ABSOLUTE)) end ||= usedAt + IDLE < ABSOLUTE ? 'idle_timeout' : 'absolute_timeout'
+    if (end !== '') return end
+    const first = firstUse.get(counter)
+    const isUnconfirmed = !firstUse.has(counter + 1) && !seen.has(counter + 1)
+    if (first === undefined) {
+      firstUse.set(counter, now)
+      return `rotate ${(current += 1)}`
+    }
+    if (isUnconfirmed || now - first < GRACE) return `repeat ${current}`
+    end = 'token_reused'
+    return 'reuse'
+  }
+  return {
+    current: () => current,
+    /** The last stretch of the idle timeout, where a repeat may or may not have extended it: the tables above are exact there. */
+    isVague: (now: number) => now >= usedAt + IDLE - GRACE && now < usedAt + IDLE,
+    see: (counter: number) => void seen.add(counter),
+    show(counter: number, now: number): string {
+      const outcome = judge(counter, now)
+      if (end === '') usedAt = now
+      return outcome
+    },
+  }
+}
+
+const wait = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(0, 1, 2_000, 4_999, 5_000, 9_998, 9_999, 10_000, 10_001) },
+  { weight: 1, arbitrary: fc.constantFrom(60_000, 900_000, IDLE - 1, IDLE, 2_000_000) },
+)
+const happening = fc.record({
+  wait,
+  verb: fc.constantFrom('show', 'show', 'show', 'see'),
+  age: fc.constantFrom(0, 0, 1, 1, 2, 3, 5),
+})
+
+t.test('whatever tabs, losses and pauses do, rotation is what API.md says', async () => {
+  fc.assert(
+    fc.property(fc.array(happening, { minLength: 1, maxLength: 40 }), (happenings) => {
+      const [session, expected] = [keep(NEW), oracle()]
+      let now = 0
+      for (const { wait: ms, verb, age } of happenings) {
+        now += ms
+        const counter = Math.max(1, expected.current() - age)
+        if (verb === 'see') {
+          session.see(counter)
+          expected.see(counter)
+        } else if (!expected.isVague(now)) {
+          const [is, should] = [session.show(counter, now), expected.show(counter, now)]
+          if (is !== should) throw new Error(`token ${counter} at ${now}: ${is}, should be ${should}`)
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})

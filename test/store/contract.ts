@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto'
+import * as fc from 'fast-check'
+import type { Test } from 'tap'
+import type { Key, Store } from '../../src/store/store.ts'
+import { absent, put, StoreUnavailable, unchanged } from '../../src/store/store.ts'
+import { eventually } from '../support/settle.ts'
+
+/** Opens clients of one and the same store, ready for use. */
+export interface Opener {
+  readonly here: () => Promise<Store>
+  /** In another process. */
+  readonly elsewhere: () => Promise<Store>
+}
+
+/** A hash tag of the test's own. */
+export const newTag = () => `{${randomBytes(9).toString('hex')}}`
+
+export const writes = { checks: [], puts: [], deletes: [] }
+
+/** Writes one value, whatever is there. */
+export async function set(store: Store, key: string, value: unknown, expiresAt: number | null = null): Promise<void> {
+  await store.commit({ ...writes, puts: [put(key, value, expiresAt)] })
+}
+
+const valuesOf = async (store: Store, keys: readonly string[]) =>
+  (await store.getMany(keys)).map((entry) => entry?.value ?? null)
+
+/** What every adapter keeps, run on three clients of one store, one of them in another process. */
+export async function keepsContract(t: Test, opener: Opener): Promise<void> {
+  const [one, two, far] = await Promise.all([opener.here(), opener.here(), opener.elsewhere()])
+  const all = [one, two, far]
+  t.teardown(() => Promise.all(all.map((store) => store.close())))
+
+  await t.test('a healthy store has no faults', async (t) => {
+    t.same(await Promise.all(all.map((store) => store.faults())), [[], [], []])
+  })
+
+  await t.test('what was never written is absent, and to delete it is nothing', async (t) => {
+    const [a, b] = [`${newTag()}:a`, `${newTag()}:b`]
+    t.equal(await one.get(a), null)
+    t.same(await one.getMany([a, b, a]), [null, null, null])
+    t.same(await one.getMany([]), [])
+    t.equal(await one.commit({ ...writes, checks: [absent(a)], deletes: [a] }), true)
+    t.equal(await one.get(a), null)
+  })
+
+  await t.test('a commit goes through at the version that was read and at no other', async (t) => {
+    const key = `${newTag()}:key`
+    await set(one, key, 'first')
+    const first = await two.get(key)
+    t.match(first, { key, value: 'first', version: /./ })
+    t.equal(await two.commit({ checks: [unchanged(key, first)], puts: [put(key, 'second', null)], deletes: [] }), true)
+    t.equal(await one.commit({ checks: [unchanged(key, first)], puts: [put(key, 'third', null)], deletes: [] }), false)
+    t.equal(await one.commit({ checks: [absent(key)], puts: [put(key, 'third', null)], deletes: [] }), false)
+    t.equal(await one.commit({ checks: [{ key, version: '' }], puts: [put(key, 'third', null)], deletes: [] }), false)
+    t.equal((await far.get(key))?.value, 'second')
+  })
+
+  await t.test('a value that went away and came back is not the one that was read', async (t) => {
+    const key = `${newTag()}:key`
+    await set(one, key, 'same')
+    const before = await one.get(key)
+    await one.commit({ ...writes, deletes: [key] })
+    t.equal(await two.commit({ ...writes, checks: [unchanged(key, before)] }), false, 'it is away')
+    for (const store of all) await set(store, key, 'same')
+    t.equal(await two.commit({ ...writes, checks: [unchanged(key, before)] }), false, 'it is back')
+    t.equal(await two.commit({ ...writes, checks: [unchanged(key, await far.get(key))] }), true, 'a check alone')
+  })
+
+  await t.test('null means: must not exist', async (t) => {
+    const key = `${newTag()}:key`
+    const commit = { checks: [absent(key)], puts: [put(key, 1, null)], deletes: [] }
+    t.same([await one.commit(commit), await one.commit(commit), await two.commit(commit)], [true, false, false])
+    await one.commit({ ...writes, deletes: [key] })
+    t.equal(await two.commit(commit), true, 'deleted is absent')
+  })
+
+  await t.test('a commit does all of it or, when one check is lost, nothing of it', async (t) => {
+    const tag = newTag()
+    const [a, b, c, d, gone] = ['a', 'b', 'c', 'd', 'gone'].map((name) => `${tag}:${name}`) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
+    for (const key of [a, b, gone]) await set(one, key, `old ${key}`)
+    const [entryA, entryB] = await one.getMany([a, b])
+    const commit = (version: string | null) => ({
+      checks: [unchanged(a, entryA), unchanged(b, entryB), absent(c), { key: d, version }],
+      puts: [put(a, 'new a', null), put(c, 'new c', null), put(d, 'new d', Date.now() + 60_000)],
+      deletes: [gone, b],
+    })
+    t.equal(await one.commit(commit('another')), false)
+    t.same(await valuesOf(two, [a, b, c, d, gone]), [`old ${a}`, `old ${b}`, null, null, `old ${gone}`])
+    t.same(
+      await two.commit({ ...writes, checks: [unchanged(a, entryA), unchanged(b, entryB)] }),
+      true,
+      'the versions too',
+    )
+    t.equal(await one.commit(commit(null)), true)
+    t.same(await valuesOf(two, [a, b, c, d, gone]), ['new a', null, 'new c', 'new d', null])
+  })
+
+  await t.test('what is deleted and put in one commit is put', async (t) => {
+    const key = `${newTag()}:key`
+    for (const value of ['first', 'second']) {
+      t.equal(await one.commit({ checks: [], puts: [put(key, value, null)], deletes: [key] }), true)
+      t.equal((await two.get(key))?.value, value)
+    }
+  })
+
+  await t.test('many keys of many tags are read at once, in order, each as often as asked', async (t) => {
+    const keys = Array.from({ length: 30 }, newTag).flatMap((tag) =>
+      Array.from({ length: 10 }, (_, at) => `${tag}:${at}`),
+    )
+    await Promise.all(keys.filter((_, place) => place % 3 !== 0).map((key) => set(one, key, key)))
+    const asked = [...keys, ...keys.toReversed(), ...keys]
+    t.same(
+      await valuesOf(two, asked),
+      asked.map((key) => (keys.indexOf(key) % 3 === 0 ? null : key)),
+    )
+    const apart = await Promise.all(asked.map((key) => two.get(key)))
+    t.same(
+      apart.map((entry) => entry?.value ?? null),
+      await valuesOf(far, asked),
+      'asked one by one, all in one turn',
+    )
+  })
+
+  await t.test('a value is absent once it has expired, and its version is that of nothing', async (t) => {
+    const tag = newTag()
+    const [brief, renewed, kept, over] = [`${tag}:brief`, `${tag}:renewed`, `${tag}:kept`, `${tag}:over`]
+    const [soon, later] = [Date.now() + 300, Date.now() + 60_000]
+    for (const key of [brief, renewed, kept]) await set(one, key, 'value', soon)
+    const entry = await one.get(brief)
+    t.equal(entry?.value, 'value')
+    await set(two, renewed, 'value', later)
+    await set(two, kept, 'value', null)
+    await set(two, over, 'value', Date.now() - 60_000)
+    await eventually(async () => (await one.get(brief)) === null && (await far.get(brief)) === null, { within: 5000 })
+    t.ok(Date.now() >= soon, 'not before its time')
+    t.same(await valuesOf(one, [brief, renewed, kept, over]), [null, 'value', 'value', null])
+    t.equal(await one.commit({ ...writes, checks: [unchanged(brief, entry)] }), false)
+    t.equal(await one.commit({ ...writes, checks: [absent(brief)], puts: [put(brief, 'again', later)] }), true)
+    t.equal((await two.get(brief))?.value, 'again')
+  })
+
+  await t.test('of 50 commits that checked the same version exactly one wins', async (t) => {
+    const key = `${newTag()}:key`
+    for (let round = 0; round < 10; round += 1) {
+      const entry = await one.get(key)
+      const tries = Array.from({ length: 50 }, (_, place) => ({
+        checks: [unchanged(key, entry)],
+        puts: [put(key, `${round}.${place}`, null)],
+        deletes: [],
+      }))
+      const won = await Promise.all(tries.map((commit, place) => (all[place % 3] as Store).commit(commit)))
+      t.equal(won.filter(Boolean).length, 1)
+      t.equal((await two.get(key))?.value, `${round}.${won.indexOf(true)}`, 'and its value is there')
+    }
+  })
+
+  await t.test('counting together by check and put loses no count', async (t) => {
+    const key: Key<number> = `${newTag()}:count`
+    const count = async (store: Store): Promise<void> => {
+      const entry = await store.get(key)
+      const isWon = await store.commit({
+        checks: [unchanged(key, entry)],
+        puts: [put(key, (entry?.value ?? 0) + 1, null)],
+        deletes: [],
+      })
+      if (!isWon) await count(store)
+    }
+    await Promise.all(
+      all.map(async (store) => {
+        for (let times = 0; times < 40; times += 1) await count(store)
+      }),
+    )
+    t.equal((await one.get(key))?.value, 120)
+  })
+
+  await t.test('what one client has written every other reads at once, 1000 times', async (t) => {
+    const [key, other] = [`${newTag()}:key`, `${newTag()}:key`]
+    const stale: unknown[] = []
+    for (let turn = 0; turn < 1000; turn += 1) {
+      const [writer, reader] = [all[turn % 3], all[(turn + 1 + (turn % 2)) % 3]] as [Store, Store]
+      await set(writer, key, turn)
+      const [, entry] = await reader.getMany([other, key])
+      if (entry?.value !== turn) stale.push([turn, entry?.value])
+    }
+    t.same(stale, [])
+  })
+
+  await t.test('any JSON comes back as it was', async (t) => {
+    const tag = newTag()
+    const odd = [
+      '{}',
+      '[]',
+      '""',
+      'null',
+      'false',
+      '0',
+      '-1.5e-300',
+      '9007199254740993',
+      '{"":{"":[[],{}]}}',
+      '"\u2028\u2029\\u0000 \\n\\"\\\\"',
+      '"👨‍👩‍👧 é e\u0301"',
+      '"\\ud800"',
+      '{"__proto__":{"a":1},"constructor":2,"toJSON":3,"then":4}',
+      '{"10":1,"9":2,"b":3,"a":4}',
+      '[null,[null]]',
+      '"2026-01-31T12:00:00Z"',
+      '" first space"',
+    ]
+    const big = { text: 'é'.repeat(8000), list: Array.from({ length: 500 }, (_, place) => place) }
+    const values: unknown[] = [
+      ...odd.map((text) => JSON.parse(text) as unknown),
+      big,
+      ...fc.sample(fc.jsonValue({ stringUnit: 'binary' }), { numRuns: 100, seed: 7396 }),
+    ]
+    const changed = await Promise.all(
+      values.map(async (value, place) => {
+        const [key, was] = [`${tag}:${place}`, JSON.stringify(value)]
+        const is = await set(one, key, value).then(
+          async () => JSON.stringify((await two.get(key))?.value),
+          (error: unknown) => String(error),
+        )
+        return is === was ? [] : [{ is, was }]
+      }),
+    )
+    t.same(changed.flat(), [])
+  })
+
+  await t.test('a closed store refuses everything, and the other clients go on', async (t) => {
+    const key = `${newTag()}:key`
+    const closed = await opener.here()
+    await set(closed, key, 'value')
+    await closed.close()
+    await t.rejects(closed.get(key), StoreUnavailable)
+    await t.rejects(closed.getMany([key]), StoreUnavailable)
+    await t.rejects(set(closed, key, 'late'), StoreUnavailable)
+    t.not((await closed.faults()).length, 0)
+    t.same(await Promise.all(all.map(async (store) => (await store.get(key))?.value)), ['value', 'value', 'value'])
+  })
+}
