@@ -59,7 +59,7 @@ async function serve(): Promise<void> {
 
   async function stop(noticeMs: number): Promise<void> {
     if (isDraining()) return
-    setTimeout(() => process.exit(1), GIVE_UP_MS).unref()
+    setTimeout(giveUp, GIVE_UP_MS).unref()
     logger.info('stopping')
     await drain(app, noticeMs)
     keyring.close()
@@ -90,8 +90,13 @@ function keepAlive(logger: Logger): void {
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
   process.on('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'uncaught exception')
-    process.exit(1)
+    giveUp()
   })
+}
+
+/** Ends the process at once: an exit can hang for ever on a write of the embedded store, which survives this. */
+function giveUp(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 /** A store that is away says so once, and once more when what it says changes. */

@@ -5,7 +5,7 @@ import type { Caller, Session, Transport } from '../domain/session.ts'
 import { keys, type KnownAddress, type User } from '../store/keys.ts'
 import { type Entry, put } from '../store/store.ts'
 import { claimAddress, findUser, releaseAddress } from './email-claims.ts'
-import { passwordCheck } from './password-check.ts'
+import { type GuessGuard, passwordCheck } from './password-check.ts'
 import { endings, recordEnds } from './session-writes.ts'
 import { nextGeneration, openSession, type Self, type SessionWish, unendedSessions } from './sessions.ts'
 import { newId } from './tokens.ts'
@@ -67,10 +67,12 @@ export async function authenticate(
   password: string,
   wish: SessionWish,
   caller: Caller,
+  guard: GuessGuard,
 ): Promise<Authenticated> {
   const { hashing, store, record } = deps
   const isRight = passwordCheck(deps, password)
   if (!(await isRight(found?.value.passwordHash ?? null)) || found === null) return refuse(deps, found, caller)
+  await guard()
   const checked = found.value.passwordHash
   const rehashed = hashing.isOutdated(checked) ? await hashing.hash(normalisePassword(password)) : checked
   const session = await untilWon(async () => {
@@ -103,6 +105,7 @@ export async function removeAccount(
   { userId, sessionId }: Self,
   password: string,
   caller: Caller,
+  guard: GuessGuard,
 ): Promise<Removed> {
   const { store, record } = deps
   const isRight = passwordCheck(deps, password)
@@ -110,6 +113,7 @@ export async function removeAccount(
     const user = await store.get(keys.user(userId))
     if (user === null) return { kind: 'over' } as const
     if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' } as const
+    await guard()
     const sessions = await unendedSessions(deps, user.value)
     const { puts, deletes } = endings(deps, sessions, 'account_deleted')
     const { denials } = nextGeneration(deps, user.value)

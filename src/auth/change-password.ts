@@ -4,7 +4,7 @@ import { spend } from '../domain/rotation.ts'
 import { type Caller, type Session, whyOver } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
 import { put } from '../store/store.ts'
-import { passwordCheck, type PasswordCheck } from './password-check.ts'
+import { type GuessGuard, passwordCheck, type PasswordCheck } from './password-check.ts'
 import { endings, putSession, recordEnds } from './session-writes.ts'
 import { nextGeneration, type Self, unendedSessions } from './sessions.ts'
 import { untilWon } from './until-won.ts'
@@ -24,6 +24,7 @@ export async function changePassword(
   self: Self,
   { current, next }: { readonly current: string; readonly next: string },
   caller: Caller,
+  guard: GuessGuard,
 ): Promise<PasswordChanged> {
   const { config, hashing, store, record } = deps
   const found = await store.get(keys.user(self.userId))
@@ -32,6 +33,7 @@ export async function changePassword(
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   const isRight = passwordCheck(deps, current)
   if (!(await isRight(found.value.passwordHash))) return { kind: 'wrong' }
+  await guard()
   const passwordHash = await hashing.hash(normalisePassword(next))
   const changed = await untilWon(() => commitPassword(deps, self, { isRight, passwordHash }, caller))
   if (changed.kind === 'ok') record('password.changed', { user_id: self.userId, session_id: self.sessionId }, caller)

@@ -36,7 +36,7 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
   const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
   const slots = Math.max(1, Math.min(processors, Math.floor(MEMORY_BUDGET_KIB / memoryKib)))
   const gate = pLimit(slots)
-  const nobody = argon2.hash('nobody', options)
+  const nobody = admit(() => argon2.hash('nobody', options))
   nobody.catch(() => {}) // told to whoever asks for it
 
   function admit<T>(work: () => Promise<T>): Promise<T> {

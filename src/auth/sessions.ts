@@ -81,7 +81,8 @@ export async function endSession(
   const key = keys.session(userId, sessionId)
   return untilWon(async () => {
     const entry = await deps.store.get(key)
-    if (entry?.value.kind === 'ended' || (entry === null && !isVouched)) return false
+    const isOver = entry === null || whyOver(entry.value, deps.clock()) !== null
+    if (entry?.value.kind === 'ended' || (isOver && !isVouched)) return false
     const sessions = entry ? [entry.value] : []
     const { puts, deletes } = endings(deps, sessions, reason)
     const commit = entry
@@ -93,7 +94,7 @@ export async function endSession(
         }
     if (!(await deps.store.commit(commit))) return null
     recordEnds(deps, sessions, reason, caller)
-    return sessions.some((session) => whyOver(session, deps.clock()) === null)
+    return !isOver
   })
 }
 

@@ -35,7 +35,10 @@ export function planKeys(
   { alg, rotationMs, accessTtlMs }: KeyPolicy,
   now: number,
 ): { kept: readonly SigningKey[]; missing: readonly SigningTime[] } {
-  const kept = keys.filter((key) => now <= key.signsUntil + accessTtlMs + LEEWAY_MS + HEARSAY_MS)
+  // A key that nobody has succeeded has signed until now.
+  const overdue = keys.find((key) => key === signingKey(keys, alg, now) && key.signsUntil < now)
+  const signed = keys.map((key) => (key === overdue ? { ...key, signsUntil: now } : key))
+  const kept = signed.filter((key) => now <= key.signsUntil + accessTtlMs + LEEWAY_MS + HEARSAY_MS)
   const missing: SigningTime[] = []
   const covered = Math.max(now, ...kept.filter((key) => key.alg === alg).map((key) => key.signsUntil))
   for (let from = covered; from <= now + rotationMs; from += rotationMs) {

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { keys } from '../store/keys.ts'
 import { callerOf } from '../plugins/app.ts'
+import type { GuessGuard } from '../auth/password-check.ts'
 import { Problem } from '../problems.ts'
 import type { Edge } from './edge.ts'
 
@@ -13,13 +14,14 @@ type Outcome = { readonly kind: string }
 export async function guardPassword<T extends Outcome>(
   { deps, limits }: Edge,
   request: FastifyRequest,
-  attempt: () => Promise<T>,
+  attempt: (guard: GuessGuard) => Promise<T>,
 ): Promise<Exclude<T, { kind: 'wrong' } | { kind: 'over' }>> {
   const { sub, sid } = request.token.claims
   const user = await deps.store.get(keys.user(sub))
   if (user === null) throw new Problem('token_revoked')
-  await limits.guardGuess(request, user.value.emailKey, user.value)
-  const outcome = await attempt()
+  const guard = () => limits.guardGuess(request, user.value.emailKey, user.value)
+  await guard()
+  const outcome = await attempt(guard)
   if (outcome.kind === 'over') throw new Problem('token_revoked')
   if (outcome.kind === 'wrong') {
     deps.record('password.refused', { user_id: sub, session_id: sid }, callerOf(request))

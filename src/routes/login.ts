@@ -37,8 +37,9 @@ export function loginRoute(app: App, { deps, limits, cookie, refuseCrossSite }: 
       // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
       const email = readEmail(request.body.email) ?? { address: '', key: '' }
       const found = await findUser(deps, email)
-      await limits.guardGuess(request, email.key, found?.value ?? null)
-      const result = await authenticate(deps, found, password, { transport, remember }, callerOf(request))
+      const guard = () => limits.guardGuess(request, email.key, found?.value ?? null)
+      await guard()
+      const result = await authenticate(deps, found, password, { transport, remember }, callerOf(request), guard)
       if (result.kind === 'wrong') {
         await limits.countFailure(request, email.key, found?.value ?? null)
         throw new Problem('bad_credentials')

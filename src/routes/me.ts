@@ -62,8 +62,8 @@ export function meRoutes(app: App, edge: CookieEdge): void {
     onRequest,
     async handler(request, reply) {
       const { sub: userId, sid: sessionId } = request.token.claims
-      const { transport } = await guardPassword(edge, request, () =>
-        removeAccount(deps, { userId, sessionId }, request.body.password, callerOf(request)),
+      const { transport } = await guardPassword(edge, request, (guard) =>
+        removeAccount(deps, { userId, sessionId }, request.body.password, callerOf(request), guard),
       )
       if (transport === 'cookie') cookie.clear(reply)
       return reply.code(204).send()

@@ -42,8 +42,8 @@ export function passwordRoute(app: App, edge: CookieEdge): void {
     async handler(request, reply) {
       const { sub: userId, sid: sessionId } = request.token.claims
       const passwords = { current: request.body.current_password, next: request.body.new_password }
-      const result = await guardPassword(edge, request, () =>
-        changePassword(deps, { userId, sessionId }, passwords, callerOf(request)),
+      const result = await guardPassword(edge, request, (guard) =>
+        changePassword(deps, { userId, sessionId }, passwords, callerOf(request), guard),
       )
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
       return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
