@@ -377,17 +377,20 @@ t.test('to find nobody takes as long as to find a wrong password', async (t) => 
   const hashing = makeHashing(OWASP)
   const hash = await hashing.hash('right')
   await hashing.verify(null, 'warm up')
-  const [nobody, somebody] = [await timesOf(hashing, null, 15), await timesOf(hashing, hash, 15)]
+  const [nobody = [], somebody = []] = await timesOf(hashing, [null, hash], 15)
   const ratio = (nobody[7] ?? 0) / (somebody[7] ?? 1)
   t.ok(ratio > 0.5 && ratio < 2, `medians ${nobody[7]?.toFixed(1)} and ${somebody[7]?.toFixed(1)} ms`)
 })
 
-async function timesOf(hashing: Hashing, hash: string | null, count: number): Promise<number[]> {
-  const times: number[] = []
+/** How long each hash takes to say no, in turn, shortest first. */
+async function timesOf(hashing: Hashing, hashes: (string | null)[], count: number): Promise<number[][]> {
+  const times: number[][] = hashes.map(() => [])
   for (let turn = 0; turn < count; turn += 1) {
-    const startedAt = performance.now()
-    await hashing.verify(hash, 'wrong')
-    times.push(performance.now() - startedAt)
+    for (const [place, hash] of hashes.entries()) {
+      const startedAt = performance.now()
+      await hashing.verify(hash, 'wrong')
+      times[place]?.push(performance.now() - startedAt)
+    }
   }
-  return times.toSorted((a, b) => a - b)
+  return times.map((some) => some.toSorted((a, b) => a - b))
 }
