@@ -1,0 +1,278 @@
+import { createPublicKey, randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startRedis } from '../test/support/redis.ts'
+import type { Exchange, Load } from './drive.ts'
+import { exchange, inTurn, openLoad, pace } from './drive.ts'
+import type { Sample, Samples, Storm, Stretch } from './report.ts'
+import { judge, markdown } from './report.ts'
+import type { Started } from './servers.ts'
+import {
+  describeMachine,
+  installContenders,
+  readCpuMs,
+  readPeakMb,
+  shareOutCores,
+  startContender,
+  startLatchkey,
+} from './servers.ts'
+
+// What is measured: the service on Redis and embedded, beside small contenders on the same Redis, taking turns.
+
+const isQuick = process.env['QUICK'] === '1'
+const ROUNDS = Number(process.env['ROUNDS'] ?? (isQuick ? 1 : 5))
+const SECONDS = Number(process.env['SECONDS'] ?? (isQuick ? 1 : 2))
+const STRETCH_MS = 200
+/** Until the compiler has done its work: of the server's own processor time, however busy the machine is. */
+const WARM_CPU_MS = isQuick ? 1200 : 2500
+const CONNECTIONS = 64
+const LOGINS_AT_ONCE = 8
+const STORM_MS = SECONDS * 2000
+const STORM_LOGINS = 64
+const STORM_VERIFIES_PER_SECOND = 200
+const ACCOUNTS = isQuick ? 80 : 200
+const PASSWORD = 'seven red bicycles in the rain'
+
+const NO_LIMIT = '100000000/1m' // every check is made and counted, none is ever exceeded: all the load comes from one address
+const ARGON2 = { ARGON2_MEMORY_KIB: '19456', ARGON2_PASSES: '2', ARGON2_LANES: '1' }
+const SETTINGS = {
+  NODE_ENV: 'production',
+  AUTH_SECRET: randomBytes(32).toString('base64url'),
+  ISSUER: 'http://localhost:3000',
+  ACCESS_TTL: '1h', // the tokens are to outlive the benchmark
+  REFRESH_GRACE: '1ms', // a session remembers what it has spent in the grace: in life nothing, at this pace dozens
+  LOG_LEVEL: 'warn',
+  ...ARGON2,
+  LIMIT_REGISTER: NO_LIMIT,
+  LIMIT_LOGIN: NO_LIMIT,
+  LIMIT_REFRESH: NO_LIMIT,
+  LIMIT_API: NO_LIMIT,
+  LIMIT_FAILURES: NO_LIMIT,
+  LIMIT_ACCOUNT_FAILURES: NO_LIMIT,
+}
+
+interface Account {
+  readonly email: string
+  readonly accessToken: string
+  refreshToken: string
+}
+
+/** What the servers of one store are started with, and whose sessions live there. */
+interface Place {
+  readonly env: Record<string, string>
+  readonly accounts: readonly Account[]
+  /** What the contenders need to answer the same. */
+  readonly contender: Record<string, string>
+}
+
+await installContenders()
+const cores = await shareOutCores()
+const redis = await startRedis()
+const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
+
+try {
+  await bench()
+} finally {
+  await redis.stop()
+  await rm(dataDir, { recursive: true, force: true })
+}
+
+async function bench(): Promise<void> {
+  say(describeMachine(cores))
+  const onRedis = await settle({ ...SETTINGS, REDIS_URL: redis.url })
+  const embedded = await settle({ ...SETTINGS, DATA_DIR: dataDir })
+  const subjects: Record<string, () => Promise<Subject>> = {
+    raw: () => contender('raw', onRedis, bearers(onRedis)),
+    'verify on Redis': () => latchkey(onRedis, bearers(onRedis)),
+    'verify embedded': () => latchkey(embedded, bearers(embedded)),
+    refresh: () => latchkey(onRedis, refreshes(onRedis)),
+    'naive JWT': () => contender('naive-jwt', onRedis, bearers(onRedis)),
+    '@fastify/session': () => sessions('fastify-session', onRedis),
+    'express-session': () => sessions('express-session', onRedis),
+    argon2: bareArgon2,
+    login: () => latchkey(onRedis, logins(onRedis), LOGINS_AT_ONCE),
+  }
+  const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
+  const storms: Storm[] = []
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    for (const [name, sample] of Object.entries(await measure(subjects))) samples[name]?.push(sample)
+    storms.push(await storm(onRedis))
+    say(`round ${round} of ${ROUNDS}`)
+  }
+  await save(samples, storms)
+}
+
+/** A server, the load it is under, and what it has done so far. */
+interface Subject {
+  readonly server: Started
+  readonly load: Load
+  readonly stretches: Stretch[]
+}
+
+/**
+ * One round: fresh processes, warmed up, then short stretches of load on one after the other, again and again, so that
+ * whatever else the machine does meets them all.
+ */
+async function measure(subjects: Record<string, () => Promise<Subject>>): Promise<Record<string, Sample>> {
+  const running = new Map<string, Subject>()
+  for (const [name, start] of Object.entries(subjects)) running.set(name, await start())
+  for (const subject of running.values()) await warm(subject)
+  for (let done = 0; done < SECONDS * 1000; done += STRETCH_MS) {
+    for (const subject of running.values()) await stretch(subject)
+  }
+  const samples = [...running].map(([name, subject]) => [name, sampleOf(subject)] as const)
+  for (const { server, load } of running.values()) {
+    load.close()
+    await server.kill()
+  }
+  return Object.fromEntries(samples)
+}
+
+async function warm({ server, load }: Subject): Promise<void> {
+  const from = readCpuMs(server.pid)
+  while (readCpuMs(server.pid) - from < WARM_CPU_MS) await load.run(STRETCH_MS)
+}
+
+async function stretch({ server, load, stretches }: Subject): Promise<void> {
+  const from = readCpuMs(server.pid)
+  const { answers, failures, ms } = await load.run(STRETCH_MS)
+  const cpuMs = readCpuMs(server.pid) - from
+  stretches.push({ perSecond: (answers / ms) * 1000, cpuUs: (cpuMs / answers) * 1000, busy: cpuMs / ms, failures })
+}
+
+function sampleOf({ server, stretches }: Subject): Sample {
+  return { stretches, peakMb: readPeakMb(server.pid), startMs: server.startMs }
+}
+
+async function save(samples: Samples, storms: readonly Storm[]): Promise<void> {
+  const about = {
+    date: new Date().toISOString(),
+    machine: describeMachine(cores),
+    rounds: ROUNDS,
+    seconds: SECONDS,
+    connections: CONNECTIONS,
+    loginsAtOnce: LOGINS_AT_ONCE,
+    storm: `${STORM_LOGINS} logins at once, ${STORM_VERIFIES_PER_SECOND} verifies a second`,
+  }
+  const verdicts = judge(samples, storms)
+  const table = markdown(about, samples, storms, verdicts)
+  const folder = fileURLToPath(new URL('../../bench/', import.meta.url))
+  await writeFile(`${folder}results.json`, `${JSON.stringify({ about, verdicts, samples, storms }, rounded, 1)}\n`)
+  await writeFile(`${folder}RESULTS.md`, table)
+  process.stdout.write(table)
+}
+
+/** Registers the accounts, over every core, and looks at what the service answers. */
+async function settle(env: Record<string, string>): Promise<Place> {
+  const service = await startLatchkey(null, env)
+  const accounts: Account[] = []
+  const names = Array.from({ length: ACCOUNTS }, (_, number) => `user-${number}@example.org`)
+  await Promise.all(
+    Array.from({ length: LOGINS_AT_ONCE }, async () => {
+      for (let email = names.pop(); email !== undefined; email = names.pop()) {
+        const { status, body } = await service.call('POST', '/v1/register', { body: { email, password: PASSWORD } })
+        if (status !== 201) throw new Error(`register: ${status} ${JSON.stringify(body)}`)
+        accounts.push({ email, accessToken: body.access_token, refreshToken: body.refresh_token })
+      }
+    }),
+  )
+  const [{ accessToken }] = accounts as [Account]
+  const { headers } = await service.call('GET', '/v1/verify', { token: accessToken })
+  const { body: jwks } = await service.call('GET', '/.well-known/jwks.json')
+  await service.stop('SIGINT')
+  const own = Object.fromEntries([...headers].filter(([name]) => !/^(connection|date|keep-alive)$/.test(name)))
+  const key = jwks.keys.find(({ kid }: { kid: string }) => kid === keyOf(accessToken))
+  const publicKey = createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
+  const contender = { REDIS_URL: redis.url, HEADERS: JSON.stringify(own), PUBLIC_KEY: publicKey.toString() }
+  return { env, accounts, contender: { NODE_ENV: 'production', ...contender } }
+}
+
+function keyOf(token: string): string {
+  return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+}
+
+function bearers({ accounts }: Place): () => Exchange {
+  const headersOf = ({ accessToken }: Account) => ({ authorization: `Bearer ${accessToken}` })
+  return inTurn(accounts.map((account) => exchange('GET /v1/verify', { headers: headersOf(account) })))
+}
+
+/** Each session is one client with a token of its own, which takes its turn again when it has the next one. */
+function refreshes({ accounts }: Place): () => Exchange {
+  const idle = [...accounts]
+  return () => {
+    const account = idle.shift()
+    if (account === undefined) throw new Error('more connections than sessions')
+    return exchange('POST /v1/refresh', { body: { refresh_token: account.refreshToken } }, (body) => {
+      if (body !== null) account.refreshToken = JSON.parse(body).refresh_token
+      idle.push(account)
+    })
+  }
+}
+
+function logins({ accounts }: Place): () => Exchange {
+  return inTurn(accounts.map(({ email }) => exchange('POST /v1/login', { body: { email, password: PASSWORD } })))
+}
+
+async function subject(server: Started, next: () => Exchange, connections = CONNECTIONS): Promise<Subject> {
+  return { server, load: await openLoad(server.port, connections, next), stretches: [] }
+}
+
+async function latchkey({ env }: Place, next: () => Exchange, connections = CONNECTIONS): Promise<Subject> {
+  return subject(await startLatchkey(cores, env), next, connections)
+}
+
+async function contender(name: string, place: Place, next: () => Exchange): Promise<Subject> {
+  return subject(await startContender(cores, name, place.contender), next)
+}
+
+async function sessions(name: string, place: Place): Promise<Subject> {
+  const server = await startContender(cores, name, place.contender)
+  const cookies = await Promise.all(
+    place.accounts.map(async () => {
+      const { headers } = await server.call('POST', '/login')
+      return headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    }),
+  )
+  return subject(server, inTurn(cookies.map((cookie) => exchange('GET /v1/verify', { headers: { cookie } }))))
+}
+
+async function bareArgon2(): Promise<Subject> {
+  const server = await startContender(cores, 'argon2', ARGON2)
+  const run = async (forMs: number) => (await server.call('POST', `/${forMs}`)).body
+  const load = { run: async (forMs: number) => JSON.parse(await run(forMs)), close: () => {} }
+  return { server, load, stretches: [] }
+}
+
+/** Many log in at once while others go on verifying, at a modest rate. */
+async function storm(place: Place): Promise<Storm> {
+  const server = await startLatchkey(cores, place.env)
+  const load = await openLoad(server.port, STORM_LOGINS, logins(place))
+  const rate = { perSecond: STORM_VERIFIES_PER_SECOND, forMs: STORM_MS, next: bearers(place) }
+  await pace(server.port, rate) // warm up, in a calm
+  const [login, verify] = await Promise.all([load.run(STORM_MS), pace(server.port, rate)])
+  const peakMb = readPeakMb(server.pid)
+  load.close()
+  await server.kill()
+  const latencies = verify.latencies.toSorted((a, b) => a - b)
+  const percentile = (part: number) => latencies[Math.ceil(latencies.length * part) - 1] ?? NaN
+  return {
+    verifies: latencies.length,
+    failures: login.failures + verify.failures,
+    p50Ms: percentile(0.5),
+    p99Ms: percentile(0.99),
+    maxMs: percentile(1),
+    loginsPerSecond: (login.answers / login.ms) * 1000,
+    peakMb,
+  }
+}
+
+/** Figures with more digits than they are worth make a long file. */
+function rounded(_name: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(4)) : value
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`)
+}

@@ -1,0 +1,213 @@
+// From samples to the table: ratios between stretches of load that were next to each other, medians, and what was promised.
+
+/** A short stretch of load on one server. */
+export interface Stretch {
+  readonly perSecond: number
+  readonly cpuUs: number
+  /** Which part of one core the server had: well below 1, something else set the pace. */
+  readonly busy: number
+  readonly failures: number
+}
+
+/** One process of one server: its stretches, and what memory and time it took. */
+export interface Sample {
+  readonly stretches: readonly Stretch[]
+  readonly peakMb: number
+  readonly startMs: number
+}
+
+/** The samples of each subject, one a round. */
+export type Samples = Readonly<Record<string, Sample[]>>
+
+/** One storm of logins. */
+export interface Storm {
+  readonly verifies: number
+  readonly failures: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+  readonly loginsPerSecond: number
+  readonly peakMb: number
+}
+
+/** Over the rounds. */
+export interface Spread {
+  readonly median: number
+  readonly least: number
+  readonly most: number
+}
+
+/** What was promised and what has come of it. */
+export interface Verdict {
+  readonly what: string
+  readonly found: Spread
+  /** The same by requests per second, where the judged figure is a ratio of processor time. */
+  readonly byRate: Spread | null
+  readonly target: string
+  readonly isMet: boolean | null
+}
+
+export interface About {
+  readonly date: string
+  readonly machine: string
+  readonly rounds: number
+  readonly seconds: number
+  readonly connections: number
+  readonly loginsAtOnce: number
+  readonly storm: string
+}
+
+const RATIOS: readonly (readonly [what: string, subject: string, against: string, least: number | null])[] = [
+  ['verify on Redis ÷ raw route', 'verify on Redis', 'raw', 0.7],
+  ['verify embedded ÷ raw route', 'verify embedded', 'raw', 0.65],
+  ['refresh ÷ raw route', 'refresh', 'raw', 0.13],
+  ['login ÷ bare argon2', 'login', 'argon2', 0.95],
+  ['verify on Redis ÷ @fastify/session', 'verify on Redis', '@fastify/session', 3.4],
+  ['verify on Redis ÷ express-session', 'verify on Redis', 'express-session', 10],
+  ['verify on Redis ÷ naive JWT', 'verify on Redis', 'naive JWT', null],
+]
+
+const SERVICE = ['verify on Redis', 'verify embedded', 'refresh']
+
+/** Every promise, in a fixed order. Ratios are judged by the median of processor time a request. */
+export function judge(samples: Samples, storms: readonly Storm[]): Verdict[] {
+  return [...RATIOS.map((ratio) => judgeRatio(samples, ratio)), ...judgeFigures(samples, storms)]
+}
+
+function judgeRatio(samples: Samples, [what, subject, against, least]: (typeof RATIOS)[number]): Verdict {
+  const found = compare(samples, subject, against, (ours, theirs) => theirs.cpuUs / ours.cpuUs)
+  const byRate = compare(samples, subject, against, (ours, theirs) => ours.perSecond / theirs.perSecond)
+  const target = least === null ? '' : `≥ ${least}`
+  return { what, found, byRate, target, isMet: least === null ? null : found.median >= least }
+}
+
+function row(name: string, rounds: readonly Sample[]): string[] {
+  const over = (figure: (stretch: Stretch) => number) =>
+    format(spread(rounds.map(({ stretches }) => median(stretches.map(figure)))))
+  const failures = rounds.flatMap(({ stretches }) => stretches).reduce((sum, stretch) => sum + stretch.failures, 0)
+  return [
+    name,
+    over(({ perSecond }) => perSecond),
+    over(({ cpuUs }) => cpuUs),
+    over(({ busy }) => busy),
+    `${failures}`,
+    format(spread(rounds.map(({ peakMb }) => peakMb))),
+    format(spread(rounds.map(({ startMs }) => startMs))),
+  ]
+}
+
+/** In each round the median over its stretches, each compared with the other server's of the same moment; then over the rounds. */
+function compare(
+  samples: Samples,
+  subject: string,
+  against: string,
+  ratio: (ours: Stretch, theirs: Stretch) => number,
+): Spread {
+  const rounds = (samples[subject] ?? []).map(({ stretches }, round) => {
+    const others = samples[against]?.[round]?.stretches ?? []
+    return median(stretches.map((ours, place) => ratio(ours, others[place] as Stretch)))
+  })
+  return spread(rounds)
+}
+
+function judgeFigures(samples: Samples, storms: readonly Storm[]): Verdict[] {
+  const ofService = SERVICE.flatMap((name) => samples[name] ?? [])
+  const below = (what: string, figures: readonly number[], most: number): Verdict => {
+    const found = spread(figures)
+    return { what, found, byRate: null, target: `< ${most}`, isMet: found.median < most }
+  }
+  return [
+    below(
+      'peak memory, verify and refresh, MB',
+      ofService.map(({ peakMb }) => peakMb),
+      130,
+    ),
+    below(
+      'start to ready, ms',
+      ofService.map(({ startMs }) => startMs),
+      1500,
+    ),
+    below(
+      'storm: peak memory, MB',
+      storms.map(({ peakMb }) => peakMb),
+      200,
+    ),
+    below(
+      'storm: p99 of verify, ms',
+      storms.map(({ p99Ms }) => p99Ms),
+      50,
+    ),
+    below(
+      'storm: failed requests',
+      storms.map(({ failures }) => failures),
+      1,
+    ),
+  ]
+}
+
+/** The results as a page. */
+export function markdown(
+  about: About,
+  samples: Samples,
+  storms: readonly Storm[],
+  verdicts: readonly Verdict[],
+): string {
+  const { date, machine, rounds, seconds, connections, loginsAtOnce, storm } = about
+  return `# Benchmark
+
+${machine}. ${date}.
+${rounds} rounds: fresh processes, warmed up, then ${seconds} s of load on each in short stretches that take turns; ${connections} connections,
+for logins ${loginsAtOnce}. Median of the rounds (least–most).
+
+A ratio compares stretches that were next to each other. It is judged by the processor time a request costs the server, which a shared machine
+disturbs least; on a core of one's own the ratio by requests per second (by rate) is the same.
+
+${table(
+  ['promise', 'found', 'by rate', 'target', ''],
+  verdicts.map(({ what, found, byRate, target, isMet }) => [
+    what,
+    format(found),
+    byRate === null ? '' : format(byRate),
+    target,
+    isMet === null ? '' : isMet ? 'met' : 'missed',
+  ]),
+)}
+
+${table(
+  ['server', 'requests/s', 'CPU µs a request', 'core busy', 'failed', 'peak MB', 'ready ms'],
+  Object.entries(samples).map(([name, rounds]) => row(name, rounds)),
+)}
+
+${table(
+  [`storm: ${storm}`, ''],
+  (['verifies', 'failures', 'p50Ms', 'p99Ms', 'maxMs', 'loginsPerSecond', 'peakMb'] as const).map((column) => [
+    column,
+    format(spread(storms.map((each) => each[column]))),
+  ]),
+)}
+`
+}
+
+function spread(values: readonly number[]): Spread {
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values) }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
+  return ((low ?? NaN) + (high ?? NaN)) / 2
+}
+
+function format({ median, least, most }: Spread): string {
+  return `${round(median)} (${round(least)}–${round(most)})`
+}
+
+/** Three digits that matter. */
+function round(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

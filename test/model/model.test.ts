@@ -1,0 +1,751 @@
+import { array, asyncProperty, check, constant, nat, oneof, record } from 'fast-check'
+import t, { type Test } from 'tap'
+import { endSessions, openSession } from '../../src/auth/sessions.ts'
+import { issueTokens } from '../../src/auth/tokens.ts'
+import { keys } from '../../src/store/keys.ts'
+import { type Answer, type Home, openHome } from '../support/home.ts'
+import { startRedis } from '../support/redis.ts'
+
+// Random histories of two users, played on the real app and on an oracle that knows the contract and not the code. Logins
+// open sessions through the use case, as argon2 would take all the time; now and then one goes by password.
+
+const RUNS = Number(process.env['RUNS'] ?? 500)
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const STEPS = 40
+const SHRINKING_MS = 20_000
+
+// An idle timeout shorter than the life of an access token, and one longer.
+const S = 1000
+const GRACE = 10 * S
+const LEEWAY = 10 * S
+const ACCESS_TTL = 60 * S
+const SESSION_MAX = 3
+const IDLE = { short: 50 * S, long: 600 * S }
+const ABSOLUTE = { short: 70 * S, long: 700 * S }
+const SETTINGS = {
+  REFRESH_GRACE: '10s',
+  ACCESS_TTL: '60s',
+  SESSION_IDLE: '50s',
+  SESSION_ABSOLUTE: '70s',
+  REMEMBER_IDLE: '10m',
+  REMEMBER_ABSOLUTE: '700s',
+  SESSION_MAX: '3',
+  KEY_ROTATION: '3650d',
+  LOG_LEVEL: 'silent',
+}
+
+const CALLER = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: 'test', requestId: 'test' }
+const SAME_ORIGIN = { 'sec-fetch-site': 'same-origin' }
+const COOKIE = '__Host-refresh_token'
+
+// ---- What the oracle remembers ----
+
+/** `maybe`: the contract leaves it open, both are accepted. */
+type Tri = 'no' | 'maybe' | 'yes'
+
+type Access = { readonly text: string; readonly rtc: number; readonly expiresAt: number; isRevoked: Tri }
+
+type Session = {
+  readonly id: string
+  readonly user: User
+  readonly transport: 'body' | 'cookie'
+  readonly remember: boolean
+  readonly idle: number
+  readonly absoluteAt: number
+  /** Refresh tokens by their counter; the last one is current. */
+  readonly tokens: string[]
+  /** When each spent token was first used, by counter. */
+  readonly firstUsedAt: number[]
+  isConfirmed: Tri
+  /** When it was surely used last, and when it may have been: a repeated answer may keep it from idling out. */
+  usedAt: number
+  touchedAt: number
+  /** Why it was ended; several where a timeout came first and either may be said. */
+  ended: readonly string[] | null
+  readonly access: Access[]
+  data: number | null
+}
+
+type User = { id: string; readonly email: string; password: string; isThere: boolean; sessions: Session[] }
+
+type World = { readonly home: Home; readonly users: readonly User[]; readonly trace: string[] }
+
+const latest = (session: Session) => session.tokens.length - 1
+
+/** Whether the session is alive at `now`: a closed list of what may be said of it; `alive` or reasons. */
+function standing(session: Session, now: number): ReadonlySet<string> {
+  if (session.ended !== null) return new Set(forgotten(session, now) ? [...session.ended, 'unknown'] : session.ended)
+  const idlesOut = { soonest: session.usedAt + session.idle, latest: session.touchedAt + session.idle }
+  const said = new Set<string>()
+  if (now < Math.min(idlesOut.latest, session.absoluteAt)) said.add('alive')
+  if (now >= Math.min(idlesOut.soonest, session.absoluteAt)) {
+    if (now >= idlesOut.soonest && idlesOut.soonest <= session.absoluteAt) said.add('idle_timeout')
+    if (now >= session.absoluteAt && idlesOut.latest >= session.absoluteAt) said.add('absolute_timeout')
+    if (forgotten(session, now)) said.add('unknown')
+  }
+  return said
+}
+
+/** Nothing of the session needs to be remembered when none of its tokens could have been alive for a minute. */
+function forgotten({ absoluteAt, idle }: Session, now: number): boolean {
+  return now >= absoluteAt + idle + 60 * S
+}
+
+const isSurely = (said: ReadonlySet<string>, what: string) => said.size === 1 && said.has(what)
+
+/** Somebody has ended it; a timeout that came before may be said as well. */
+function end(session: Session, reason: string, now: number): void {
+  if (session.ended !== null) return
+  const before = [...standing(session, now)].filter((said) => said !== 'alive')
+  session.ended = [reason, ...before]
+  for (const token of session.access) token.isRevoked = 'yes'
+}
+
+// ---- Requests ----
+
+function decode(text: string): { exp: number; iat: number; rtc: number; sid: string; sub: string } {
+  return JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString())
+}
+
+function cookiesIn({ headers }: Answer): string[] {
+  return [headers['set-cookie'] ?? []].flat()
+}
+
+/** The refresh token that an answer sets as a cookie; '' when it takes the cookie back; undefined when it leaves it alone. */
+function cookieIn(answer: Answer): string | undefined {
+  const [cookie] = cookiesIn(answer)
+  return cookie === undefined ? undefined : (cookie.split(';')[0] ?? '').slice(COOKIE.length + 1)
+}
+
+type Channel = 'body' | 'cookie'
+
+function presenting(token: string, channel: Channel, body: object = {}) {
+  if (channel === 'body') return { body: { ...body, refresh_token: token } }
+  const headers = { ...SAME_ORIGIN, cookie: `${COOKIE}=${token}` }
+  return Object.keys(body).length === 0 ? { headers } : { body, headers }
+}
+
+/** What went against the contract: ends the run. */
+function refuse(what: string): never {
+  throw new Error(what)
+}
+
+/** What has been answered to what, over all histories: a test that never meets a rule does not test it. */
+const outcomes = new Map<string, number>()
+
+function expect(what: string, seen: unknown, wanted: readonly unknown[]): void {
+  if (typeof seen === 'string' && /^[1-5]\d\d\b/.test(seen))
+    outcomes.set(`${what}: ${seen}`, (outcomes.get(`${what}: ${seen}`) ?? 0) + 1)
+  if (!wanted.includes(seen)) refuse(`${what}: ${String(seen)} instead of ${wanted.join(' or ')}`)
+}
+
+/** The answer in one word: its status and code, and the reason where a session is over. */
+const wordOf = ({ status, body }: Answer) =>
+  [status, body?.code, body?.reason].filter((part) => part !== undefined).join(' ')
+
+// ---- The rules ----
+
+/** Takes new tokens into the books and checks that they are what an answer must hold. */
+function receive(session: Session, answer: Answer, now: number): string {
+  const { body } = answer
+  const token = session.transport === 'body' ? body.refresh_token : cookieIn(answer)
+  if (session.transport === 'cookie') {
+    expect('refresh token in the body in cookie mode', body.refresh_token, [undefined])
+    const [cookie = ''] = cookiesIn(answer)
+    for (const attribute of ['HttpOnly', 'Secure', 'SameSite=Strict', 'Path=/'])
+      if (!cookie.includes(attribute)) refuse(`no ${attribute}`)
+    expect('a lasting cookie', cookie.includes('Max-Age'), [session.remember])
+  } else expect('cookies in body mode', cookiesIn(answer).length, [0])
+  expect('session_id', body.session_id, [session.id])
+  addAccess(session, body.access_token)
+  const until = (usedAt: number) => Math.ceil((Math.min(usedAt + session.idle, session.absoluteAt) - now) / S)
+  if (body.refresh_expires_in < until(session.usedAt) || body.refresh_expires_in > until(session.touchedAt)) {
+    refuse(
+      `refresh_expires_in ${body.refresh_expires_in} is not in ${until(session.usedAt)}..${until(session.touchedAt)}`,
+    )
+  }
+  if (body.expires_in > ACCESS_TTL / S || body.expires_in < Math.floor((ACCESS_TTL / S) * 0.95))
+    refuse(`expires_in ${body.expires_in}`)
+  return token
+}
+
+function addAccess(session: Session, text: string): void {
+  const claims = decode(text)
+  expect('rtc', claims.rtc, [latest(session)])
+  expect('sid', claims.sid, [session.id])
+  expect('sub', claims.sub, [session.user.id])
+  session.access.push({ text, rtc: claims.rtc, expiresAt: claims.exp * S + LEEWAY, isRevoked: 'no' })
+}
+
+/** What refreshing with the token of this counter does to a session that is alive. */
+function ruleOfRefresh(session: Session, counter: number, now: number): ReadonlySet<'rotate' | 'repeat' | 'reuse'> {
+  if (counter === latest(session)) return new Set(['rotate'])
+  if (now - (session.firstUsedAt[counter] ?? 0) < GRACE) return new Set(['repeat'])
+  if (counter < latest(session) - 1 || session.isConfirmed === 'yes') return new Set(['reuse'])
+  return new Set(session.isConfirmed === 'no' ? ['repeat'] : ['repeat', 'reuse'])
+}
+
+function rotate(session: Session, token: string, now: number): void {
+  if (session.tokens.includes(token)) refuse('a new refresh token is an old one')
+  session.firstUsedAt.push(now)
+  session.tokens.push(token)
+  session.isConfirmed = 'no'
+}
+
+/** A refresh token is presented by its own way: checks the answer and changes the books. */
+function judgeRefresh(session: Session, counter: number, answer: Answer, now: number): void {
+  const said = standing(session, now)
+  const rules = said.has('alive') ? ruleOfRefresh(session, counter, now) : new Set<string>()
+  const wanted = [...said].filter((reason) => reason !== 'alive').map((reason) => `401 session_over ${reason}`)
+  if (rules.has('rotate') || rules.has('repeat')) wanted.push('200')
+  if (rules.has('reuse')) wanted.push('401 session_over token_reused')
+  expect(rules.has('repeat') ? 'refresh again' : 'refresh', wordOf(answer), wanted)
+  if (answer.status !== 200) {
+    if (session.transport === 'cookie') expect('the cookie', cookieIn(answer), [''])
+    if (answer.body.reason === 'token_reused') end(session, 'token_reused', now)
+    return
+  }
+  session.touchedAt = now
+  if (rules.has('rotate')) {
+    session.usedAt = now
+    const token = session.transport === 'body' ? answer.body.refresh_token : cookieIn(answer)
+    rotate(session, token, now)
+  }
+  expect('the successor', receive(session, answer, now), [session.tokens.at(-1)])
+}
+
+/** What may be said of an access token; `alive` or codes. */
+function standingOf(token: Access, now: number): ReadonlySet<string> {
+  const said = new Set<string>()
+  if (now >= token.expiresAt) said.add('token_expired')
+  if (token.isRevoked !== 'no') said.add('token_revoked')
+  if (now < token.expiresAt && token.isRevoked !== 'yes') said.add('alive')
+  return said
+}
+
+// ---- The system, step by step ----
+
+type Step = { readonly kind: keyof typeof steps; readonly a: number; readonly b: number; readonly c: number }
+
+const pick = <T>(things: readonly T[], index: number): T | undefined => things[index % Math.max(1, things.length)]
+const sessionsOf = ({ users }: World) => users.flatMap(({ sessions }) => sessions)
+
+/** A session, more often a young one than an old one. */
+function someSession(world: World, index: number): Session | undefined {
+  const sessions = sessionsOf(world)
+  return index % 3 === 0 ? pick(sessions, index) : pick(sessions.slice(-5), index)
+}
+
+/** A counter, most often that of the current token or of the one before it. */
+function someCounter(session: Session, index: number): number {
+  const back = [0, 0, 0, 1, 1, 1, 2, 3, 5, 8][index % 10] ?? 0
+  return Math.max(0, latest(session) - back)
+}
+
+function someAccess(world: World, a: number, b: number): { session: Session; token: Access } | null {
+  const session = someSession(world, a)
+  const token = session && pick(session.access.slice(b % 4 === 0 ? 0 : -1), b)
+  return session && token ? { session, token } : null
+}
+
+/** The service has met the access token: if it is of the current rotation, that is confirmed within a second. */
+async function meet({ home }: World, session: Session, token: Access): Promise<void> {
+  if (token.rtc === 0 || token.rtc !== latest(session) || session.isConfirmed === 'yes' || session.ended !== null)
+    return
+  if (!standingOf(token, home.clock.now).has('alive')) {
+    session.isConfirmed = 'maybe'
+    return
+  }
+  const recordKey = keys.session(session.user.id, session.id)
+  for (const until = performance.now() + 1000; ;) {
+    const entry = await home.deps.store.get(recordKey)
+    if (entry === null || entry.value.kind === 'ended' || entry.value.confirmed) break
+    if (entry.value.counter !== token.rtc) return // the same request has rotated it
+    if (performance.now() > until) refuse('a rotation was not confirmed within a second')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  session.isConfirmed = 'yes'
+}
+
+const isAmbiguous = (session: Session, now: number) =>
+  standing(session, now).has('alive') && standing(session, now).size > 1
+
+function newSession(
+  user: User,
+  tokens: { id: string; refresh: string; access: string },
+  wish: { transport: Channel; remember: boolean },
+  now: number,
+): void {
+  const alive = user.sessions.filter((session) => standing(session, now).has('alive'))
+  for (const oldest of alive.slice(0, Math.max(0, alive.length - SESSION_MAX + 1))) end(oldest, 'evicted', now)
+  const session: Session = {
+    ...wish,
+    id: tokens.id,
+    user,
+    idle: wish.remember ? IDLE.long : IDLE.short,
+    absoluteAt: now + (wish.remember ? ABSOLUTE.long : ABSOLUTE.short),
+    tokens: [tokens.refresh],
+    firstUsedAt: [],
+    isConfirmed: 'yes',
+    usedAt: now,
+    touchedAt: now,
+    ended: null,
+    access: [],
+    data: null,
+  }
+  user.sessions.push(session)
+  addAccess(session, tokens.access)
+}
+
+/** Whether the access token itself was refused; wrongly or not at all where it should have been, it ends the run. */
+function isDead(answer: Answer, token: Access, now: number): boolean {
+  const said = standingOf(token, now)
+  if (isSurely(said, 'alive')) return false
+  if (said.has('alive') && answer.body?.code !== 'token_revoked') return false
+  const wanted = [...said].filter((code) => code !== 'alive').map((code) => `401 ${code}`)
+  expect('an access token', wordOf(answer), wanted)
+  return true
+}
+
+const steps = {
+  async nothing() {},
+
+  async login(world: World, { a, b }: Step) {
+    const { deps, clock } = world.home
+    const user = pick(world.users, a % 3 === 0 ? 1 : 0) as User
+    if (!user.isThere || user.sessions.some((session) => isAmbiguous(session, clock.now))) return
+    const wish = { transport: b % 3 === 0 ? 'cookie' : 'body', remember: b % 2 === 0 } as const
+    const entry = await deps.store.get(keys.user(user.id))
+    const opened = entry && (await openSession(deps, entry, wish, CALLER))
+    if (!opened) throw new Error('nobody can log in')
+    const { accessToken, refreshToken, sessionId } = issueTokens(deps, opened)
+    newSession(user, { id: sessionId, refresh: refreshToken, access: accessToken }, wish, clock.now)
+  },
+
+  async loginByPassword(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const user = pick(world.users, a) as User
+    if (user.sessions.some((session) => isAmbiguous(session, clock.now))) return
+    const wish = { transport: 'body', remember: b % 2 === 0 } as const
+    const isRight = c % 4 !== 0
+    const body = { email: user.email, password: isRight ? user.password : `${user.password}?`, ...wish }
+    const answer = await call('POST', '/v1/login', { body })
+    expect('login', wordOf(answer), [isRight && user.isThere ? '200' : '401 bad_credentials'])
+    if (answer.status !== 200) return
+    expect('the user', answer.body.user.id, [user.id])
+    newSession(
+      user,
+      { id: answer.body.session_id, refresh: answer.body.refresh_token, access: answer.body.access_token },
+      wish,
+      clock.now,
+    )
+  },
+
+  async register(world: World, { a }: Step) {
+    const user = pick(world.users, a) as User
+    const before = user.id
+    const answer = await world.home.call('POST', '/v1/register', {
+      body: { email: user.email.toUpperCase(), password: user.password },
+    })
+    expect('register', wordOf(answer), [user.isThere ? '409 email_taken' : '201'])
+    if (answer.status !== 201) return
+    user.id = answer.body.user.id
+    if (user.id === before) refuse('a user id was used again')
+    user.isThere = true
+    user.sessions = []
+    const { session_id: id, refresh_token: refresh, access_token: access } = answer.body
+    newSession(user, { id, refresh, access }, { transport: 'body', remember: false }, world.home.clock.now)
+  },
+
+  async refresh(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const session = someSession(world, a)
+    if (!session) return
+    const counter = someCounter(session, b)
+    const token = session.tokens[counter] as string
+    if (c % 20 === 0) {
+      const channel = session.transport === 'body' ? 'cookie' : 'body'
+      const answer = await call('POST', '/v1/refresh', presenting(token, channel))
+      return expect('a refresh by the wrong way', wordOf(answer), ['401 token_invalid'])
+    }
+    judgeRefresh(session, counter, await call('POST', '/v1/refresh', presenting(token, session.transport)), clock.now)
+  },
+
+  async refreshInManyTabs(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const session = someSession(world, a)
+    if (!session) return
+    const counter = someCounter(session, b)
+    const send = () => call('POST', '/v1/refresh', presenting(session.tokens[counter] as string, session.transport))
+    const answers = await Promise.all([1, 2, 3, 4, 5].map(send))
+    const tokens = new Set(
+      answers.map((answer) => (session.transport === 'body' ? answer.body.refresh_token : cookieIn(answer))),
+    )
+    expect('different successors', tokens.size, [1])
+    for (const answer of answers) judgeRefresh(session, counter, answer, clock.now)
+  },
+
+  async tamper(world: World, { a, b }: Step) {
+    const session = someSession(world, a)
+    if (!session) return
+    const bytes = Buffer.from(session.tokens.at(-1) as string, 'base64url')
+    const place = b % bytes.length
+    bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place)
+    const forged = bytes.toString('base64url')
+    const answer = await world.home.call('POST', '/v1/refresh', presenting(forged, session.transport))
+    expect('a forged refresh token', wordOf(answer), ['401 token_invalid'])
+    expect(
+      'a logout with it',
+      wordOf(await world.home.call('POST', '/v1/logout', presenting(forged, session.transport))),
+      ['204'],
+    )
+  },
+
+  async verify(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const answer = await call('GET', '/v1/verify', { token: token.text })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    expect('verify', wordOf(answer), ['204'])
+    expect('the subject', answer.headers['x-auth-subject'], [session.user.id])
+    expect('the session', answer.headers['x-auth-session'], [session.id])
+    if (token.isRevoked === 'maybe') token.isRevoked = 'no'
+  },
+
+  async logoutByRefresh(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const session = someSession(world, a)
+    if (!session) return
+    const token = session.tokens[someCounter(session, b)] as string
+    const answer = await call('POST', '/v1/logout', presenting(token, session.transport))
+    expect('logout', wordOf(answer), ['204'])
+    if (session.transport === 'cookie') expect('the cookie', cookieIn(answer), [''])
+    end(session, 'logged_out', clock.now)
+  },
+
+  async logoutByAccess(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    // What a token does that is both revoked and expired, the contract leaves open.
+    if (!session || !token || (token.isRevoked !== 'no' && clock.now >= token.expiresAt)) return
+    const answer = await call('POST', '/v1/logout', { token: token.text })
+    await meet(world, session, token)
+    expect('logout', wordOf(answer), ['204'])
+    if (token.isRevoked === 'maybe') session.ended ??= ['logged_out', ...standing(session, clock.now)]
+    else if (token.isRevoked === 'no') end(session, 'logged_out', clock.now)
+  },
+
+  async logoutMany(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const scope = c % 2 === 0 ? 'others' : 'all'
+    const session = someSession(world, a)
+    if (!session) return
+    const { user } = session
+    if (c % 4 < 2) {
+      const counter = someCounter(session, b)
+      const said = standing(session, clock.now)
+      const rules = said.has('alive') ? ruleOfRefresh(session, counter, clock.now) : new Set<string>()
+      const wanted = [...said].filter((reason) => reason !== 'alive').map((reason) => `401 session_over ${reason}`)
+      if (rules.has('rotate') || rules.has('repeat')) wanted.push('204')
+      if (rules.has('reuse')) wanted.push('401 session_over token_reused')
+      const answer = await call(
+        'POST',
+        '/v1/logout',
+        presenting(session.tokens[counter] as string, session.transport, { scope }),
+      )
+      expect(`logout of ${scope}`, wordOf(answer), wanted)
+      if (answer.status !== 204) return
+    } else {
+      const token = pick(session.access, b) as Access
+      const answer = await call('POST', '/v1/logout', { token: token.text, body: { scope } })
+      await meet(world, session, token)
+      if (isDead(answer, token, clock.now)) return
+      expect(`logout of ${scope}`, wordOf(answer), ['204'])
+    }
+    for (const other of user.sessions.filter((each) => scope === 'all' || each !== session)) {
+      const isCounted = other.ended !== null || isSurely(standing(other, clock.now), 'alive')
+      const before = other.access.map(({ isRevoked }) => isRevoked)
+      end(other, 'logged_out', clock.now)
+      // Of a session that had timed out the access tokens live out their minutes, or are refused with the others.
+      if (!isCounted)
+        for (const [index, token] of other.access.entries()) if (before[index] !== 'yes') token.isRevoked = 'maybe'
+    }
+    if (scope === 'all') revokeAll(user)
+  },
+
+  async endSession(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    const target = pick(sessionsOf(world), c)
+    if (!session || !token || !target) return
+    const answer = await call('DELETE', `/v1/sessions/${target.id}`, { token: token.text })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    const said = standing(target, clock.now)
+    const isMine = target.user === session.user
+    const wanted = [
+      ...(isMine && said.has('alive') ? ['204'] : []),
+      ...(isMine && isSurely(said, 'alive') ? [] : ['404 not_found']),
+    ]
+    expect('ending a session', wordOf(answer), wanted)
+    if (answer.status === 204) return end(target, 'revoked', clock.now)
+    if (!isMine || target.ended !== null) return
+    // It had timed out: whether it counts as revoked as well is left open, and so it is for what is left of its access tokens.
+    target.ended = ['revoked', ...[...said].filter((reason) => reason !== 'alive')]
+    for (const left of target.access) if (left.isRevoked === 'no') left.isRevoked = 'maybe'
+  },
+
+  async list(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const answer = await call('GET', '/v1/sessions', { token: token.text })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    expect('the list', wordOf(answer), ['200'])
+    const listed: { id: string; current: boolean; expires_at: string }[] = answer.body.sessions
+    const possible = session.user.sessions.filter((one) => standing(one, clock.now).has('alive'))
+    const sure = possible.filter((one) => !isAmbiguous(one, clock.now))
+    const inOrder = possible.filter(({ id }) => listed.some((item) => item.id === id)).map(({ id }) => id)
+    expect('the listed sessions', listed.map(({ id }) => id).join(), [inOrder.join()])
+    for (const { id } of sure) if (!listed.some((item) => item.id === id)) refuse('a live session is not listed')
+    for (const item of listed) {
+      const one = possible.find(({ id }) => id === item.id) as Session
+      const until = Date.parse(item.expires_at)
+      if (
+        until < Math.min(one.usedAt + one.idle, one.absoluteAt) ||
+        until > Math.min(one.touchedAt + one.idle, one.absoluteAt)
+      )
+        refuse(`expires_at ${item.expires_at}`)
+      expect('current', item.current, [one === session])
+    }
+  },
+
+  async changePassword(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const { user } = session
+    const isRight = c % 4 !== 0
+    const next = `seven red bicycles, ${world.trace.length} times`
+    const body = { current_password: isRight ? user.password : `${user.password}?`, new_password: next }
+    const answer = await call('POST', '/v1/password', { token: token.text, body })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    const said = standing(session, clock.now)
+    const wanted = [
+      ...(said.has('alive') ? [isRight ? '200' : '403 wrong_password'] : []),
+      ...(isSurely(said, 'alive') ? [] : ['401 token_revoked', '403 wrong_password']),
+    ]
+    expect('changing the password', wordOf(answer), wanted)
+    if (answer.status !== 200) return
+    user.password = next
+    for (const other of user.sessions) if (other !== session) end(other, 'password_changed', clock.now)
+    revokeAll(user)
+    session.usedAt = session.touchedAt = clock.now
+    rotate(session, session.transport === 'body' ? answer.body.refresh_token : (cookieIn(answer) as string), clock.now)
+    receive(session, answer, clock.now)
+  },
+
+  async removeAccount(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const { user } = session
+    const isRight = c % 4 !== 0
+    const answer = await call('DELETE', '/v1/me', {
+      token: token.text,
+      body: { password: isRight ? user.password : 'no' },
+    })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    expect('removing the account', wordOf(answer), [isRight ? '204' : '403 wrong_password'])
+    if (answer.status !== 204) return
+    user.isThere = false
+    for (const each of user.sessions) end(each, 'account_deleted', clock.now)
+    revokeAll(user)
+  },
+
+  async saveData(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const answer = await call('PATCH', '/v1/session/data', { token: token.text, body: { cart: c } })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    const said = standing(session, clock.now)
+    expect('saving', wordOf(answer), [
+      ...(said.has('alive') ? ['200'] : []),
+      ...(isSurely(said, 'alive') ? [] : ['401 token_revoked']),
+    ])
+    if (answer.status === 200) session.data = c
+  },
+
+  async readData(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const answer = await call('GET', '/v1/session/data', { token: token.text })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    expect('reading', wordOf(answer), ['200'])
+    if (isSurely(standing(session, clock.now), 'alive'))
+      expect('the data', answer.body.cart, [session.data ?? undefined])
+  },
+
+  /** To just before, to or just after a moment that matters to some session, or a little further. */
+  async wait(world: World, { a, b, c }: Step) {
+    const { clock } = world.home
+    const session = someSession(world, a)
+    const moments = session
+      ? [
+          session.usedAt + session.idle,
+          session.touchedAt + session.idle,
+          session.absoluteAt,
+          ...session.firstUsedAt.slice(-2).map((at) => at + GRACE),
+          ...session.access.slice(-2).map(({ expiresAt }) => expiresAt),
+        ]
+      : []
+    const ahead = moments.map((at) => at + ((c % 3) - 1) - clock.now).filter((ms) => ms > 0)
+    const near = ahead.toSorted((one, other) => one - other).slice(0, 4)
+    const step = [1, 500, 1 * S, 3 * S, 9 * S][b % 5] as number
+    clock.advance(b % 2 === 0 ? step : (pick(near, b >> 1) ?? step))
+  },
+}
+
+function revokeAll(user: User): void {
+  for (const session of user.sessions) for (const token of session.access) token.isRevoked = 'yes'
+}
+
+// ---- Running it ----
+
+const WEIGHTS: Record<keyof typeof steps, number> = {
+  nothing: 1,
+  login: 120,
+  loginByPassword: 4,
+  register: 8,
+  refresh: 190,
+  refreshInManyTabs: 30,
+  tamper: 10,
+  verify: 120,
+  logoutByRefresh: 20,
+  logoutByAccess: 20,
+  logoutMany: 20,
+  endSession: 40,
+  list: 30,
+  changePassword: 10,
+  removeAccount: 3,
+  saveData: 20,
+  readData: 20,
+  wait: 170,
+}
+
+const number = nat({ max: 9999 })
+const someStep = oneof(
+  { withCrossShrink: true },
+  ...Object.entries(WEIGHTS).map(([kind, weight]) => ({
+    weight,
+    arbitrary: record({ kind: constant(kind as Step['kind']), a: number, b: number, c: number }),
+  })),
+)
+const history = array(someStep, { minLength: STEPS, maxLength: STEPS })
+
+async function makeUsers(home: Home): Promise<User[]> {
+  const newcomers = [await home.newcomer(), await home.newcomer()]
+  return newcomers.map(({ email, password, user }) => ({ id: user.id, email, password, isThere: true, sessions: [] }))
+}
+
+/** Ends what an earlier run has left, so that each begins with two users who are logged in nowhere. */
+async function begin(home: Home, users: readonly User[]): Promise<World> {
+  const world: World = { home, users, trace: [] }
+  for (const [index, user] of users.entries()) {
+    if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
+    await endSessions(home.deps, { userId: user.id, keep: null }, CALLER)
+    user.sessions = []
+  }
+  return world
+}
+
+async function play(world: World, history: readonly Step[]): Promise<void> {
+  for (const step of history) {
+    world.trace.push(`${step.kind}(${step.a}, ${step.b}, ${step.c}) at ${world.home.clock.now}`)
+    await steps[step.kind](world, step).catch((error: Error) => {
+      const told = world.trace.filter((line) => !line.startsWith('nothing'))
+      throw new Error(`${error.message}\n${told.slice(-30).join('\n')}`, { cause: error })
+    })
+  }
+}
+
+async function playOn(t: Test, env: Record<string, string>): Promise<void> {
+  t.comment(`SEED=${SEED} RUNS=${RUNS}, histories of ${STEPS} steps`)
+  const home = await openHome({ ...SETTINGS, ...env })
+  t.teardown(home.close)
+  let users: Promise<User[]> | null = null
+  let giveUpAt = Infinity
+  const property = asyncProperty(history, async (steps) => {
+    if (performance.now() > giveUpAt) return // a shorter history is looked for, but not for ever
+    users ??= makeUsers(home)
+    const world = await begin(home, await users)
+    await play(world, steps).catch((error: unknown) => {
+      users = null // the books are wrong from here on
+      giveUpAt = Math.min(giveUpAt, performance.now() + SHRINKING_MS)
+      throw error
+    })
+  })
+  const { failed, counterexample, errorInstance, seed, counterexamplePath } = await check(property, {
+    numRuns: RUNS,
+    seed: SEED,
+  })
+  if (!failed) return isWide(t)
+  const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance)
+  t.fail(`seed ${seed}, path ${counterexamplePath}: ${cause}`, {
+    steps: counterexample?.[0]
+      .filter(({ kind }) => kind !== 'nothing')
+      .map(({ kind, a, b, c }) => `${kind}(${a}, ${b}, ${c})`),
+  })
+}
+
+/** Whether the histories have met the rules, every one of them. */
+function isWide(t: Test): void {
+  t.comment(
+    [...outcomes]
+      .map(([outcome, count]) => `${outcome} (${count})`)
+      .toSorted()
+      .join(', '),
+  )
+  const reasons = [
+    'logged_out',
+    'revoked',
+    'idle_timeout',
+    'absolute_timeout',
+    'password_changed',
+    'token_reused',
+    'account_deleted',
+    'evicted',
+  ]
+  const rules = [
+    'refresh: 200',
+    'refresh again: 200',
+    'verify: 204',
+    'an access token: 401 token_revoked',
+    'an access token: 401 token_expired',
+    ...reasons.map((reason) => `refresh: 401 session_over ${reason}`),
+  ]
+  if (RUNS >= 500)
+    t.strictSame(
+      rules.filter((rule) => !outcomes.has(rule)),
+      [],
+      'every rule was met',
+    )
+  outcomes.clear()
+}
+
+t.test('every history on LMDB is one the contract allows', async (t) => playOn(t, {}))
+
+t.test('every history on Redis is one the contract allows', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  await playOn(t, { REDIS_URL: redis.url })
+})
