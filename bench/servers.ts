@@ -59,7 +59,7 @@ export async function startContender(cores: Cores | null, name: string, env: Rec
 /** Installs the contenders' packages, which the service has no use for, unless they are there. */
 export async function installContenders(): Promise<void> {
   if (existsSync(`${CONTENDERS}/node_modules`)) return
-  await run('npm', ['ci', '--prefix', CONTENDERS, '--ignore-scripts', '--no-audit', '--no-fund'])
+  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: CONTENDERS })
 }
 
 /**
