@@ -58,7 +58,7 @@ export async function startService(env: Record<string, string>, options: Service
 
   const probe = options.until === 'live' ? '/livez' : '/readyz'
   const isUp = async () => (await call('GET', probe)).status === 200
-  await eventually(() => child.hasExited() || isUp(), { within: 10_000 }).catch(() => child.end('SIGKILL'))
+  await eventually(() => child.hasExited() || isUp(), { within: 30_000 }).catch(() => child.end('SIGKILL'))
   if (child.hasExited()) {
     const reason = `exit code ${await child.exited} before ${probe} was 200; the last output:`
     throw new Error([reason, ...child.lines().slice(-20)].join('\n'))
