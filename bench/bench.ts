@@ -158,10 +158,11 @@ async function save(samples: Samples, storms: readonly Storm[]): Promise<void> {
   }
   const verdicts = judge(samples, storms)
   const table = markdown(about, samples, storms, verdicts)
+  process.stdout.write(table)
+  if (isQuick) return // a glance, not a result
   const folder = fileURLToPath(new URL('../../bench/', import.meta.url))
   await writeFile(`${folder}results.json`, `${JSON.stringify({ about, verdicts, samples, storms }, rounded, 1)}\n`)
   await writeFile(`${folder}RESULTS.md`, table)
-  process.stdout.write(table)
 }
 
 /** Registers the accounts, over every core, and looks at what the service answers. */
