@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { type Issuer, makeClaims } from '../domain/access-token.ts'
 import { sealRefreshToken } from '../domain/refresh-token.ts'
@@ -33,7 +33,7 @@ export function issueTokens(deps: Deps, session: Session): Tokens {
   const claims = makeClaims(
     issuerOf(deps),
     { userId, sessionId, generation, counter, authenticatedAt: session.createdAt },
-    { now, ttlMs: config.ACCESS_TTL, spread: Math.random(), jti: randomUUID() },
+    { now, ttlMs: config.ACCESS_TTL, spread: Math.random(), jti: newId() },
   )
   return {
     accessToken: keyring.sign(claims),

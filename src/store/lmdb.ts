@@ -3,6 +3,7 @@ import { chmod, mkdir, open as openFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { keys } from './keys.ts'
+import { batchReads } from './read-batch.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
 
 interface Row {
@@ -35,6 +36,7 @@ const MAX_KEY_BYTES = 1978
  */
 export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
   const tables = await openTables(dir)
+  const readBatch = batchReads((names) => inDoubt(() => readFresh(tables, names, clock())))
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
@@ -47,14 +49,10 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
 
   const store: Store = {
     async get(key) {
-      return inDoubt(() => read(freshly(tables), key, clock()))
+      const [entry] = await readBatch([key])
+      return (entry ?? null) as never
     },
-    async getMany(names) {
-      return inDoubt(() => {
-        freshly(tables)
-        return names.map((name) => read(tables, name, clock())) as never
-      })
-    },
+    getMany: (names) => readBatch(names) as never,
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
       return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
@@ -111,10 +109,10 @@ async function refuseCutFile(root: RootDatabase, file: string): Promise<void> {
   throw new Error(DAMAGED)
 }
 
-/** Another process may have committed since the last read: see it. */
-function freshly(tables: Tables): Tables {
+/** Reads a snapshot taken now: another process may have committed since the last one. */
+function readFresh(tables: Tables, names: readonly string[], now: number): (Entry<unknown> | null)[] {
   tables.rows.resetReadTxn()
-  return tables
+  return names.map((name) => read(tables, name, now))
 }
 
 function liveRow({ rows }: Tables, key: string, now: number): Row | undefined {

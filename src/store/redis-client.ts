@@ -63,6 +63,7 @@ const COMMAND_TIMEOUT_MS = 300
  */
 export function connectRedis(address: RedisAddress, onError: (error: Error) => void): Redis | Cluster {
   const client = makeClient(address)
+  limitTime(client)
   client.on('error', onError)
   let closing = false
   const disconnect = client.disconnect.bind(client)
@@ -74,6 +75,22 @@ export function connectRedis(address: RedisAddress, onError: (error: Error) => v
     if (!closing) setTimeout(() => void client.connect().catch(onError), backOff(5)).unref()
   })
   return client
+}
+
+/**
+ * Gives up a command that is not answered in time. ioredis's own timeout would also refuse what has arrived while this
+ * process was held up; this one reads first.
+ */
+function limitTime(client: Redis | Cluster): void {
+  const send = client.sendCommand.bind(client) as Cluster['sendCommand']
+  client.sendCommand = (...args: Parameters<Cluster['sendCommand']>) => {
+    const [command] = args
+    const giveUp = () => setImmediate(() => command.reject(new Error('Command timed out')))
+    const timer = setTimeout(giveUp, COMMAND_TIMEOUT_MS)
+    const stop = () => clearTimeout(timer)
+    command.promise.then(stop, stop)
+    return send(...args)
+  }
 }
 
 function makeClient(address: RedisAddress): Redis | Cluster {
@@ -98,7 +115,6 @@ function connectionOptions(address: RedisAddress) {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 1000,
-    commandTimeout: COMMAND_TIMEOUT_MS,
     socketTimeout: 2000,
     retryStrategy: backOff,
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // the primary has moved: look for it again
