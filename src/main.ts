@@ -21,6 +21,8 @@ const NOTICE_MS = 3000
 const GIVE_UP_MS = 9000
 /** How often the store is looked at, so that a fault is in the log even if nobody asks /readyz. */
 const WATCH_MS = 5000
+/** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
+const KEYS_PATIENCE_MS = 2000
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
 
 interface Home {
@@ -71,6 +73,7 @@ async function serve(): Promise<void> {
   process.on('SIGTERM', () => void stop(NOTICE_MS))
   process.on('SIGINT', () => void stop(0))
 
+  await awaitKeys(keyring, KEYS_PATIENCE_MS)
   const address = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
   setInterval(() => void checkReadiness(), WATCH_MS).unref()
@@ -78,11 +81,17 @@ async function serve(): Promise<void> {
 
 async function rotateKeys(): Promise<void> {
   const { keyring, store } = await openHome()
-  for (let tries = 0; keyring.fault() !== null && tries < 50; tries += 1) await wait(100)
+  await awaitKeys(keyring, GIVE_UP_MS)
   const isRotated = await keyring.rotate()
   keyring.close()
   await store.close()
   if (!isRotated) throw new Error('The next key has not been published for five minutes yet: try again then.')
+}
+
+/** So that a balancer which only looks whether the port is open meets no instance that cannot answer yet. */
+async function awaitKeys(keyring: Keyring, patienceMs: number): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs
+  while (keyring.fault() !== null && performance.now() < giveUpAt) await wait(20)
 }
 
 /** A promise nobody waits for (the embedded store leaves one when the disk is full) must not end the process; a throw must. */

@@ -37,7 +37,7 @@ export interface Keyring {
 type Change = (found: readonly SigningKey[]) => readonly SigningKey[]
 
 const RELOAD_MS = 15_000
-const RETRY_MS = 250
+const RETRY_MS = 50
 const NOT_LOADED = 'the signing keys are not loaded yet'
 
 /** Opens the keyring; it loads, reloads and rotates in the background and outlives the store's absence. */
