@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open as openFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { keys } from './keys.ts'
 import { batchReads } from './read-batch.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
@@ -71,42 +70,14 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
 }
 
 async function openTables(dir: string): Promise<Tables> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  await chmod(dir, 0o700)
-  const file = join(dir, 'data.mdb')
-  await refuseForeignFile(file)
+  await prepareFolder(dir)
   const root = open({ path: dir, noSubdir: false, overlappingSync: false })
-  await refuseCutFile(root, file)
+  await refuseCutFile(root, dir)
   return {
     root,
     rows: root.openDB({ name: 'rows', encoding: 'json' }),
     expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
   }
-}
-
-const MAGIC = 0xbe_ef_c0_de
-const MAGIC_AT = 24
-/** Two pages tell LMDB where everything is. */
-const HEAD_BYTES = 8192
-const DAMAGED = 'The file data.mdb in DATA_DIR is damaged or shorter than it was: restore the folder from a backup.'
-
-/** LMDB would crash on a file that is not its own. */
-async function refuseForeignFile(file: string): Promise<void> {
-  const handle = await openFile(file).catch(() => null)
-  if (handle === null) return
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-  await handle.close()
-  const isOurs = bytesRead === HEAD_BYTES && buffer.readUInt32LE(MAGIC_AT) === MAGIC
-  if (bytesRead > 0 && !isOurs) throw new Error(DAMAGED)
-}
-
-/** LMDB would crash at the first page that is missing, in the middle of the service. */
-async function refuseCutFile(root: RootDatabase, file: string): Promise<void> {
-  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number }
-  const { size } = await stat(file)
-  if (size >= (lastPageNumber + 1) * pageSize) return
-  await root.close()
-  throw new Error(DAMAGED)
 }
 
 /** Reads a snapshot taken now: another process may have committed since the last one. */

@@ -23,7 +23,12 @@ async function folder(t: Test): Promise<string> {
 
 async function start(t: Test, dir: string, until: 'live' | 'ready' = 'ready'): Promise<Service> {
   const service = await startService({ ...ENV, DATA_DIR: dir }, { until })
-  t.teardown(service.kill)
+  let isOver = false
+  void service.exited.then((code) => isOver || t.comment(`exit code ${code}`, ...service.lines().slice(-5)))
+  t.teardown(() => {
+    isOver = true
+    return service.kill()
+  })
   return service
 }
 

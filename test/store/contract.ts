@@ -27,7 +27,10 @@ const valuesOf = async (store: Store, keys: readonly string[]) =>
 
 /** What every adapter keeps, run on three clients of one store, one of them in another process. */
 export async function keepsContract(t: Test, opener: Opener): Promise<void> {
-  const [one, two, far] = await Promise.all([opener.here(), opener.here(), opener.elsewhere()])
+  // One after the other: opening an LMDB folder blocks this thread until no commit is under way, and a commit may need this thread.
+  const one = await opener.here()
+  const two = await opener.here()
+  const far = await opener.elsewhere()
   const all = [one, two, far]
   t.teardown(() => Promise.all(all.map((store) => store.close())))
 

@@ -118,6 +118,14 @@ t.test('LMDB: the data folder is the owner’s alone, also one that was open to 
   }
 })
 
+t.test('LMDB: the lock file has all its room from the start, a full disk has none to give', async (t) => {
+  const dir = await folder(t)
+  const store = await openHere({ dir })
+  t.teardown(() => store.close())
+  const { size, blocks } = await stat(join(dir, 'lock.mdb'))
+  t.ok(blocks * 512 >= size, `${blocks} blocks for ${size} bytes`)
+})
+
 /** A Redis of the test's own and a client of it. */
 async function home(t: Test, options: StartOptions = {}): Promise<{ redis: RedisProcess; store: Store }> {
   const redis = await startRedis(options)

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { chmod, link, mkdir, open, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RootDatabase } from 'lmdb'
+
+// The files of the embedded store, kept so that LMDB meets none it would crash on.
+
+const DATA = 'data.mdb'
+const MAGIC = 0xbe_ef_c0_de
+const MAGIC_AT = 24
+/** Two pages tell LMDB where everything is. */
+const HEAD_BYTES = 8192
+/** Room for about 250 readers at once. */
+const LOCK_BYTES = 16_384
+const DAMAGED = 'The file data.mdb in DATA_DIR is damaged or shorter than it was: restore the folder from a backup.'
+
+/** Makes the folder, its owner's alone, and refuses one whose files are not LMDB's. */
+export async function prepareFolder(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await chmod(dir, 0o700)
+  await refuseForeignFile(join(dir, DATA))
+  // LMDB would leave holes in its lock file, and crash where a full disk has no room to fill one.
+  await makeOnce(join(dir, 'lock.mdb'), Buffer.alloc(LOCK_BYTES))
+}
+
+/** Makes a file, its owner's alone, if it is not there: whole or not at all, on disk, by one of many who try at once. */
+export async function makeOnce(path: string, content: Buffer | string): Promise<void> {
+  if (existsSync(path)) return
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
+  try {
+    await writeFile(draft, content, { mode: 0o600, flag: 'wx', flush: true })
+    await link(draft, path)
+  } catch (error) {
+    if (!existsSync(path)) throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** Refuses a file that ends before its last page: LMDB would crash when it comes there, in the middle of the service. */
+export async function refuseCutFile(root: RootDatabase, dir: string): Promise<void> {
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number }
+  const { size } = await stat(join(dir, DATA))
+  if (size >= (lastPageNumber + 1) * pageSize) return
+  await root.close()
+  throw new Error(DAMAGED)
+}
+
+async function refuseForeignFile(file: string): Promise<void> {
+  const handle = await open(file).catch(() => null)
+  if (handle === null) return
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+  await handle.close()
+  const isOurs = bytesRead === HEAD_BYTES && buffer.readUInt32LE(MAGIC_AT) === MAGIC
+  if (bytesRead > 0 && !isOurs) throw new Error(DAMAGED)
+}
