@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 
 /** An e-mail address as shown to people, and the form in which two spellings of one account are equal. */
 export interface Email {
@@ -29,6 +29,7 @@ export function readEmail(input: string): Email | null {
 function asciiDomain(domain: string): string | null {
   if (!domain.split('.').every((label) => LABEL.test(label))) return null
   const ascii = domainToASCII(domain)
+  if (/(^|\.)xn--/.test(domainToUnicode(ascii))) return null // no Punycode: Node's releases differ in what they make of it
   const labels = ascii.split('.')
   const isHost = labels.every((label) => label.length <= 63 && LABEL.test(label))
   return isHost && labels.length > 1 && !/^\d+$/.test(labels.at(-1) ?? '') ? ascii : null

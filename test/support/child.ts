@@ -26,9 +26,12 @@ process.on('exit', () => killers.forEach((kill) => kill()))
 // 'exit' is not emitted when a signal ends the test process: there the kernel kills for us, where util-linux is at hand.
 const tether = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
 
+// tap puts hooks of its own into every process that a test starts, signal handlers among them: not into ours.
+const bare = ['/usr/bin/env', '-u', 'NODE_OPTIONS']
+
 /** Starts a process with exactly this environment. */
 export function startChild(command: readonly string[], env: NodeJS.ProcessEnv): Child {
-  const [file = '', ...args] = [...tether, ...command]
+  const [file = '', ...args] = [...tether, ...bare, ...command]
   const child = spawn(file, args, { env, detached: false, stdio: ['ignore', 'pipe', 'pipe'] })
   const kill = () => void child.kill('SIGKILL')
   killers.add(kill)
@@ -44,8 +47,9 @@ export function startChild(command: readonly string[], env: NodeJS.ProcessEnv): 
 
   let isOver = false
   const exited = new Promise<number | null>((resolve) => {
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       isOver = true
+      if (signal !== null) lines.push(`ended by ${signal}`)
       killers.delete(kill)
       resolve(code)
     })
