@@ -50,23 +50,26 @@ export async function makeLimits(app: App, deps: Deps, redis: Redis | Cluster | 
     return isKnownAddress(deps, user, callerOf(request).network) ? ['here'] : ['here', 'anywhere']
   }
 
+  async function ask(
+    request: FastifyRequest,
+    names: readonly ('here' | 'anywhere')[],
+    increment: boolean,
+    isOver: (used: Used) => boolean,
+  ): Promise<void> {
+    const uses = await Promise.all(names.map((name) => use(counters[name](request, { increment }))))
+    const place = uses.findIndex(isOver)
+    if (place !== -1) refuse(request, names[place] ?? '', uses[place]?.ttl ?? 0)
+  }
+
   return {
     perAddress: (name) => async (request) => {
       const used = await use(counters[name](request), name === 'api')
       if (used.isExceeded) refuse(request, name, used.ttl)
     },
-    async guardGuess(request, emailKey, user) {
-      for (const name of guessLimits(request, emailKey, user)) {
-        const used = await use(counters[name](request, { increment: false }))
-        if (used.remaining === 0) refuse(request, name, used.ttl)
-      }
-    },
-    async countFailure(request, emailKey, user) {
-      const names = guessLimits(request, emailKey, user)
-      const uses = await Promise.all(names.map((name) => use(counters[name](request))))
-      const place = uses.findIndex((used) => used.isExceeded)
-      if (place !== -1) refuse(request, names[place] ?? '', uses[place]?.ttl ?? 0)
-    },
+    guardGuess: (request, emailKey, user) =>
+      ask(request, guessLimits(request, emailKey, user), false, ({ remaining }) => remaining === 0),
+    countFailure: (request, emailKey, user) =>
+      ask(request, guessLimits(request, emailKey, user), true, ({ isExceeded }) => isExceeded),
   }
 }
 
