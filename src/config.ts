@@ -65,7 +65,7 @@ function isAddressOrRange(text: string): boolean {
   const [address = '', bits, rest] = text.split('/')
   const version = isIP(address)
   if (version === 0 || rest !== undefined) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
 }
 
 function isOrigin(text: string): boolean {

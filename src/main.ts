@@ -23,7 +23,7 @@ const GIVE_UP_MS = 9000
 const WATCH_MS = 5000
 /** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
 const KEYS_PATIENCE_MS = 2000
-const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
+const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
 interface Home {
   readonly config: Config
@@ -76,16 +76,19 @@ async function serve(): Promise<void> {
   await awaitKeys(keyring, KEYS_PATIENCE_MS)
   const address = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
+  void checkReadiness()
   setInterval(() => void checkReadiness(), WATCH_MS).unref()
 }
 
 async function rotateKeys(): Promise<void> {
   const { keyring, store } = await openHome()
   await awaitKeys(keyring, GIVE_UP_MS)
+  const fault = keyring.fault()
+  if (fault !== null) throw new Refusal(fault)
   const isRotated = await keyring.rotate()
   keyring.close()
   await store.close()
-  if (!isRotated) throw new Error('The next key has not been published for five minutes yet: try again then.')
+  if (!isRotated) throw new Refusal('The next key has not been published for five minutes yet: try again then.')
 }
 
 /** So that a balancer which only looks whether the port is open meets no instance that cannot answer yet. */
@@ -117,13 +120,23 @@ function reportOnce(logger: Logger): (error: Error) => void {
   }
 }
 
+/** What a command refuses, in words for whoever gave it. */
+class Refusal extends Error {}
+
+/** An operator's mistake and the system's answer (a port in use, a full disk) are told in a line; a fault of ours with its place. */
+function explain(error: Error): string {
+  const isTold = error instanceof InvalidConfig || error instanceof Refusal || 'code' in error
+  return isTold ? error.message : (error.stack ?? error.message)
+}
+
 const commands: Record<string, () => Promise<void>> = { serve, 'rotate-keys': rotateKeys }
-const command = commands[process.argv[2] ?? 'serve']
+const name = process.argv[2] ?? 'serve'
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 
 try {
-  if (command === undefined) throw new InvalidConfig(`Usage: main.js [${Object.keys(commands).join(' | ')}]`)
+  if (command === undefined) throw new Refusal(`Usage: main.js [${Object.keys(commands).join(' | ')}]`)
   await command()
 } catch (error) {
-  process.stderr.write(`${error instanceof InvalidConfig ? error.message : String((error as Error).stack)}\n`)
+  process.stderr.write(`${explain(error as Error)}\n`)
   process.exit(1)
 }

@@ -3,7 +3,7 @@ import { type AccessClaims, isExpired } from '../domain/access-token.ts'
 import { deniedUntil, isDenied } from '../domain/revocation.ts'
 import type { Caller } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
-import { type Entries, StoreUnavailable, put } from '../store/store.ts'
+import { type Entries, type Entry, StoreUnavailable, put } from '../store/store.ts'
 import type { VerifiedToken } from './claims-cache.ts'
 
 export type Admission = 'alive' | 'expired' | 'revoked'
@@ -13,21 +13,35 @@ export type Admission = 'alive' | 'expired' | 'revoked'
  * read, every time. Throws StoreUnavailable when that cannot be known.
  */
 export async function admit(deps: Deps, token: VerifiedToken): Promise<Admission> {
-  if (isExpired(token.claims, deps.clock())) return 'expired'
+  if (isOutOfTime(deps, token)) return 'expired'
   return judge(deps, token, await deps.store.getMany(token.deniedAt)) ? 'revoked' : 'alive'
 }
 
-/** Whether the denylist concerns the token, expired or not. */
-export async function isRevoked(deps: Deps, token: VerifiedToken): Promise<boolean> {
-  return judge(deps, token, await deps.store.getMany(token.deniedAt))
+/** Whether the token's time is over. */
+export function isOutOfTime({ config, clock }: Deps, { claims }: VerifiedToken): boolean {
+  return isExpired(claims, clock(), config.ACCESS_TTL)
 }
 
-function judge({ keyring }: Deps, token: VerifiedToken, found: Entries<VerifiedToken['deniedAt']>): boolean {
+/** Whether the token has been revoked, expired or not; of one whose denial has been forgotten the session knows. */
+export async function isRevoked(deps: Deps, token: VerifiedToken): Promise<boolean> {
+  const { sub, sid, gen } = token.claims
+  const [found, session] = await Promise.all([
+    deps.store.getMany(token.deniedAt),
+    deps.store.get(keys.session(sub, sid)),
+  ])
+  return judge(deps, token, found) || (session?.value.kind === 'live' && gen < session.value.generation)
+}
+
+/** Throws StoreUnavailable unless the store still is the one that the keys came from, or that a token came from. */
+export function demandStore({ keyring }: Deps, found: Entry<string> | null, known: string | null): void {
+  if (found !== null && found.value === known) return
+  void keyring.reload().catch(() => {}) // tells what is of the store that is gone from what is of the one that is there
+  throw new StoreUnavailable('this is not the store it was')
+}
+
+function judge(deps: Deps, token: VerifiedToken, found: Entries<VerifiedToken['deniedAt']>): boolean {
   const [identity, deniedToken, deniedSession, deniedBelow] = found
-  if (identity?.value !== token.identity) {
-    void keyring.reload().catch(() => {}) // tells tokens of the store that is gone from those of the one that is there
-    throw new StoreUnavailable('this is not the store that the token comes from')
-  }
+  demandStore(deps, identity, token.identity)
   return isDenied(token.claims, {
     token: deniedToken !== null,
     session: deniedSession !== null,

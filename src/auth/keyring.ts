@@ -26,6 +26,8 @@ export interface Keyring {
   readonly sign: (claims: AccessClaims) => string
   /** The key of that name, if it is one of ours and still in force. */
   readonly find: (kid: unknown) => SigningKey | undefined
+  /** The same, after reading the keys again: another instance may have made it just now. At most once in LOOK_MS. */
+  readonly look: (kid: unknown) => Promise<SigningKey | undefined>
   readonly jwks: () => readonly PublicJwk[]
   /** Reads the keys again; makes those that are missing. One instance wins, the others follow. */
   readonly reload: () => Promise<void>
@@ -38,6 +40,7 @@ type Change = (found: readonly SigningKey[]) => readonly SigningKey[]
 
 const RELOAD_MS = 15_000
 const RETRY_MS = 50
+const LOOK_MS = 1000
 const NOT_LOADED = 'the signing keys are not loaded yet'
 
 /** Opens the keyring; it loads, reloads and rotates in the background and outlives the store's absence. */
@@ -69,11 +72,20 @@ export function openKeyring(options: KeyringOptions): Keyring {
     return ring
   }
 
+  const find = (kid: unknown) => loaded().keys.find((key) => key.kid === kid)
+  let lookedAt = -Infinity
+
   return {
     identity: () => ring?.identity ?? null,
     fault: () => fault,
     sign: (claims) => signWith(loaded(), signingKey(loaded().keys, policy.alg, clock()), claims),
-    find: (kid) => loaded().keys.find((key) => key.kid === kid),
+    find,
+    async look(kid) {
+      const isDue = performance.now() - lookedAt >= LOOK_MS
+      if (isDue) lookedAt = performance.now()
+      await (isDue ? reload() : loading)
+      return find(kid)
+    },
     jwks: () => loaded().keys.map(publicJwk),
     reload,
     async rotate() {
@@ -116,5 +128,5 @@ function recordNews({ policy, clock, record }: KeyringOptions, before: SigningRi
   const old = before && signingKey(before.keys, policy.alg, clock())
   const key = signingKey(after.keys, policy.alg, clock())
   if (before !== null && before.identity !== after.identity) record('store.replaced', {}, null)
-  if (key !== undefined && key.kid !== old?.kid) record('key.rotated', { kid: key.kid, alg: key.alg }, null)
+  if (old && key && key.kid !== old.kid) record('key.rotated', { kid: key.kid, alg: key.alg }, null)
 }

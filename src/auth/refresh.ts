@@ -6,6 +6,7 @@ import { confirm, decideRotation, type Rotation } from '../domain/rotation.ts'
 import type { Caller, OverReason, Session, SessionRecord } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
 import type { Entry } from '../store/store.ts'
+import { demandStore } from './access.ts'
 import { endings, putSession, recordEnds } from './session-writes.ts'
 import { untilWon } from './until-won.ts'
 
@@ -35,8 +36,9 @@ export async function whyRefused(deps: Deps, claim: RefreshClaim): Promise<OverR
 }
 
 /** The record of the session that the token belongs to; null if there is none or the token is not of its making. */
-export async function readSession({ store }: Deps, claim: RefreshClaim): Promise<Entry<SessionRecord> | null> {
-  const entry = await store.get(keys.session(claim.userId, claim.sessionId))
+export async function readSession(deps: Deps, claim: RefreshClaim): Promise<Entry<SessionRecord> | null> {
+  const [identity, entry] = await deps.store.getMany([keys.identity, keys.session(claim.userId, claim.sessionId)])
+  demandStore(deps, identity, deps.keyring.identity())
   return entry && isSame(Buffer.from(entry.value.secret), Buffer.from(claim.secret)) ? entry : null
 }
 

@@ -1,8 +1,15 @@
 import type { Deps } from '../deps.ts'
 import { deniedUntil } from '../domain/revocation.ts'
-import { type Caller, type EndedSession, type EndReason, rememberedUntil, type Session } from '../domain/session.ts'
+import {
+  type Caller,
+  deadline,
+  type EndedSession,
+  type EndReason,
+  rememberedUntil,
+  type Session,
+} from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
-import { put, type Put } from '../store/store.ts'
+import { type Entry, put, type Put } from '../store/store.ts'
 
 // What a commit must write so that sessions begin and end, and their tokens with them, in one step.
 
@@ -18,12 +25,21 @@ export function endings(
   reason: EndReason,
 ): { puts: Put[]; deletes: string[] } {
   const endedAt = deps.clock()
-  const puts = sessions.flatMap((session) => {
-    const { id, userId, secret } = session
-    const ended: EndedSession = { kind: 'ended', id, secret, reason, endedAt }
-    return [put(keys.session(userId, id), ended, rememberedUntil(session)), denySession(deps, userId, id)]
-  })
+  const puts = sessions.flatMap((session) => [
+    putEnded(session, reason, endedAt),
+    denySession(deps, session.userId, session.id),
+  ])
   return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
+}
+
+/** Sessions that have timed out, written down as such. Their access tokens live out their minutes. */
+export function timeouts(sessions: readonly Entry<Session>[], now: number): Put[] {
+  return sessions.map(({ value }) => putEnded(value, deadline(value).reason, now))
+}
+
+function putEnded(session: Session, reason: EndedSession['reason'], endedAt: number): Put {
+  const { id, userId, secret } = session
+  return put(keys.session(userId, id), { kind: 'ended', id, secret, reason, endedAt }, rememberedUntil(session))
 }
 
 /** The denial of every access token of a session. */

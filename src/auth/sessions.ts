@@ -9,7 +9,7 @@ import {
 } from '../domain/session.ts'
 import { keys, type SessionRef, type User } from '../store/keys.ts'
 import { absent, type Entry, put, type Put } from '../store/store.ts'
-import { denyBelow, denySession, endings, putSession, recordEnds } from './session-writes.ts'
+import { denyBelow, denySession, endings, putSession, recordEnds, timeouts } from './session-writes.ts'
 import { newId } from './tokens.ts'
 import { untilWon } from './until-won.ts'
 
@@ -37,7 +37,7 @@ export async function openSession(
   change: Partial<User> = {},
 ): Promise<Session | null> {
   const session = newSession(deps, user.value, wish, caller)
-  const { refs, evicted } = await makeRoom(deps, user.value)
+  const { refs, evicted, timedOut } = await makeRoom(deps, user.value)
   const next: User = {
     ...user.value,
     ...change,
@@ -45,8 +45,8 @@ export async function openSession(
   }
   const { puts, deletes } = endings(deps, evicted, 'evicted')
   const isWon = await deps.store.commit({
-    checks: [user],
-    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts],
+    checks: [user, ...timedOut],
+    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(timedOut, deps.clock())],
     deletes,
   })
   if (!isWon) return null
@@ -61,9 +61,13 @@ export async function liveSessions(deps: Deps, user: User): Promise<Session[]> {
 }
 
 /** The sessions nobody has ended: the live ones, and those that have timed out but may have access tokens left. */
-export async function unendedSessions({ store }: Deps, { id, sessions }: User): Promise<Session[]> {
+export async function unendedSessions(deps: Deps, user: User): Promise<Session[]> {
+  return (await unendedEntries(deps, user)).map(({ value }) => value)
+}
+
+async function unendedEntries({ store }: Deps, { id, sessions }: User): Promise<Entry<Session>[]> {
   const entries = await store.getMany(sessions.map((ref) => keys.session(id, ref.id)))
-  return entries.flatMap((entry) => (entry?.value.kind === 'live' ? [entry.value] : []))
+  return entries.filter((entry): entry is Entry<Session> => entry?.value.kind === 'live')
 }
 
 /** Which session is to end, and why. `isVouched`: a verified token vouches for it, even if the store has lost it. */
@@ -145,7 +149,7 @@ function newSession(
     remember,
     generation: user.generation,
     counter: 0,
-    confirmed: true,
+    held: 0,
     spentAt: [],
     createdAt: now,
     lastUsedAt: now,
@@ -156,12 +160,22 @@ function newSession(
   }
 }
 
-/** The list of sessions with room for one more, and which live ones must go for it. */
-async function makeRoom(deps: Deps, user: User): Promise<{ refs: readonly SessionRef[]; evicted: Session[] }> {
+interface Room {
+  /** The list with room for one more. */
+  readonly refs: readonly SessionRef[]
+  /** Live sessions that must go for it. */
+  readonly evicted: readonly Session[]
+  /** Sessions that leave the list because their time is over: a refresh under way must not bring one back outside of it. */
+  readonly timedOut: readonly Entry<Session>[]
+}
+
+async function makeRoom(deps: Deps, user: User): Promise<Room> {
   const { SESSION_MAX: max } = deps.config
-  if (user.sessions.length < max) return { refs: user.sessions, evicted: [] }
-  const alive = await liveSessions(deps, user)
+  if (user.sessions.length < max) return { refs: user.sessions, evicted: [], timedOut: [] }
+  const entries = await unendedEntries(deps, user)
+  const timedOut = entries.filter(({ value }) => whyOver(value, deps.clock()) !== null)
+  const alive = entries.filter((entry) => !timedOut.includes(entry)).map(({ value }) => value)
   const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))
   const kept = new Set(alive.slice(evicted.length).map(({ id }) => id))
-  return { refs: user.sessions.filter(({ id }) => kept.has(id)), evicted }
+  return { refs: user.sessions.filter(({ id }) => kept.has(id)), evicted, timedOut }
 }

@@ -78,9 +78,12 @@ export function readClaims(payload: unknown, issuer: Issuer): AccessClaims | nul
   return claims as unknown as AccessClaims
 }
 
-/** Whether the token's time is over, leeway included. */
-export function isExpired(claims: Pick<AccessClaims, 'exp'>, now: number): boolean {
-  return now >= claims.exp * 1000 + LEEWAY_MS
+/**
+ * Whether the token's time is over, leeway included. No token lives longer than one issued now would (`ttlMs`), however it
+ * was issued: the denylist remembers for no longer.
+ */
+export function isExpired({ iat, exp }: Pick<AccessClaims, 'iat' | 'exp'>, now: number, ttlMs: number): boolean {
+  return now >= Math.min(exp * 1000, iat * 1000 + ttlMs) + LEEWAY_MS
 }
 
 /** Whether the text has the one legal form of a signed JWT: three base64url parts without padding, RFC 7515 section 7.1. */

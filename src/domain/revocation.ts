@@ -5,8 +5,8 @@ import type { AccessClaims } from './access-token.ts'
 /** Seconds by which an expired token may be late, against skewed clocks. */
 export const LEEWAY_MS = 10_000
 
-/** How much longer than the tokens it denies an entry lives. */
-const MARGIN_MS = 60_000
+/** How much longer than the tokens it denies an entry lives: the clocks of issuer, denier and verifier may be minutes apart. */
+const MARGIN_MS = 240_000
 
 /** What the store said when asked for the three entries that could deny a token. */
 export interface Denials {

@@ -19,27 +19,33 @@ export function decideRotation(record: SessionRecord, counter: number, now: numb
   const over = whyOver(record, now)
   if (over !== null) return { kind: 'over', reason: over }
   const session = record as Session
-  if (counter > session.counter) return { kind: 'heal', next: spend(healed(session, counter, now), now, graceMs) }
-  if (counter === session.counter) return { kind: 'rotate', next: spend(session, now, graceMs) }
-  if (isAnswerLost(session, counter)) return { kind: 'repeat', next: touch(session, now, graceMs) }
+  if (counter > session.counter) return { kind: 'heal', next: show(healed(session, counter, now), now, graceMs) }
+  if (counter === session.counter) return { kind: 'rotate', next: show(session, now, graceMs) }
+  // What followed this token has never been seen: our answer was lost.
+  if (counter >= session.held) return { kind: 'repeat', next: touch(hold(session, counter), now, graceMs) }
   if (isInGrace(session, counter, now, graceMs)) return { kind: 'repeat', next: session }
   return { kind: 'reuse' }
 }
 
-/** The session after its current token has been spent at `now`: one counter on, not yet confirmed. */
+/** The session after its current token has been spent at `now`: one counter on. Whether the client held that token is not said. */
 export function spend(session: Session, now: number, graceMs: number): Session {
   const spentAt = [...session.spentAt.filter((at) => now - at < graceMs), now]
-  return { ...session, counter: session.counter + 1, confirmed: false, spentAt, lastUsedAt: now }
+  return { ...session, counter: session.counter + 1, spentAt, lastUsedAt: now }
 }
 
-/** The session once an access token of its current rotation has been seen: its answer arrived. Null if that is no news. */
+/** The session once an access token of a rotation has been seen: that answer arrived. Null if it is no news. */
 export function confirm(record: SessionRecord, rotationCounter: number): Session | null {
-  if (record.kind === 'ended' || record.confirmed || record.counter !== rotationCounter) return null
-  return { ...record, confirmed: true }
+  if (record.kind === 'ended' || rotationCounter <= record.held || rotationCounter > record.counter) return null
+  return { ...record, held: rotationCounter }
 }
 
-function isAnswerLost(session: Session, counter: number): boolean {
-  return counter === session.counter - 1 && !session.confirmed
+/** The session after its client has shown the current token. */
+function show(session: Session, now: number, graceMs: number): Session {
+  return spend(hold(session, session.counter), now, graceMs)
+}
+
+function hold(session: Session, counter: number): Session {
+  return counter > session.held ? { ...session, held: counter } : session
 }
 
 /** Counted from the token's own first use. */

@@ -14,8 +14,11 @@ export type OverReason =
   | 'evicted'
   | 'unknown'
 
-/** The reasons that somebody gave: all but the timeouts, which time gives, and `unknown`. */
-export type EndReason = Exclude<OverReason, 'idle_timeout' | 'absolute_timeout' | 'unknown'>
+/** The reasons that time gives. */
+export type Timeout = 'idle_timeout' | 'absolute_timeout'
+
+/** The reasons that somebody gave. */
+export type EndReason = Exclude<OverReason, Timeout | 'unknown'>
 
 /** Who is asking, as far as the edge could tell: shown in the device list and written in the log. */
 export interface Caller {
@@ -39,8 +42,8 @@ export interface Session {
   readonly generation: number
   /** The counter of the current refresh token. */
   readonly counter: number
-  /** Whether the client is known to have received the current refresh token. */
-  readonly confirmed: boolean
+  /** The counter of the latest refresh token that the client is known to have received. */
+  readonly held: number
   /** When the latest spent tokens were first used, oldest first; the last belongs to `counter - 1`. */
   readonly spentAt: readonly number[]
   readonly createdAt: number
@@ -51,26 +54,21 @@ export interface Session {
   readonly userAgent: string
 }
 
-/** What is kept of a session that somebody ended: enough to say why to whoever still shows its token. */
+/** What is kept of a session that is over for good: enough to say why to whoever still shows its token. */
 export interface EndedSession {
   readonly kind: 'ended'
   readonly id: string
   readonly secret: string
-  readonly reason: EndReason
+  readonly reason: EndReason | Timeout
   readonly endedAt: number
 }
 
 export type SessionRecord = Session | EndedSession
 
-export interface Timeouts {
-  readonly idleMs: number
-  readonly absoluteMs: number
-}
-
 /** When the session times out unless it is used before, and which of the two timeouts that is. */
 export function deadline(session: Session): {
   readonly at: number
-  readonly reason: 'idle_timeout' | 'absolute_timeout'
+  readonly reason: Timeout
 } {
   const idleAt = session.lastUsedAt + session.idleMs
   return idleAt < session.absoluteAt

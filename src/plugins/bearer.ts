@@ -48,7 +48,8 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   async function verify(request: FastifyRequest, header: string): Promise<VerifiedToken> {
     const identity = keyring.identity()
     if (identity === null) throw new StoreUnavailable('the signing keys are not loaded yet')
-    const payload: unknown = await request.jwtVerify().catch(() => null)
+    const payload: unknown = await request.jwtVerify().catch(unlessUnavailable)
+    if (identity !== keyring.identity()) throw new StoreUnavailable('the store has been replaced')
     const claims = readClaims(payload, issuer)
     if (claims === null) throw new Problem('token_invalid')
     const token = verifiedToken(claims, identity)
@@ -78,9 +79,14 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   return { identify, requireToken }
 }
 
+function unlessUnavailable(error: unknown): null {
+  if (error instanceof StoreUnavailable) throw error
+  return null
+}
+
 /** The key a token names. A header that says anything more than our own do (jwk, jku, crit, b64, …) is none of ours. */
 async function publicPem({ config, keyring }: Deps, header: Record<string, unknown>): Promise<string> {
-  const key = keyring.find(header['kid'])
+  const key = keyring.find(header['kid']) ?? (await keyring.look(header['kid']))
   const isOurs = Object.keys(header).every((name) => HEADER_MEMBERS.has(name))
   if (key?.alg !== config.JWT_ALG || !isOurs) throw new Problem('token_invalid')
   return key.publicPem

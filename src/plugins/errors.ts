@@ -55,11 +55,17 @@ const NAME_LENGTH = 64
 
 function fieldErrors(error: ZodFastifySchemaValidationError): { path: string; message: string }[] {
   const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
-  if (error.keyword !== 'unrecognized_keys') return [{ path, message: error.message ?? 'is not acceptable' }]
+  if (error.keyword !== 'unrecognized_keys') return [{ path, message: plain(error.message) }]
   const names = (error.params as { keys?: string[] }).keys ?? []
   return names
     .slice(0, 10)
     .map((name) => ({ path: name.slice(0, NAME_LENGTH), message: 'is not a field of this request' }))
+}
+
+/** Zod's words in a client's. */
+function plain(message = 'is not acceptable'): string {
+  if (/received (undefined|null)$/.test(message)) return 'is missing'
+  return message.replace(/^Invalid input: /, '')
 }
 
 const PARSER_PROBLEMS: Record<string, ProblemCode> = {

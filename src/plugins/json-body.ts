@@ -42,5 +42,5 @@ function decode(bytes: Buffer): string {
 }
 
 function refuse(): never {
-  throw new Problem('bad_request', { detail: 'The body is not JSON.' })
+  throw new Problem('bad_request', { detail: 'The body is not JSON, or has members that no object should have.' })
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { keys } from '../store/keys.ts'
+import { readUser } from '../auth/accounts.ts'
 import { callerOf } from '../plugins/app.ts'
 import type { GuessGuard } from '../auth/password-check.ts'
 import { Problem } from '../problems.ts'
@@ -17,15 +17,15 @@ export async function guardPassword<T extends Outcome>(
   attempt: (guard: GuessGuard) => Promise<T>,
 ): Promise<Exclude<T, { kind: 'wrong' } | { kind: 'over' }>> {
   const { sub, sid } = request.token.claims
-  const user = await deps.store.get(keys.user(sub))
+  const user = await readUser(deps, sub)
   if (user === null) throw new Problem('token_revoked')
-  const guard = () => limits.guardGuess(request, user.value.emailKey, user.value)
+  const guard = () => limits.guardGuess(request, user.emailKey, user)
   await guard()
   const outcome = await attempt(guard)
   if (outcome.kind === 'over') throw new Problem('token_revoked')
   if (outcome.kind === 'wrong') {
     deps.record('password.refused', { user_id: sub, session_id: sid }, callerOf(request))
-    await limits.countFailure(request, user.value.emailKey, user.value)
+    await limits.countFailure(request, user.emailKey, user)
     throw new Problem('wrong_password')
   }
   return outcome as Exclude<T, { kind: 'wrong' } | { kind: 'over' }>

@@ -1,9 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import { isRevoked } from '../auth/access.ts'
+import { isOutOfTime, isRevoked } from '../auth/access.ts'
 import { readSession, whyRefused } from '../auth/refresh.ts'
 import { endSession, endSessions, type Self } from '../auth/sessions.ts'
 import type { Deps } from '../deps.ts'
-import { isExpired } from '../domain/access-token.ts'
 import { unsealRefreshToken } from '../domain/refresh-token.ts'
 import type { Caller, Transport } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
@@ -91,7 +90,7 @@ async function byRefreshToken(deps: Deps, token: string, transport: Transport, i
 async function byAccessToken({ deps, bearer }: Edge, request: FastifyRequest, isLive: boolean): Promise<Self | null> {
   const token = await bearer.identify(request).catch(forgiveInvalid)
   if (token === null) return null
-  if (isLive && isExpired(token.claims, deps.clock())) throw new Problem('token_expired')
+  if (isLive && isOutOfTime(deps, token)) throw new Problem('token_expired')
   const isDead = await isRevoked(deps, token)
   if (isDead && isLive) throw new Problem('token_revoked')
   return isDead ? null : { userId: token.claims.sub, sessionId: token.claims.sid }

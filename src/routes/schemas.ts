@@ -45,7 +45,9 @@ const RefreshToken = z
 /** A body that may be left out: Fastify validates null where there is none. */
 const optionalBody = <Body extends z.ZodType>(body: Body) => z.preprocess((sent) => sent ?? undefined, body.optional())
 
-export const RefreshBody = optionalBody(z.strictObject({ refresh_token: RefreshToken }).meta({ id: 'Refresh' }))
+export const RefreshBody = optionalBody(
+  z.strictObject({ refresh_token: RefreshToken.optional() }).meta({ id: 'Refresh' }),
+)
 
 export const LogoutBody = optionalBody(
   z

@@ -18,10 +18,15 @@ const DAMAGED = 'The file data.mdb in DATA_DIR is damaged or shorter than it was
 /** Makes the folder, its owner's alone, and refuses one whose files are not LMDB's. */
 export async function prepareFolder(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
-  await chmod(dir, 0o700)
+  await chmod(dir, 0o700).catch(unlessNotOurs)
   await refuseForeignFile(join(dir, DATA))
   // LMDB would leave holes in its lock file, and crash where a full disk has no room to fill one.
   await makeOnce(join(dir, 'lock.mdb'), Buffer.alloc(LOCK_BYTES))
+}
+
+/** A folder mounted for us may belong to another, who decides who may look into it. */
+function unlessNotOurs(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPERM') throw error
 }
 
 /** Makes a file, its owner's alone, if it is not there: whole or not at all, on disk, by one of many who try at once. */

@@ -83,12 +83,16 @@ function scriptInput({ checks, puts, deletes }: Commit, version: string, now: nu
   return { names, args: [checks.length, deletes.length, ...checks.map((check) => check.version ?? ''), ...writes] }
 }
 
-/** Tries every command there is on a key of its own, and looks for settings under which revocations could vanish. */
+/** Limits are counted under names of their own, by other commands. */
+const LIMIT_PROBE = 'latchkey:limit:probe'
+
+/** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
 async function findFaults(client: Client, store: Store, clock: () => number): Promise<string[]> {
   const [, entry] = await store.getMany([keys.identity, keys.probe])
   const probe = put(keys.probe, 0, clock() + 1000)
   await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [] })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe] })
+  await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
   const policies = await evictionPolicies(client)
   return policies
     .filter((policy) => policy !== 'noeviction')

@@ -544,7 +544,7 @@ export interface components {
              * @description One that travels in the JSON.
              * @example AV2k9f0A…
              */
-            refresh_token: string;
+            refresh_token?: string;
         };
         Session: {
             /**

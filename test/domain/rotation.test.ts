@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { confirm, decideRotation } from '../../src/domain/rotation.ts'
+import { confirm, decideRotation, spend } from '../../src/domain/rotation.ts'
 import type { EndReason, Session, SessionRecord } from '../../src/domain/session.ts'
 
 const GRACE = 10_000
@@ -17,7 +17,7 @@ const NEW: Session = Object.freeze({
   remember: false,
   generation: 0,
   counter: 1,
-  confirmed: false,
+  held: 0,
   spentAt: Object.freeze([]),
   createdAt: 0,
   lastUsedAt: 0,
@@ -211,6 +211,24 @@ t.test('a session times out at whichever deadline comes first, to the millisecon
       t.equal(keep(used(lastUsedAt)).show(1, now), outcome, 'the token before it, in its grace')
   }
 })
+
+t.test(
+  'an answer is given again even when a password change, whose answer was lost as well, has spent what it held',
+  async (t) => {
+    const changed = () => {
+      const session = keep(NEW)
+      session.show(1, 0)
+      return keep(spend(session.record() as Session, 1, GRACE))
+    }
+    const nothingArrived = changed()
+    t.equal(nothingArrived.show(1, 60_000), 'repeat 3')
+    t.equal(nothingArrived.see(3), 'news')
+    t.equal(nothingArrived.show(1, 80_000), 'reuse')
+    const firstArrived = changed()
+    t.equal(firstArrived.show(2, 60_000), 'repeat 3')
+    t.equal(firstArrived.show(1, 60_001), 'reuse', 'its holder has shown the next one')
+  },
+)
 
 t.test('no refresh extends the absolute timeout', async (t) => {
   const session = keep(NEW)

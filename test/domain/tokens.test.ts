@@ -175,7 +175,12 @@ t.test('an access token is accepted until 10 s after exp, not a millisecond long
     [110_000, true],
     [110_001, true],
   ]
-  for (const [now, expired] of table) t.equal(isExpired({ exp: 100 }, now), expired, `at ${now}`)
+  for (const [now, expired] of table) t.equal(isExpired({ iat: 0, exp: 100 }, now, 100_000), expired, `at ${now}`)
+})
+
+t.test('an access token issued under a longer ACCESS_TTL lives no longer than one issued now would', async (t) => {
+  t.equal(isExpired({ iat: 50, exp: 3650 }, 350_000 + 9_999, 300_000), false)
+  t.equal(isExpired({ iat: 50, exp: 3650 }, 350_000 + 10_000, 300_000), true)
 })
 
 t.test('only three base64url parts are the form of a JWT', async (t) => {

@@ -395,7 +395,7 @@ t.test('malformed JSON of every kind is 400 (F11)', async (t) => {
   const began = performance.now()
   for (const text of texts) {
     for (const path of ['/v1/login', '/v1/register', '/v1/refresh']) {
-      if (text === 'null' && path === '/v1/refresh') continue // that may be called no body
+      if (['null', '{}'].includes(text) && path === '/v1/refresh') continue // that may be called no body
       t.match(
         await call(t, 'POST', path, { body: text }),
         { status: 400, body: { code: 'bad_request' } },

@@ -69,7 +69,7 @@ t.test('every action leaves its events, with their fields and no others (I2)', a
     (await call('POST', '/v1/register', { body: { email, password: PASSWORD } })).body
   const refresh = async (refresh_token: string) => (await call('POST', '/v1/refresh', { body: { refresh_token } })).body
 
-  t.match(home.events('key.rotated'), [{ alg: 'ES256', kid: /^[\w-]+$/ }], 'at the start')
+  t.same(home.events('key.rotated'), [], 'a start is no rotation')
 
   /** Fails unless the action leaves exactly these events. */
   async function leaves(wanted: Line[], act: () => Promise<unknown>) {
@@ -221,9 +221,7 @@ t.test('keys that rotate and a store that is another one are events as well (I2)
   const home = await openHome({ REDIS_URL: redis.url })
   t.teardown(home.close)
   await home.deps.keyring.rotate()
-  const rotations = home.events('key.rotated')
-  t.equal(rotations.length, 2)
-  t.not(rotations[0]?.['kid'], rotations[1]?.['kid'])
+  t.match(home.events('key.rotated'), [{ alg: 'ES256', kid: /^[\w-]+$/ }])
   await redis.cli('FLUSHALL')
   await home.deps.keyring.reload()
   t.equal(home.events('store.replaced').length, 1)

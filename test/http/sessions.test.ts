@@ -44,7 +44,7 @@ async function arrive(t: Test, { access_token, session_id }: Newcomer, userId: s
   await eventually(
     async () => {
       const record = (await at.deps.store.get(keys.session(userId, session_id)))?.value
-      return record?.kind === 'live' && record.confirmed
+      return record?.kind === 'live' && record.held === record.counter
     },
     { within: 1000 },
   )
@@ -198,6 +198,45 @@ t.test(
     isOver(t, await refresh(me.refresh_token), 'token_reused')
     t.match(await verify(one.access_token), { status: 401, body: { code: 'token_revoked' } })
     isOver(t, await refresh(one.refresh_token), 'token_reused')
+  },
+)
+
+t.test(
+  'two answers lost, of a refresh and of a password change: the token the client has is answered still',
+  async (t) => {
+    const me = await home.newcomer()
+    await next(t, me.refresh_token)
+    const new_password = 'eight green boats on the lake'
+    const body = { current_password: PASSWORD, new_password }
+    t.equal((await home.call('POST', '/v1/password', { token: me.access_token, body })).status, 200)
+    home.clock.advance(MINUTE)
+    const again = await next(t, me.refresh_token)
+    t.equal(again.session_id, me.session_id)
+    t.equal((await verify(again.access_token)).status, 204)
+  },
+)
+
+t.test('a revoked access token cannot log the session out, however late it is shown (D9)', async (t) => {
+  const me = await home.newcomer()
+  const body = { current_password: PASSWORD, new_password: 'eight green boats on the lake' }
+  const changed = await home.call('POST', '/v1/password', { token: me.access_token, body })
+  for (const wait of [0, MINUTE, 10 * MINUTE]) {
+    home.clock.advance(wait)
+    t.equal((await home.call('POST', '/v1/logout', { token: me.access_token })).status, 204)
+  }
+  await next(t, changed.body.refresh_token)
+})
+
+t.test(
+  'a session that has timed out and left the list comes back by no refresh under way, nor by a clock behind',
+  async (t) => {
+    const one = await openHome({ SESSION_MAX: '1' })
+    t.teardown(one.close)
+    const me = await one.newcomer()
+    one.clock.advance(30 * MINUTE)
+    await login(me.email, {}, one)
+    one.clock.advance(-MINUTE)
+    isOver(t, await refresh(me.refresh_token, one), 'idle_timeout')
   },
 )
 

@@ -266,7 +266,7 @@ async function meet({ home }: World, session: Session, token: Access): Promise<v
   const recordKey = keys.session(session.user.id, session.id)
   for (const until = performance.now() + 1000; ;) {
     const entry = await home.deps.store.get(recordKey)
-    if (entry === null || entry.value.kind === 'ended' || entry.value.confirmed) break
+    if (entry === null || entry.value.kind === 'ended' || entry.value.held === entry.value.counter) break
     if (entry.value.counter !== token.rtc) return // the same request has rotated it
     if (performance.now() > until) refuse('a rotation was not confirmed within a second')
     await new Promise((resolve) => setImmediate(resolve))
