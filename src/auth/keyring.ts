@@ -26,8 +26,6 @@ export interface Keyring {
   readonly sign: (claims: AccessClaims) => string
   /** The key of that name, if it is one of ours and still in force. */
   readonly find: (kid: unknown) => SigningKey | undefined
-  /** The same, after reading the keys again: another instance may have made it just now. At most once in LOOK_MS. */
-  readonly look: (kid: unknown) => Promise<SigningKey | undefined>
   readonly jwks: () => readonly PublicJwk[]
   /** Reads the keys again; makes those that are missing. One instance wins, the others follow. */
   readonly reload: () => Promise<void>
@@ -40,7 +38,6 @@ type Change = (found: readonly SigningKey[]) => readonly SigningKey[]
 
 const RELOAD_MS = 15_000
 const RETRY_MS = 50
-const LOOK_MS = 1000
 const NOT_LOADED = 'the signing keys are not loaded yet'
 
 /** Opens the keyring; it loads, reloads and rotates in the background and outlives the store's absence. */
@@ -72,20 +69,11 @@ export function openKeyring(options: KeyringOptions): Keyring {
     return ring
   }
 
-  const find = (kid: unknown) => loaded().keys.find((key) => key.kid === kid)
-  let lookedAt = -Infinity
-
   return {
     identity: () => ring?.identity ?? null,
     fault: () => fault,
     sign: (claims) => signWith(loaded(), signingKey(loaded().keys, policy.alg, clock()), claims),
-    find,
-    async look(kid) {
-      const isDue = performance.now() - lookedAt >= LOOK_MS
-      if (isDue) lookedAt = performance.now()
-      await (isDue ? reload() : loading)
-      return find(kid)
-    },
+    find: (kid) => loaded().keys.find((key) => key.kid === kid),
     jwks: () => loaded().keys.map(publicJwk),
     reload,
     async rotate() {

@@ -1,6 +1,7 @@
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { type Admission, admit } from '../auth/access.ts'
+import { atMostEvery } from '../auth/at-most-every.ts'
 import { makeClaimsCache, verifiedToken, type VerifiedToken } from '../auth/claims-cache.ts'
 import { confirmRotation } from '../auth/refresh.ts'
 import { issuerOf } from '../auth/tokens.ts'
@@ -26,6 +27,8 @@ export interface Bearer {
 
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const CACHED_TOKENS = 10_000
+/** How often at most a key that is not known is looked for in the store. */
+const LOOK_MS = 1000
 const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = {
   expired: 'token_expired',
   revoked: 'token_revoked',
@@ -38,8 +41,7 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   const issuer = issuerOf(deps)
   // The library checks form, algorithm, type and signature; time and revocation are judged at each request, by us.
   await app.register(fastifyJwt, {
-    secret: async (_request: FastifyRequest, token: { header: Record<string, unknown> }) =>
-      publicPem(deps, token.header),
+    secret: keyFinder(deps),
     decode: { complete: true },
     verify: { algorithms: [config.JWT_ALG], checkTyp: 'at+jwt', ignoreExpiration: true, extractToken, cache: false },
   } as Parameters<typeof fastifyJwt>[1])
@@ -84,12 +86,16 @@ function unlessUnavailable(error: unknown): null {
   return null
 }
 
-/** The key a token names. A header that says anything more than our own do (jwk, jku, crit, b64, …) is none of ours. */
-async function publicPem({ config, keyring }: Deps, header: Record<string, unknown>): Promise<string> {
-  const key = keyring.find(header['kid']) ?? (await keyring.look(header['kid']))
-  const isOurs = Object.keys(header).every((name) => HEADER_MEMBERS.has(name))
-  if (key?.alg !== config.JWT_ALG || !isOurs) throw new Problem('token_invalid')
-  return key.publicPem
+/** Finds the key a token names. A header that says anything more than our own do (jwk, jku, crit, b64, …) is none of ours. */
+function keyFinder({ config, keyring }: Deps) {
+  const lookAgain = atMostEvery(LOOK_MS, keyring.reload)
+  return async (_request: FastifyRequest, { header }: { header: Record<string, unknown> }): Promise<string> => {
+    const isOurs = Object.keys(header).every((name) => HEADER_MEMBERS.has(name))
+    const find = () => keyring.find(header['kid'])
+    const key = find() ?? (await lookAgain().then(find)) // another instance may have made it just now
+    if (key?.alg !== config.JWT_ALG || !isOurs) throw new Problem('token_invalid')
+    return key.publicPem
+  }
 }
 
 /** The one Authorization header, if it is a Bearer's. Two of them are refused, never the first one taken. */
