@@ -2,6 +2,7 @@ import { array, asyncProperty, check, constant, nat, oneof, record } from 'fast-
 import t, { type Test } from 'tap'
 import { endSessions, openSession } from '../../src/auth/sessions.ts'
 import { issueTokens } from '../../src/auth/tokens.ts'
+import { untilWon } from '../../src/auth/until-won.ts'
 import { keys } from '../../src/store/keys.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { type Answer, type Home, openHome } from '../support/home.ts'
@@ -57,7 +58,9 @@ type Session = {
   readonly tokens: string[]
   /** When each spent token was first used, by counter. */
   readonly firstUsedAt: number[]
-  isConfirmed: Tri
+  /** The counter of the latest refresh token the client is known to have received, surely and perhaps. */
+  held: number
+  maybeHeld: number
   /** When it was surely used last, and when it may have been: a repeated answer may keep it from idling out. */
   usedAt: number
   touchedAt: number
@@ -188,15 +191,20 @@ function addAccess(session: Session, text: string): void {
 function ruleOfRefresh(session: Session, counter: number, now: number): ReadonlySet<'rotate' | 'repeat' | 'reuse'> {
   if (counter === latest(session)) return new Set(['rotate'])
   if (now - (session.firstUsedAt[counter] ?? 0) < GRACE) return new Set(['repeat'])
-  if (counter < latest(session) - 1 || session.isConfirmed === 'yes') return new Set(['reuse'])
-  return new Set(session.isConfirmed === 'no' ? ['repeat'] : ['repeat', 'reuse'])
+  if (counter < session.held) return new Set(['reuse'])
+  return new Set(counter < session.maybeHeld ? ['repeat', 'reuse'] : ['repeat'])
 }
 
 function rotate(session: Session, token: string, now: number): void {
   if (session.tokens.includes(token)) refuse('a new refresh token is an old one')
   session.firstUsedAt.push(now)
   session.tokens.push(token)
-  session.isConfirmed = 'no'
+}
+
+/** The client is known to have received the token of this counter. */
+function hold(session: Session, counter: number): void {
+  session.held = Math.max(session.held, counter)
+  session.maybeHeld = Math.max(session.maybeHeld, session.held)
 }
 
 /** A refresh token is presented by its own way: checks the answer and changes the books. */
@@ -213,6 +221,7 @@ function judgeRefresh(session: Session, counter: number, answer: Answer, now: nu
     return
   }
   session.touchedAt = now
+  hold(session, counter)
   if (rules.has('rotate')) {
     session.usedAt = now
     const token = session.transport === 'body' ? answer.body.refresh_token : cookieIn(answer)
@@ -257,21 +266,18 @@ function someAccess(world: World, a: number, b: number): { session: Session; tok
 
 /** The service has met the access token: if it is of the current rotation, that is confirmed within a second. */
 async function meet({ home }: World, session: Session, token: Access): Promise<void> {
-  if (token.rtc === 0 || token.rtc !== latest(session) || session.isConfirmed === 'yes' || session.ended !== null)
-    return
-  if (!standingOf(token, home.clock.now).has('alive')) {
-    session.isConfirmed = 'maybe'
-    return
-  }
+  if (token.rtc <= session.held || session.ended !== null) return
+  session.maybeHeld = Math.max(session.maybeHeld, token.rtc)
+  if (token.rtc !== latest(session) || !standingOf(token, home.clock.now).has('alive')) return
   const recordKey = keys.session(session.user.id, session.id)
   for (const until = performance.now() + 1000; ;) {
     const entry = await home.deps.store.get(recordKey)
-    if (entry === null || entry.value.kind === 'ended' || entry.value.held === entry.value.counter) break
+    if (entry === null || entry.value.kind === 'ended' || entry.value.held >= token.rtc) break
     if (entry.value.counter !== token.rtc) return // the same request has rotated it
     if (performance.now() > until) refuse('a rotation was not confirmed within a second')
     await new Promise((resolve) => setImmediate(resolve))
   }
-  session.isConfirmed = 'yes'
+  hold(session, token.rtc)
 }
 
 const isAmbiguous = (session: Session, now: number) =>
@@ -293,7 +299,8 @@ function newSession(
     absoluteAt: now + (wish.remember ? ABSOLUTE.long : ABSOLUTE.short),
     tokens: [tokens.refresh],
     firstUsedAt: [],
-    isConfirmed: 'yes',
+    held: 0,
+    maybeHeld: 0,
     usedAt: now,
     touchedAt: now,
     ended: null,
@@ -322,9 +329,11 @@ const steps = {
     const user = pick(world.users, a % 3 === 0 ? 1 : 0) as User
     if (!user.isThere || user.sessions.some((session) => isAmbiguous(session, clock.now))) return
     const wish = { transport: b % 3 === 0 ? 'cookie' : 'body', remember: b % 2 === 0 } as const
-    const entry = await deps.store.get(keys.user(user.id))
-    const opened = entry && (await openSession(deps, entry, wish, CALLER))
-    if (!opened) throw new Error('nobody can log in')
+    const opened = await untilWon(async () => {
+      const entry = await deps.store.get(keys.user(user.id))
+      if (entry === null) throw new Error('nobody can log in')
+      return openSession(deps, entry, wish, CALLER)
+    })
     const { accessToken, refreshToken, sessionId } = issueTokens(deps, opened)
     newSession(user, { id: sessionId, refresh: refreshToken, access: accessToken }, wish, clock.now)
   },
