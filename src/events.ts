@@ -1,4 +1,4 @@
-import type { Caller, EndReason } from './domain/session.ts'
+import type { Caller, EndReason, OverReason } from './domain/session.ts'
 
 /**
  * The security events, all of them: one log line each, with the time, the event and these fields. `user_id` and
@@ -12,6 +12,7 @@ export interface SecurityEvents {
   'password.changed': { user_id: string; session_id: string }
   'password.refused': { user_id: string; session_id: string }
   'session.refreshed': { user_id: string; session_id: string; how: 'rotate' | 'repeat' | 'heal' }
+  'refresh.refused': { user_id: string | null; session_id: string | null; reason: OverReason | 'token_invalid' }
   'session.reused': { user_id: string; session_id: string }
   'session.ended': { user_id: string; session_id: string; reason: EndReason }
   'token.revoked': { user_id: string; session_id: string }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { refresh } from '../auth/refresh.ts'
 import { issueTokens } from '../auth/tokens.ts'
 import { type RefreshClaim, unsealRefreshToken } from '../domain/refresh-token.ts'
+import type { OverReason } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
@@ -52,6 +53,12 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
     return claim?.transport === (sent === undefined ? 'cookie' : 'body') ? claim : null
   }
 
+  function refuse(request: FastifyRequest, claim: RefreshClaim | null, reason: OverReason | null): Problem {
+    const [user_id, session_id] = [claim?.userId ?? null, claim?.sessionId ?? null]
+    deps.record('refresh.refused', { user_id, session_id, reason: reason ?? 'token_invalid' }, callerOf(request))
+    return reason === null ? new Problem('token_invalid') : new Problem('session_over', { reason })
+  }
+
   app.route({
     method: 'POST',
     url: '/v1/refresh',
@@ -67,7 +74,7 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
       const result = claim && (await refresh(deps, claim, callerOf(request)))
       if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
       if (cookie.isSent(request)) cookie.clear(reply)
-      throw result === null ? new Problem('token_invalid') : new Problem('session_over', { reason: result.reason })
+      throw refuse(request, claim, result?.reason ?? null)
     },
   })
 }

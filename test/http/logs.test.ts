@@ -28,6 +28,7 @@ const EVENTS: Record<string, string[]> = {
   'password.changed': ['user_id', 'session_id'],
   'password.refused': ['user_id', 'session_id'],
   'session.refreshed': ['user_id', 'session_id', 'how'],
+  'refresh.refused': ['user_id', 'session_id', 'reason'],
   'session.reused': ['user_id', 'session_id'],
   'session.ended': ['user_id', 'session_id', 'reason'],
   'token.revoked': ['user_id', 'session_id'],
@@ -103,7 +104,7 @@ t.test('every action leaves its events, with their fields and no others (I2)', a
   let me = await register('events@example.org')
   const { id: user_id } = me.user
   t.match(home.events('account.registered'), [{ user_id, session_id: me.session_id }])
-  t.equal(home.lines.filter((line) => 'event' in line).length, 2)
+  t.equal(home.lines.filter((line) => 'event' in line).length, 1)
 
   let phone: any
   const opens = async (act: () => Promise<void>) => {
@@ -144,7 +145,13 @@ t.test('every action leaves its events, with their fields and no others (I2)', a
   const claim = unsealRefreshToken(home.deps.authKeys, next.refresh_token)
   const ahead = claim && sealRefreshToken(home.deps.authKeys, { ...claim, counter: claim.counter + 2 })
   await leaves([refreshed('heal')], async () => (next = await refresh(ahead ?? '')))
-  await leaves([], () => refresh('garbage'))
+  const refused = (user_id: string | null, session_id: string | null, reason: string) => ({
+    event: 'refresh.refused',
+    user_id,
+    session_id,
+    reason,
+  })
+  await leaves([refused(null, null, 'token_invalid')], () => refresh('garbage'))
 
   phone = await login('events@example.org', WRONG)
   const tablet = await login('events@example.org', WRONG)
@@ -156,7 +163,7 @@ t.test('every action leaves its events, with their fields and no others (I2)', a
     ended(user_id, oldest[0] ?? '', 'evicted'),
     { event: 'login.succeeded', user_id, session_id: watch.session_id },
   ])
-  await leaves([], () => refresh(next.refresh_token))
+  await leaves([refused(user_id, session_id, 'evicted')], () => refresh(next.refresh_token))
 
   await leaves([ended(user_id, phone.session_id, 'revoked')], () =>
     call('DELETE', `/v1/sessions/${phone.session_id}`, { token: watch.access_token }),
@@ -187,10 +194,11 @@ t.test('every action leaves its events, with their fields and no others (I2)', a
     [
       { event: 'session.reused', user_id: two, session_id: last.session_id },
       ended(two, last.session_id, 'token_reused'),
+      refused(two, last.session_id, 'token_reused'),
     ],
     () => refresh(last.refresh_token),
   )
-  await leaves([], () => refresh(last.refresh_token))
+  await leaves([refused(two, last.session_id, 'token_reused')], () => refresh(last.refresh_token))
   const back = await login('last@example.org')
   const also = await login('last@example.org')
   const { access_token: token } = also
