@@ -99,20 +99,19 @@ function keyFinder({ config, keyring }: Deps) {
 }
 
 /** The one Authorization header, if it is a Bearer's. Two of them are refused, never the first one taken. */
-function authorization({ raw }: FastifyRequest): string {
-  const header = raw.headers.authorization
+function authorization({ raw: { rawHeaders } }: FastifyRequest): string {
+  let header: string | undefined
+  for (let place = 0; place < rawHeaders.length; place += 2) {
+    if (!isAuthorization(rawHeaders[place] as string)) continue
+    if (header !== undefined) throw new Problem('token_invalid')
+    header = rawHeaders[place + 1] as string
+  }
   if (header === undefined || !/^bearer( |$)/i.test(header)) throw new Problem('no_token')
-  if (countHeaders(raw.rawHeaders, 'authorization') > 1) throw new Problem('token_invalid')
   return header
 }
 
-function countHeaders(rawHeaders: readonly string[], name: string): number {
-  let count = 0
-  for (let place = 0; place < rawHeaders.length; place += 2) {
-    const candidate = rawHeaders[place] as string
-    if (candidate.length === name.length && candidate.toLowerCase() === name) count += 1
-  }
-  return count
+function isAuthorization(name: string): boolean {
+  return name.length === 'authorization'.length && name.toLowerCase() === 'authorization'
 }
 
 function extractToken({ headers }: FastifyRequest): string {
