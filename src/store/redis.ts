@@ -27,28 +27,13 @@ for i = checks + deletes + 1, #KEYS do
 end
 return 1`
 
-/**
- * A script that does not say `no-writes` is a write to Redis: a replica, or a primary that has lost its replicas, refuses it,
- * so that no answer comes from a server that may not know of a revocation. Lua takes no more values at once.
- */
-const READ = `#!lua flags=allow-oom
-local values, most = {}, 5000
-for from = 1, #KEYS, most do
-  for _, value in ipairs(redis.call('MGET', unpack(KEYS, from, math.min(from + most - 1, #KEYS)))) do
-    values[#values + 1] = value
-  end
-end
-return values`
-
 type Client = (Redis | Cluster) & {
-  latchkeyRead(keyCount: number, ...keys: string[]): Promise<(string | null)[]>
   latchkeyCommit(keyCount: number, ...keysAndArgs: (string | number)[]): Promise<number>
 }
 
 /** The Redis store, over a connected or connecting client (see redis-client.ts). `clock` turns expiry times into lifetimes. */
 export function openRedis(connection: Redis | Cluster, clock: () => number): Store {
   connection.defineCommand('latchkeyCommit', { lua: COMMIT })
-  connection.defineCommand('latchkeyRead', { lua: READ })
   const client = connection as Client
   const readTexts = (names: readonly string[]) => readKeys(client, names)
   const readEntries = entriesOf(client.isCluster ? byTag(readTexts) : readTexts)
@@ -78,9 +63,15 @@ export function openRedis(connection: Redis | Cluster, clock: () => number): Sto
   return store
 }
 
-/** Reads keys of one slot in one round trip. */
+/**
+ * Reads keys of one slot in one round trip. The first is read by GETEX, to Redis a write: a replica, or a primary that has
+ * lost its replicas, refuses it, so that no answer comes from a server that may not know of a revocation.
+ */
 async function readKeys(client: Client, names: readonly string[]): Promise<(string | null)[]> {
-  return names.length === 0 ? [] : client.latchkeyRead(names.length, ...names)
+  const [first, ...rest] = names
+  if (first === undefined) return []
+  const [head, tail] = await Promise.all([client.getex(first), rest.length === 0 ? [] : client.mget(rest)])
+  return [head, ...tail]
 }
 
 function scriptInput({ checks, puts, deletes }: Commit, version: string, now: number) {

@@ -877,12 +877,24 @@ t.test('34: a Redis that is not for us', async (t) => {
 
   await t.test('a user who lacks a command: 503 with the reason, until the command is granted', async (t) => {
     const redis = await launchRedis(t)
-    const least = ['+mget', '+get', '+set', '+del', '+evalsha', '+eval', '+incr', '+pexpire', '+pttl', '+info']
+    const least = [
+      '+getex',
+      '+mget',
+      '+get',
+      '+set',
+      '+del',
+      '+evalsha',
+      '+eval',
+      '+incr',
+      '+pexpire',
+      '+pttl',
+      '+info',
+    ]
     await redis.cli('ACL', 'SETUSER', 'latchkey', 'on', `>${CANARY}`, '~*', ...least)
     const one = await launch(t, `redis://latchkey:${CANARY}@127.0.0.1:${redis.port}`)
     const me = await register(one)
     t.equal((await refresh(one, me)).status, 200, `${least.join(' ')} is enough`)
-    for (const command of ['evalsha', 'set', 'get', 'mget', 'info', 'incr', 'pexpire', 'pttl']) {
+    for (const command of ['getex', 'evalsha', 'set', 'get', 'mget', 'info', 'incr', 'pexpire', 'pttl']) {
       await redis.cli('ACL', 'SETUSER', 'latchkey', `-${command}`)
       await eventually(async () => (await one.call('GET', '/readyz')).status === 503, { within: 5000 }).catch(() =>
         t.fail(`without ${command} it is ready`),

@@ -135,19 +135,6 @@ async function home(t: Test, options: StartOptions = {}): Promise<{ redis: Redis
   return { redis, store }
 }
 
-t.test('Redis: more keys at once than a script can take in one go', async (t) => {
-  const { store } = await home(t)
-  const keys = Array.from({ length: 12_000 }, (_, place) => `{one}:${place}`)
-  const there = [0, 4999, 5000, 9999, 11_999]
-  await store.commit({ ...writes, puts: there.map((place) => put(`{one}:${place}`, place, null)) })
-  const found = await store.getMany(keys)
-  t.equal(found.length, keys.length)
-  t.same(
-    found.flatMap((entry) => (entry ? [entry.value] : [])),
-    there,
-  )
-})
-
 t.test('Redis: an answer that came while this process was held up is no failure', async (t) => {
   const { store } = await home(t)
   const key = `${newTag()}:key`
@@ -280,7 +267,7 @@ t.test('Redis: who may not, says so in no time and without secrets', async (t) =
   const user = (name: string, ...rules: string[]) =>
     redis.cli('ACL', 'SETUSER', name, 'on', '>hunter2', '~*', '+@all', ...rules)
   await user('noscripts', '-eval', '-evalsha')
-  await user('noreads', '-mget')
+  await user('noreads', '-getex', '-mget')
   await user('nokeys', 'resetkeys', '~other*')
   await user('right')
   const dead = await freePort()
@@ -327,6 +314,7 @@ t.test('Redis: a user who may touch the service’s own keys only has all it nee
     '+pexpire',
     '+pttl',
     '+get',
+    '+getex',
     '+mget',
     '+set',
     '+del',
