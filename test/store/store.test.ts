@@ -135,6 +135,19 @@ async function home(t: Test, options: StartOptions = {}): Promise<{ redis: Redis
   return { redis, store }
 }
 
+t.test('Redis: a burst of requests may ask for thousands of keys at once', async (t) => {
+  const { store } = await home(t)
+  const keys = Array.from({ length: 12_000 }, (_, place) => `{one}:${place}`)
+  const there = [0, 4999, 5000, 9999, 11_999]
+  await store.commit({ ...writes, puts: there.map((place) => put(`{one}:${place}`, place, null)) })
+  const found = await store.getMany(keys)
+  t.equal(found.length, keys.length)
+  t.same(
+    found.flatMap((entry) => (entry ? [entry.value] : [])),
+    there,
+  )
+})
+
 t.test('Redis: an answer that came while this process was held up is no failure', async (t) => {
   const { store } = await home(t)
   const key = `${newTag()}:key`
