@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
+import { newId } from '../../src/auth/tokens.ts'
 import t, { type Test } from 'tap'
 import { Busy, type Hashing, makeHashing } from '../../src/auth/hashing.ts'
 import { type Keyring, openKeyring } from '../../src/auth/keyring.ts'
@@ -178,6 +179,18 @@ t.test('rotations by command on many instances at once let no key sign that was 
   await late.rotate()
   t.not(kidOf(sign(late)), kidOf(fresh))
   await verify(sign(late), published(one), time.now)
+})
+
+t.test('ids are 128 random bits: none comes twice, every letter as often as another (C2)', async (t) => {
+  const ids = Array.from({ length: 100_000 }, newId)
+  t.equal(new Set(ids).size, ids.length)
+  t.ok(ids.every((id) => /^[\w-]{22}$/.test(id)))
+  for (let place = 0; place < 21; place += 1) {
+    const counts = new Map<string, number>()
+    for (const id of ids) counts.set(id[place] ?? '', (counts.get(id[place] ?? '') ?? 0) + 1)
+    const rare = Math.min(...counts.values())
+    t.ok(counts.size === 64 && rare > 1300, `place ${place}: 64 letters, each about 1562 times, the rarest ${rare}`)
+  }
 })
 
 t.test('a dump of the store shows no signing key', async (t) => {

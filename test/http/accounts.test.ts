@@ -42,6 +42,24 @@ async function isDead(t: Test, me: Newcomer, reason: string, at = home) {
   t.match(await refresh(me.refresh_token, at), { status: 401, body: { code: 'session_over', reason } })
 }
 
+t.test(
+  'more logins than there is room for are told that it is busy, soon, and all others are answered (A12)',
+  async (t) => {
+    const home = await openHome({ ARGON2_MEMORY_KIB: '262144' }) // one at a time: the memory is a budget
+    t.teardown(home.close)
+    const body = { email: 'nobody@example.org', password: PASSWORD }
+    const began = performance.now()
+    const answers = await Promise.all(Array.from({ length: 130 }, () => home.call('POST', '/v1/login', { body })))
+    t.ok(performance.now() - began < 15_000)
+    const busy = answers.filter(({ status }) => status === 503)
+    t.ok(busy.length >= 20)
+    for (const { headers, body } of busy)
+      t.match({ headers, body }, { headers: { 'retry-after': /^[1-9]/ }, body: { code: 'busy' } })
+    t.ok(answers.every(({ status }) => [401, 503].includes(status)))
+    t.ok(answers.some(({ status }) => status === 401))
+  },
+)
+
 t.test('a registration answers tokens and the user, and no field besides (F15)', async (t) => {
   const email = freshEmail()
   const { status, body } = await register(email)

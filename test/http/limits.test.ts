@@ -218,6 +218,25 @@ t.test(
   },
 )
 
+for (const where of ['memory', 'Redis'] as const) {
+  t.test(`in ${where} a limit of guesses ends with its window, however many guesses go on (A15)`, async (t) => {
+    const redis = where === 'Redis' ? await startRedis() : null
+    t.teardown(() => redis?.stop())
+    const store = redis ? { REDIS_URL: redis.url } : {}
+    for (const limit of [{ LIMIT_FAILURES: '2/1s' }, { LIMIT_ACCOUNT_FAILURES: '2/1s' }]) {
+      const home = await open(t, { ...store, ...limit })
+      const me = await home.newcomer()
+      const guess = (password: string) => login(home, me.email, password, '198.51.100.1')
+      await eventually(async () => (await guess(WRONG)).status === 429, { within: 5000 })
+      const getsIn = async () => {
+        await guess(WRONG)
+        return (await guess(PASSWORD)).status === 200
+      }
+      t.ok(await eventually(getsIn, { within: 5000 }), Object.keys(limit).join())
+    }
+  })
+}
+
 t.test('a login of one’s own between the guesses does not start the count anew', async (t) => {
   const home = await open(t, { LIMIT_FAILURES: '3/15m' })
   const [me, guesser] = [await home.newcomer(), await home.newcomer()]

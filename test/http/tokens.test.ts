@@ -798,4 +798,15 @@ t.test('the private keys are neither in the JWKS nor readable in the store', asy
   for (const secret of [jwk.d ?? '', 'PRIVATE KEY', you.refresh_token, you.access_token, PASSWORD])
     t.notOk(dump.includes(secret))
   t.notOk(JSON.stringify(await keySet(at)).includes(jwk.d ?? ''))
+  const stored = new Set(dump.match(/[\w.~+/-]{8,}/g))
+  t.ok(stored.size > 10)
+  for (const value of stored) {
+    t.equal(
+      (await at.call('GET', '/v1/verify', { token: value })).status,
+      401,
+      'nothing stored is an access token (D8)',
+    )
+    const refreshed = await at.call('POST', '/v1/refresh', { body: { refresh_token: value } })
+    t.not(refreshed.status, 200, 'nor a refresh token')
+  }
 })
