@@ -201,6 +201,34 @@ t.test(
   },
 )
 
+t.test('a token by a key that this instance has not heard of yet is looked up, not refused', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  const [maker, other] = [await openHome({ REDIS_URL: redis.url }), await openHome({ REDIS_URL: redis.url })]
+  for (const each of [maker, other]) t.teardown(each.close)
+  for (let month = 0; month < 3; month += 1) {
+    maker.clock.advance(31 * DAY)
+    await maker.deps.keyring.reload()
+  }
+  const me = await maker.newcomer()
+  t.equal((await verify(me.access_token, other)).status, 204)
+  const header = Buffer.from('{"alg":"ES256","typ":"at+jwt","kid":"none"}').toString('base64url')
+  const forged = me.access_token.replace(/^[^.]+/, header)
+  t.match(await verify(forged, other), { status: 401, body: { code: 'token_invalid' } })
+})
+
+t.test('a refresh that meets another store than the keys came from is 503 and keeps the cookie', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  const swapped = await openHome({ REDIS_URL: redis.url })
+  t.teardown(swapped.close)
+  const me = await swapped.newcomer()
+  await redis.cli('FLUSHALL')
+  const answer = await refresh(me.refresh_token, swapped)
+  t.match(answer, { status: 503, body: { code: 'store_unavailable' } })
+  t.notOk(answer.headers['set-cookie'])
+})
+
 t.test(
   'two answers lost, of a refresh and of a password change: the token the client has is answered still',
   async (t) => {
