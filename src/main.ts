@@ -125,7 +125,7 @@ class Refusal extends Error {}
 
 /** An operator's mistake and the system's answer (a port in use, a full disk) are told in a line; a fault of ours with its place. */
 function explain(error: Error): string {
-  const isTold = error instanceof InvalidConfig || error instanceof Refusal || 'code' in error
+  const isTold = error instanceof InvalidConfig || error instanceof Refusal || 'syscall' in error
   return isTold ? error.message : (error.stack ?? error.message)
 }
 

@@ -15,7 +15,7 @@ export interface ClaimsCache {
   set(text: string, token: VerifiedToken): void
 }
 
-/** Enough of the end of a token, where its signature is, to tell it from others: to hash all of it costs as much as to read the denylist. */
+/** Enough of the end of a token, where its signature is, to find it by; whether it is the same token all of the text tells. Hashing all of it would cost more. */
 const NAME_LENGTH = 32
 
 /** A cache of at most `capacity` tokens. */

@@ -173,8 +173,9 @@ async function makeRoom(deps: Deps, user: User): Promise<Room> {
   const { SESSION_MAX: max } = deps.config
   if (user.sessions.length < max) return { refs: user.sessions, evicted: [], timedOut: [] }
   const entries = await unendedEntries(deps, user)
-  const timedOut = entries.filter(({ value }) => whyOver(value, deps.clock()) !== null)
-  const alive = entries.filter((entry) => !timedOut.includes(entry)).map(({ value }) => value)
+  const now = deps.clock()
+  const timedOut = entries.filter(({ value }) => whyOver(value, now) !== null)
+  const alive = entries.map(({ value }) => value).filter((session) => whyOver(session, now) === null)
   const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))
   const kept = new Set(alive.slice(evicted.length).map(({ id }) => id))
   return { refs: user.sessions.filter(({ id }) => kept.has(id)), evicted, timedOut }

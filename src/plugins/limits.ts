@@ -6,7 +6,7 @@ import { isKnownAddress } from '../auth/accounts.ts'
 import type { Limit } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { Problem } from '../problems.ts'
-import type { User } from '../store/keys.ts'
+import { LIMITS, type User } from '../store/keys.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { type App, callerOf } from './app.ts'
 
@@ -35,7 +35,7 @@ const ADDRESSES_IN_MEMORY = 50_000
 /** Makes the limits, in Redis when there is one, else in memory. */
 export async function makeLimits(app: App, deps: Deps, redis: Redis | Cluster | null): Promise<Limits> {
   const store = redis === null ? { cache: ADDRESSES_IN_MEMORY } : { redis }
-  await app.register(rateLimit, { global: false, nameSpace: 'latchkey:limit:', ...store })
+  await app.register(rateLimit, { global: false, nameSpace: LIMITS, ...store })
   app.decorateRequest('triedAccount', '')
   const counters = makeCounters(app, deps)
 

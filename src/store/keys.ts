@@ -55,6 +55,9 @@ export const keys = {
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
 
+/** What @fastify/rate-limit counts under these names is its own; on Redis only. */
+export const LIMITS = 'latchkey:limit:'
+
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
-import { keys } from './keys.ts'
+import { keys, LIMITS } from './keys.ts'
 import { batchReads, type ReadKeys } from './read-batch.ts'
 import { type Commit, type Entry, type Key, put, unchanged, type Store, StoreUnavailable } from './store.ts'
 
@@ -84,7 +84,7 @@ function scriptInput({ checks, puts, deletes }: Commit, version: string, now: nu
 }
 
 /** Limits are counted under names of their own, by other commands. */
-const LIMIT_PROBE = 'latchkey:limit:probe'
+const LIMIT_PROBE = `${LIMITS}probe`
 
 /** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
 async function findFaults(client: Client, store: Store, clock: () => number): Promise<string[]> {
