@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Cluster, Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { buildApp } from './app.ts'
 import { keepAuthSecret } from './auth-secret-file.ts'
@@ -11,7 +10,7 @@ import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
 import { makeLogger, makeRecorder } from './log.ts'
 import { makeReadiness } from './readiness.ts'
-import { connectRedis } from './store/redis-client.ts'
+import { connectRedis, type RedisClients } from './store/redis-client.ts'
 import { openRedis } from './store/redis.ts'
 import { openLmdb } from './store/lmdb.ts'
 import type { Store } from './store/store.ts'
@@ -29,7 +28,7 @@ interface Home {
   readonly config: Config
   readonly logger: Logger
   readonly store: Store
-  readonly redis: Redis | Cluster | null
+  readonly redis: RedisClients | null
   readonly authKeys: AuthKeys
   readonly keyring: Keyring
 }
@@ -57,7 +56,7 @@ async function serve(): Promise<void> {
   const deps = { config, store, keyring, hashing, authKeys, clock: Date.now, record: makeRecorder(logger) }
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const app = await buildApp(deps, { logger, redis, isDraining, checkReadiness })
+  const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
 
   async function stop(noticeMs: number): Promise<void> {
     if (isDraining()) return
@@ -81,14 +80,42 @@ async function serve(): Promise<void> {
 }
 
 async function rotateKeys(): Promise<void> {
+  await withKeyring(async (keyring) => {
+    await awaitKeys(keyring, GIVE_UP_MS)
+    const fault = keyring.fault()
+    if (fault !== null) throw new Refusal(fault)
+    const isRotated = await keyring.rotate()
+    if (!isRotated) throw new Refusal('The next key has not been published for five minutes yet: try again then.')
+  })
+}
+
+/** For whoever has restored a backup, or lost AUTH_SECRET: nothing that the store remembers of sessions is believed any more. */
+async function revokeEverything(): Promise<void> {
+  await withKeyring(async (keyring) => {
+    const giveUpAt = performance.now() + GIVE_UP_MS
+    while (!(await isDone(keyring.revokeEverything()))) {
+      if (performance.now() > giveUpAt) throw new Refusal('The store cannot be reached: nothing is revoked.')
+      await wait(100)
+    }
+    process.stdout.write('Every token and every session of until now is dead. Everybody logs in again.\n')
+  })
+}
+
+async function isDone(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  )
+}
+
+async function withKeyring(work: (keyring: Keyring) => Promise<void>): Promise<void> {
   const { keyring, store } = await openHome()
-  await awaitKeys(keyring, GIVE_UP_MS)
-  const fault = keyring.fault()
-  if (fault !== null) throw new Refusal(fault)
-  const isRotated = await keyring.rotate()
-  keyring.close()
-  await store.close()
-  if (!isRotated) throw new Refusal('The next key has not been published for five minutes yet: try again then.')
+  try {
+    await work(keyring)
+  } finally {
+    keyring.close()
+    await store.close()
+  }
 }
 
 /** So that a balancer which only looks whether the port is open meets no instance that cannot answer yet. */
@@ -129,7 +156,11 @@ function explain(error: Error): string {
   return isTold ? error.message : (error.stack ?? error.message)
 }
 
-const commands: Record<string, () => Promise<void>> = { serve, 'rotate-keys': rotateKeys }
+const commands: Record<string, () => Promise<void>> = {
+  serve,
+  'rotate-keys': rotateKeys,
+  'revoke-everything': revokeEverything,
+}
 const name = process.argv[2] ?? 'serve'
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 

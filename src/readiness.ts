@@ -1,8 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Deps } from './deps.ts'
 
-/** Why the balancer should send no requests here, for an operator; empty: it should. */
-export type CheckReadiness = () => Promise<readonly string[]>
+export interface Readiness {
+  /** Why the balancer should send no requests here, for an operator; empty: it should. */
+  readonly reasons: readonly string[]
+  /** What is promised less than could be, by the way the store is set up. */
+  readonly warnings: readonly string[]
+}
+
+export type CheckReadiness = () => Promise<Readiness>
 
 /** Makes the check of the store and the signing keys; what it finds is logged when it changes. */
 export function makeReadiness(
@@ -12,14 +18,21 @@ export function makeReadiness(
 ): CheckReadiness {
   let said: string | undefined
   return async () => {
-    const keyFault = keyring.fault()
-    const faults = [...(await store.faults()), ...(keyFault === null ? [] : [keyFault])]
-    const reasons = isDraining() ? ['the process is stopping', ...faults] : faults
-    if (reasons.join() !== said) {
-      if (reasons.length > 0) logger.warn({ reasons }, 'not ready')
-      else logger.info('ready')
-    }
-    said = reasons.join()
-    return reasons
+    const [faults, warnings] = await Promise.all([store.faults(), store.weaknesses()])
+    const reasons = [isDraining() ? 'the process is stopping' : null, ...faults, keyring.fault()].filter(isSaid)
+    const found = { reasons, warnings }
+    if (JSON.stringify(found) !== said) tell(logger, found)
+    said = JSON.stringify(found)
+    return found
   }
+}
+
+function tell(logger: FastifyBaseLogger, { reasons, warnings }: Readiness): void {
+  if (reasons.length > 0) logger.warn({ reasons }, 'not ready')
+  else logger.info('ready')
+  for (const warning of warnings) logger.warn(warning)
+}
+
+function isSaid(reason: string | null): reason is string {
+  return reason !== null
 }

@@ -32,9 +32,9 @@ export async function isRevoked(deps: Deps, token: VerifiedToken): Promise<boole
   return judge(deps, token, found) || (session?.value.kind === 'live' && gen < session.value.generation)
 }
 
-/** Throws StoreUnavailable unless the store still is the one that the keys came from, or that a token came from. */
-export function demandStore({ keyring }: Deps, found: Entry<string> | null, known: string | null): void {
-  if (found !== null && found.value === known) return
+/** The identity of the store; throws StoreUnavailable unless it still is the one that the keys came from, or that a token came from. */
+export function demandStore({ keyring }: Deps, found: Entry<string> | null, known: string | null): string {
+  if (found !== null && found.value === known) return found.value
   void keyring.reload().catch(() => {}) // tells what is of the store that is gone from what is of the one that is there
   throw new StoreUnavailable('this is not the store it was')
 }

@@ -54,7 +54,7 @@ async function commitPassword(
   const session = { ...spend(own.value as Session, clock(), config.REFRESH_GRACE), generation: next.generation }
   const others = (await unendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
   const { puts, deletes } = endings(deps, others, 'password_changed')
-  const sessions = next.sessions.filter(({ id }) => id === sessionId)
+  const sessions = next.sessions.filter((id) => id === sessionId)
   const isWon = await store.commit({
     checks: [user, own],
     puts: [put(keys.user(userId), { ...next, passwordHash, sessions }, null), putSession(session), ...denials, ...puts],

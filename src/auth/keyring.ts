@@ -5,6 +5,7 @@ import { StoreUnavailable } from '../store/store.ts'
 import {
   publicJwk,
   type PublicJwk,
+  type RingChange,
   type RingOptions,
   type SigningRing,
   UnreadableKeys,
@@ -31,10 +32,10 @@ export interface Keyring {
   readonly reload: () => Promise<void>
   /** Makes the published next key sign from now on; false if it has not been published for long enough. */
   readonly rotate: () => Promise<boolean>
+  /** Gives the store another identity and other keys: every token and session of until now is dead, on every instance. */
+  readonly revokeEverything: () => Promise<void>
   readonly close: () => void
 }
-
-type Change = (found: readonly SigningKey[]) => readonly SigningKey[]
 
 const RELOAD_MS = 15_000
 const RETRY_MS = 50
@@ -47,7 +48,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
   let fault: string | null = NOT_LOADED
   let loading: Promise<void> | null = null
 
-  async function load(change: Change): Promise<void> {
+  async function load(change: RingChange): Promise<void> {
     try {
       const next = await untilWon(() => updateRing(options, change))
       recordNews(options, ring, next)
@@ -82,6 +83,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
       await load((found) => (signer(options, found) === before ? handOver(found, policy, clock()) : found))
       return signer(options, loaded().keys) !== before
     },
+    revokeEverything: () => load(null),
     close: keepFresh(reload, () => (ring === null ? RETRY_MS : Math.min(RELOAD_MS, policy.rotationMs / 4))),
   }
 }

@@ -46,10 +46,12 @@ export async function readSession(deps: Deps, claim: RefreshClaim): Promise<Entr
 export async function confirmRotation({ store }: Deps, { sub, sid, rtc }: AccessClaims): Promise<void> {
   const entry = await store.get(keys.session(sub, sid))
   const confirmed = entry && confirm(entry.value, rtc)
-  if (confirmed) await store.commit({ checks: [entry], puts: [putSession(confirmed)], deletes: [] })
+  if (confirmed) await store.commit({ checks: [entry], puts: [putSession(confirmed)], deletes: [], mayBeLost: true })
 }
 
-function judge({ clock, config }: Deps, entry: Entry<SessionRecord>, claim: RefreshClaim): Rotation {
+function judge({ clock, config, keyring }: Deps, entry: Entry<SessionRecord>, claim: RefreshClaim): Rotation {
+  const isOfAnother = entry.value.kind === 'live' && entry.value.store !== keyring.identity()
+  if (isOfAnother) return { kind: 'over', reason: 'revoked' } // everything was revoked since
   return decideRotation(entry.value, claim.counter, clock(), config.REFRESH_GRACE)
 }
 
@@ -61,8 +63,8 @@ async function settle(
 ): Promise<Refreshed | null> {
   const session =
     rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
-  const isNews = session !== entry.value
-  if (isNews && !(await deps.store.commit({ checks: [entry], puts: [putSession(session)], deletes: [] }))) return null
+  const write = { checks: [entry], puts: [putSession(session)], deletes: [], mayBeLost: true } as const // it heals
+  if (session !== entry.value && !(await deps.store.commit(write))) return null
   deps.record('session.refreshed', { user_id: session.userId, session_id: session.id, how: rotation.kind }, caller)
   return { kind: 'ok', session }
 }

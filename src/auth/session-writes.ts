@@ -24,22 +24,18 @@ export function endings(
   sessions: readonly Session[],
   reason: EndReason,
 ): { puts: Put[]; deletes: string[] } {
-  const endedAt = deps.clock()
-  const puts = sessions.flatMap((session) => [
-    putEnded(session, reason, endedAt),
-    denySession(deps, session.userId, session.id),
-  ])
+  const puts = sessions.flatMap((session) => [putEnded(session, reason), denySession(deps, session.userId, session.id)])
   return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
 }
 
 /** Sessions that have timed out, written down as such. Their access tokens live out their minutes. */
-export function timeouts(sessions: readonly Entry<Session>[], now: number): Put[] {
-  return sessions.map(({ value }) => putEnded(value, deadline(value).reason, now))
+export function timeouts(sessions: readonly Entry<Session>[]): Put[] {
+  return sessions.map(({ value }) => putEnded(value, deadline(value).reason))
 }
 
-function putEnded(session: Session, reason: EndedSession['reason'], endedAt: number): Put {
+function putEnded(session: Session, reason: EndedSession['reason']): Put {
   const { id, userId, secret } = session
-  return put(keys.session(userId, id), { kind: 'ended', id, secret, reason, endedAt }, rememberedUntil(session))
+  return put(keys.session(userId, id), { kind: 'ended', id, secret, reason }, rememberedUntil(session))
 }
 
 /** The denial of every access token of a session. */

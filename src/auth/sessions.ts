@@ -1,14 +1,8 @@
 import type { Deps } from '../deps.ts'
-import {
-  type Caller,
-  type EndReason,
-  rememberedUntil,
-  type Session,
-  type Transport,
-  whyOver,
-} from '../domain/session.ts'
-import { keys, type SessionRef, type User } from '../store/keys.ts'
-import { absent, type Entry, put, type Put } from '../store/store.ts'
+import { type Caller, type EndReason, type Session, type Transport, whyOver } from '../domain/session.ts'
+import { keys, type User } from '../store/keys.ts'
+import { type Entry, put, type Put, unchanged } from '../store/store.ts'
+import { demandStore } from './access.ts'
 import { denyBelow, denySession, endings, putSession, recordEnds, timeouts } from './session-writes.ts'
 import { newId } from './tokens.ts'
 import { untilWon } from './until-won.ts'
@@ -36,17 +30,14 @@ export async function openSession(
   caller: Caller,
   change: Partial<User> = {},
 ): Promise<Session | null> {
-  const session = newSession(deps, user.value, wish, caller)
-  const { refs, evicted, timedOut } = await makeRoom(deps, user.value)
-  const next: User = {
-    ...user.value,
-    ...change,
-    sessions: [...refs, { id: session.id, until: rememberedUntil(session) }],
-  }
+  const store = demandStore(deps, await deps.store.get(keys.identity), deps.keyring.identity())
+  const session = { ...newSession(deps, user.value, wish, caller), store }
+  const { ids, evicted, timedOut } = await makeRoom(deps, user.value)
+  const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
   const { puts, deletes } = endings(deps, evicted, 'evicted')
   const isWon = await deps.store.commit({
     checks: [user, ...timedOut],
-    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(timedOut, deps.clock())],
+    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(timedOut)],
     deletes,
   })
   if (!isWon) return null
@@ -65,9 +56,10 @@ export async function unendedSessions(deps: Deps, user: User): Promise<Session[]
   return (await unendedEntries(deps, user)).map(({ value }) => value)
 }
 
-async function unendedEntries({ store }: Deps, { id, sessions }: User): Promise<Entry<Session>[]> {
-  const entries = await store.getMany(sessions.map((ref) => keys.session(id, ref.id)))
-  return entries.filter((entry): entry is Entry<Session> => entry?.value.kind === 'live')
+async function unendedEntries({ store, keyring }: Deps, { id, sessions }: User): Promise<Entry<Session>[]> {
+  const entries = await store.getMany(sessions.map((sessionId) => keys.session(id, sessionId)))
+  const ours = keyring.identity()
+  return entries.filter((entry): entry is Entry<Session> => entry?.value.kind === 'live' && entry.value.store === ours)
 }
 
 /** Which session is to end, and why. `isVouched`: a verified token vouches for it, even if the store has lost it. */
@@ -85,20 +77,19 @@ export async function endSession(
   const key = keys.session(userId, sessionId)
   return untilWon(async () => {
     const entry = await deps.store.get(key)
-    const isOver = entry === null || whyOver(entry.value, deps.clock()) !== null
-    if (entry?.value.kind === 'ended' || (isOver && !isVouched)) return false
-    const sessions = entry ? [entry.value] : []
-    const { puts, deletes } = endings(deps, sessions, reason)
-    const commit = entry
-      ? { checks: [entry], puts, deletes }
-      : {
-          checks: [absent(key)],
-          puts: [denySession(deps, userId, sessionId)],
-          deletes: [keys.sessionData(userId, sessionId)],
-        }
-    if (!(await deps.store.commit(commit))) return null
+    const isAlive = entry !== null && whyOver(entry.value, deps.clock()) === null
+    if (!isAlive && !isVouched && entry?.value.kind !== 'ended') return false
+    const sessions = entry?.value.kind === 'live' ? [entry.value] : []
+    const { puts } = endings(deps, sessions, reason)
+    // What has ended is denied once more: its end may have been written and not yet be safe with a replica.
+    const isWon = await deps.store.commit({
+      checks: [unchanged(key, entry)],
+      puts: sessions.length > 0 ? puts : [denySession(deps, userId, sessionId)],
+      deletes: [keys.sessionData(userId, sessionId)],
+    })
+    if (!isWon) return null
     recordEnds(deps, sessions, reason, caller)
-    return !isOver
+    return isAlive
   })
 }
 
@@ -115,7 +106,7 @@ export async function endSessions(
     const { puts, deletes } = endings(deps, ended, 'logged_out')
     const { next, denials } = keep === null ? nextGeneration(deps, user.value) : { next: user.value, denials: [] }
     // Writing the user makes a login under way decide again.
-    const sessions = next.sessions.filter(({ id }) => id === keep)
+    const sessions = next.sessions.filter((id) => id === keep)
     const isWon = await deps.store.commit({
       checks: [user],
       puts: [put(keys.user(userId), { ...next, sessions }, null), ...puts, ...denials],
@@ -138,7 +129,7 @@ function newSession(
   user: User,
   { transport, remember }: SessionWish,
   caller: Caller,
-): Session {
+): Omit<Session, 'store'> {
   const now = clock()
   return {
     kind: 'live',
@@ -162,7 +153,7 @@ function newSession(
 
 interface Room {
   /** The list with room for one more. */
-  readonly refs: readonly SessionRef[]
+  readonly ids: readonly string[]
   /** Live sessions that must go for it. */
   readonly evicted: readonly Session[]
   /** Sessions that leave the list because their time is over: a refresh under way must not bring one back outside of it. */
@@ -171,12 +162,12 @@ interface Room {
 
 async function makeRoom(deps: Deps, user: User): Promise<Room> {
   const { SESSION_MAX: max } = deps.config
-  if (user.sessions.length < max) return { refs: user.sessions, evicted: [], timedOut: [] }
+  if (user.sessions.length < max) return { ids: user.sessions, evicted: [], timedOut: [] }
   const entries = await unendedEntries(deps, user)
   const now = deps.clock()
   const timedOut = entries.filter(({ value }) => whyOver(value, now) !== null)
   const alive = entries.map(({ value }) => value).filter((session) => whyOver(session, now) === null)
   const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))
   const kept = new Set(alive.slice(evicted.length).map(({ id }) => id))
-  return { refs: user.sessions.filter(({ id }) => kept.has(id)), evicted, timedOut }
+  return { ids: user.sessions.filter((id) => kept.has(id)), evicted, timedOut }
 }

@@ -37,18 +37,22 @@ export interface RingOptions {
   readonly clock: () => number
 }
 
+/** What is to be made of the keys that were found; null: neither they nor the store's identity are to be kept. */
+export type RingChange = ((found: readonly SigningKey[]) => readonly SigningKey[]) | null
+
 /** One try at bringing the store's ring up to date, with `change` first; null: another instance was quicker. */
 export async function updateRing(
   { store, authKeys, policy, clock }: RingOptions,
-  change: (found: readonly SigningKey[]) => readonly SigningKey[],
+  change: RingChange,
 ): Promise<SigningRing | null> {
   const [identity, sealed] = await store.getMany([keys.identity, keys.signingKeys])
-  const text = sealed && identity ? decrypt(authKeys, sealed.value) : '[]'
+  const isKept = identity !== null && change !== null
+  const text = sealed && isKept ? decrypt(authKeys, sealed.value) : '[]'
   if (text === null) throw new UnreadableKeys()
   const now = clock()
-  const { kept, missing } = planKeys(change(JSON.parse(text) as SigningKey[]), policy, now)
+  const { kept, missing } = planKeys(change?.(JSON.parse(text) as SigningKey[]) ?? [], policy, now)
   const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time, now))))]
-  const name = identity?.value ?? randomBytes(16).toString('base64url')
+  const name = isKept ? identity.value : randomBytes(16).toString('base64url')
   const isStored = JSON.stringify(ring) === text && sealed !== null && !isSealedByOldKey(authKeys, sealed.value)
   if (isStored) return makeRing(name, ring)
   const isWon = await store.commit({

@@ -34,6 +34,8 @@ export interface Session {
   readonly kind: 'live'
   readonly id: string
   readonly userId: string
+  /** The identity of the store it was opened in: under another one it is over. */
+  readonly store: string
   /** Random, part of every refresh token of the session; worth nothing without AUTH_SECRET. */
   readonly secret: string
   readonly transport: Transport
@@ -60,7 +62,6 @@ export interface EndedSession {
   readonly id: string
   readonly secret: string
   readonly reason: EndReason | Timeout
-  readonly endedAt: number
 }
 
 export type SessionRecord = Session | EndedSession

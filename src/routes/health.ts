@@ -15,7 +15,7 @@ const readySchema = {
   operationId: 'ready',
   tags: ['Health'],
   summary: 'Should the balancer send requests here?',
-  description: 'Checks by reading and writing the store, its eviction policy, and the signing keys.',
+  description: 'Checks by reading and writing the store, its settings, and the signing keys.',
   response: {
     200: Health.meta({ description: 'Ready.' }),
     503: Health.meta({ description: 'Not ready, and why.' }),
@@ -37,9 +37,10 @@ export function healthRoutes(app: App, checkReadiness: CheckReadiness): void {
     url: '/readyz',
     schema: readySchema,
     async handler(_request, reply) {
-      const reasons = await checkReadiness()
-      if (reasons.length === 0) return { status: 'ok' as const }
-      return reply.code(503).send({ status: 'unavailable' as const, reasons: [...reasons] })
+      const { reasons, warnings } = await checkReadiness()
+      const said = warnings.length > 0 ? { warnings: [...warnings] } : {}
+      if (reasons.length === 0) return { status: 'ok' as const, ...said }
+      return reply.code(503).send({ status: 'unavailable' as const, reasons: [...reasons], ...said })
     },
   })
 }

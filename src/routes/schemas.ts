@@ -146,6 +146,13 @@ export const Health = z
       .array(z.string())
       .optional()
       .meta({ description: 'With unavailable: why.', examples: [['the process is stopping']] }),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .meta({
+        description: 'What is promised less than could be, by the way the store is set up.',
+        examples: [['Redis keeps no append-only file']],
+      }),
   })
   .meta({ id: 'Health' })
 

@@ -14,14 +14,8 @@ export interface User {
   readonly passwordHash: string
   readonly createdAt: number
   readonly generation: number
-  readonly sessions: readonly SessionRef[]
+  readonly sessions: readonly string[]
   readonly knownAddresses: readonly KnownAddress[]
-}
-
-export interface SessionRef {
-  readonly id: string
-  /** When the store forgets the session. */
-  readonly until: number
 }
 
 /** An address the owner has registered or logged in from: a stranger's failures elsewhere do not lock it out. */
@@ -54,6 +48,9 @@ export const keys = {
   /** The lowest generation still accepted. */
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
+
+/** Counts the commits that must not be lost, on Redis only: one that has counted fewer than it once answered has lost some. */
+export const TIDE = '{latchkey}:tide'
 
 /** What @fastify/rate-limit counts under these names is its own; on Redis only. */
 export const LIMITS = 'latchkey:limit:'

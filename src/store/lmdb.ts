@@ -61,6 +61,7 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
         () => [],
         () => ['the data folder cannot be written'],
       ),
+    weaknesses: async () => [],
     async close() {
       clearInterval(sweeper)
       await tables.root.close()

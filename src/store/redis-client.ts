@@ -56,20 +56,34 @@ function readCredentials(username: string, password: string): { username?: strin
 
 /** No command waits longer for its answer; a request needs two or three. */
 const COMMAND_TIMEOUT_MS = 300
+/** The message of a command that was given up. */
+export const TIMED_OUT = 'Command timed out'
+
+/** Two connections to one place. */
+export interface RedisClients {
+  readonly kind: RedisAddress['kind']
+  readonly client: Redis | Cluster
+  /** For commits that wait for replicas: what is sent behind them waits, too. */
+  readonly durable: Redis | Cluster
+}
 
 /**
  * Connects, in the background and for ever: commands fail at once while there is no connection and within
  * COMMAND_TIMEOUT_MS when the server is silent; nothing is queued, nothing is sent twice.
  */
-export function connectRedis(address: RedisAddress, onError: (error: Error) => void): Redis | Cluster {
+export function connectRedis(address: RedisAddress, onError: (error: Error) => void): RedisClients {
+  return { kind: address.kind, client: connect(address, onError), durable: connect(address, onError) }
+}
+
+function connect(address: RedisAddress, onError: (error: Error) => void): Redis | Cluster {
   const client = makeClient(address)
   limitTime(client)
   client.on('error', onError)
   let closing = false
   const disconnect = client.disconnect.bind(client)
-  client.disconnect = (...args: []) => {
-    closing = true
-    disconnect(...args)
+  client.disconnect = (reconnect = false) => {
+    closing = !reconnect
+    disconnect(reconnect)
   }
   client.on('end', () => {
     if (!closing) setTimeout(() => void client.connect().catch(onError), backOff(5)).unref()
@@ -85,7 +99,7 @@ function limitTime(client: Redis | Cluster): void {
   const send = client.sendCommand.bind(client) as Cluster['sendCommand']
   client.sendCommand = (...args: Parameters<Cluster['sendCommand']>) => {
     const [command] = args
-    const giveUp = () => setImmediate(() => command.reject(new Error('Command timed out')))
+    const giveUp = () => setImmediate(() => command.reject(new Error(TIMED_OUT)))
     const timer = setTimeout(giveUp, COMMAND_TIMEOUT_MS)
     const stop = () => clearTimeout(timer)
     command.promise.then(stop, stop)
@@ -101,7 +115,8 @@ function makeClient(address: RedisAddress): Redis | Cluster {
     redisOptions: options,
     enableOfflineQueue: false,
     slotsRefreshTimeout: 1000,
-    slotsRefreshInterval: 5000,
+    slotsRefreshInterval: 1000,
+    retryDelayOnFailover: 0, // nothing is sent twice
     clusterRetryStrategy: backOff,
   })
 }

@@ -28,6 +28,8 @@ export interface Commit {
   readonly checks: readonly Check[]
   readonly puts: readonly Put[]
   readonly deletes: readonly string[]
+  /** The failover of a replicated store may lose it: set where that does no harm, and no replica is waited for. */
+  readonly mayBeLost?: true
 }
 
 /** Every method rejects with StoreUnavailable, and nothing else, when the store failed or its answer is in doubt. */
@@ -40,6 +42,8 @@ export interface Store {
   commit(commit: Commit): Promise<boolean>
   /** What keeps the store from being relied on, in words for an operator; empty: nothing. Never rejects. */
   faults(): Promise<readonly string[]>
+  /** What makes the store promise less than it could, in words for an operator; empty: nothing, or it cannot be asked. Never rejects. */
+  weaknesses(): Promise<readonly string[]>
   close(): Promise<void>
 }
 

@@ -153,7 +153,7 @@ export interface paths {
         };
         /**
          * Should the balancer send requests here?
-         * @description Checks by reading and writing the store, its eviction policy, and the signing keys.
+         * @description Checks by reading and writing the store, its settings, and the signing keys.
          */
         get: operations["ready"];
         put?: never;
@@ -451,6 +451,13 @@ export interface components {
              *     ]
              */
             reasons?: string[];
+            /**
+             * @description What is promised less than could be, by the way the store is set up.
+             * @example [
+             *       "Redis keeps no append-only file"
+             *     ]
+             */
+            warnings?: string[];
         };
         /** @description Any JSON value. */
         JsonValue: unknown;

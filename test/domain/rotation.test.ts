@@ -12,6 +12,7 @@ const NEW: Session = Object.freeze({
   kind: 'live',
   id: 'sid',
   userId: 'uid',
+  store: 'store',
   secret: 'secret',
   transport: 'body',
   remember: false,
@@ -39,8 +40,7 @@ function keep(start: SessionRecord, graceMs = GRACE) {
     show(counter: number, now: number): string {
       const rotation = decideRotation(record, counter, now, graceMs)
       if (rotation.kind === 'over') return rotation.reason
-      if (rotation.kind === 'reuse')
-        record = { kind: 'ended', id: 'sid', secret: '', reason: 'token_reused', endedAt: now }
+      if (rotation.kind === 'reuse') record = { kind: 'ended', id: 'sid', secret: '', reason: 'token_reused' }
       else record = Object.freeze({ ...rotation.next, spentAt: Object.freeze([...rotation.next.spentAt]) })
       return rotation.kind === 'reuse' ? 'reuse' : `${rotation.kind} ${rotation.next.counter}`
     },
@@ -188,7 +188,7 @@ t.test('the end of a session wins over grace, over lost answers and over lost wr
     'evicted',
   ]
   for (const reason of reasons) {
-    const ended: SessionRecord = { kind: 'ended', id: 'sid', secret: 'secret', reason, endedAt: 5 }
+    const ended: SessionRecord = { kind: 'ended', id: 'sid', secret: 'secret', reason }
     for (const counter of [0, 1, 2, 9]) t.same(decideRotation(ended, counter, 6, GRACE), { kind: 'over', reason })
   }
 })

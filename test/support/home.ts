@@ -91,7 +91,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const deps: Deps = { config, store, keyring, hashing, authKeys, clock: now, record }
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const app = await buildApp(deps, { logger, redis, isDraining, checkReadiness })
+  const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
   await eventually(() => keyring.fault() === null, { within: 5000 })
 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {

@@ -63,6 +63,7 @@ export async function openElsewhere(place: Place, env: Record<string, string> = 
     getMany: (keys) => ask('getMany', keys),
     commit: (commit) => ask('commit', commit),
     faults: () => ask('faults'),
+    weaknesses: () => ask('weaknesses'),
     close: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   }

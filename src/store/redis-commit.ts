@@ -1,0 +1,103 @@
+import type { Cluster, Redis } from 'ioredis'
+import { keys, TIDE } from './keys.ts'
+import { type RedisClients, TIMED_OUT } from './redis-client.ts'
+import type { Replicas } from './redis-replicas.ts'
+import type { Tide } from './redis-tide.ts'
+import type { Commit } from './store.ts'
+
+// A value is kept as `version JSON`. Expiry is Redis's own.
+
+/**
+ * ARGV: number of checks, number of deletes, number of puts, then the expected version of each checked key ('' for
+ * absent), then text and lifetime in ms ('' for ever) of each put. KEYS: checked, deleted, put. Deletes come first: Redis
+ * refuses a full store's script only at its first write, and a DEL passes, so that sessions can be ended when the memory is full.
+ */
+const COMMIT = `
+local checks, deletes, puts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+for i = 1, checks do
+  local text = redis.call('GET', KEYS[i])
+  local version = text and string.match(text, '^[^ ]*') or ''
+  if version ~= ARGV[3 + i] then return 0 end
+end
+for i = checks + 1, checks + deletes do redis.call('DEL', KEYS[i]) end
+local arg = 4 + checks
+for i = checks + deletes + 1, checks + deletes + puts do
+  if ARGV[arg + 1] == '' then redis.call('SET', KEYS[i], ARGV[arg])
+  else redis.call('SET', KEYS[i], ARGV[arg], 'PX', ARGV[arg + 1]) end
+  arg = arg + 2
+end
+`
+const SCRIPTS = {
+  latchkeyCommit: `${COMMIT} return 1`,
+  /** Two more KEYS: the tide, which it moves, and the identity of the store. */
+  latchkeyCount: `${COMMIT} return { redis.call('INCR', KEYS[#KEYS - 1]), redis.call('GET', KEYS[#KEYS]) or '' }`,
+}
+
+/** How long a commit waits for the replicas; all that is sent on its connection meanwhile waits with it. */
+const REPLICAS_MS = 200
+
+type ScriptName = keyof typeof SCRIPTS
+type ScriptInput = readonly [keyCount: number, ...keysAndArgs: (string | number)[]]
+type Client = (Redis | Cluster) & Record<ScriptName, (...input: ScriptInput) => Promise<unknown>>
+
+/** Runs a commit: true when all of it is written and, unless it may be lost, the replicas have it; false: a check lost. */
+export type RunCommit = (commit: Commit, version: string, now: number) => Promise<boolean>
+
+/** How commits reach Redis. */
+export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide): RunCommit {
+  const [client, durable] = [withScripts(clients.client), withScripts(clients.durable)]
+
+  async function runDurable(names: readonly string[], args: readonly (string | number)[]): Promise<boolean> {
+    // A Cluster's script reaches one slot only, and the tide lives in another.
+    const isCounted = clients.kind !== 'cluster'
+    const all = isCounted ? [...names, TIDE, keys.identity] : names
+    const script = isCounted ? 'latchkeyCount' : 'latchkeyCommit'
+    const reply = await runAndWait(durable, script, [all.length, ...all, ...args], replicas.needed())
+    if (Array.isArray(reply)) tide.acknowledge(reply as [number, string])
+    return reply !== 0
+  }
+
+  return async (commit, version, now) => {
+    const { names, args } = scriptInput(commit, version, now)
+    if (commit.mayBeLost !== true) return runDurable(names, args)
+    return (await client.latchkeyCommit(names.length, ...names, ...args)) === 1
+  }
+}
+
+function withScripts(client: Redis | Cluster): Client {
+  for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(name, { lua })
+  return client as Client
+}
+
+/** Runs a script and waits for replicas on the same connection: WAIT knows of no other's writes. */
+async function runAndWait(client: Client, name: ScriptName, input: ScriptInput, replicas: number): Promise<unknown> {
+  if (replicas === 0) return client[name](...input)
+  // By EVAL: what ioredis sends again after NOSCRIPT would come behind the WAIT.
+  const sent = client.pipeline().eval(SCRIPTS[name], ...input)
+  const [[failure, reply] = [], [waitFailure, acknowledged] = []] =
+    (await sent.wait(replicas, REPLICAS_MS).exec()) ?? []
+  const cause = failure ?? waitFailure
+  if (cause) {
+    dropBacklog(client, cause)
+    throw cause
+  }
+  if (reply !== 0 && (acknowledged as number) < replicas)
+    throw new Error('NOREPLICAS too few replicas have acknowledged')
+  return reply
+}
+
+/** What waits behind a commit that was given up would be written long after its client was refused. */
+function dropBacklog(client: Client, { message }: Error): void {
+  if (client.isCluster) (client as Cluster).refreshSlotsCache() // a pipeline does not follow a slot that has moved
+  else if (message === TIMED_OUT) client.disconnect(true)
+}
+
+function scriptInput({ checks, puts, deletes }: Commit, version: string, now: number) {
+  const names = [...checks.map(({ key }) => key), ...deletes, ...puts.map(({ key }) => key)]
+  const writes = puts.flatMap(({ value, expiresAt }) => [
+    `${version} ${JSON.stringify(value)}`,
+    expiresAt === null ? '' : Math.max(1, Math.ceil(expiresAt - now)),
+  ])
+  const counts = [checks.length, deletes.length, puts.length]
+  return { names, args: [...counts, ...checks.map((check) => check.version ?? ''), ...writes] }
+}

@@ -1,0 +1,42 @@
+import { keys, LIMITS } from './keys.ts'
+import type { RedisClients } from './redis-client.ts'
+import { reportsOf } from './redis-replicas.ts'
+import { put, type Store, StoreUnavailable, unchanged } from './store.ts'
+
+/** Limits are counted under names of their own, by other commands. */
+const LIMIT_PROBE = `${LIMITS}probe`
+
+/** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
+export async function findFaults({ client }: RedisClients, store: Store, clock: () => number): Promise<string[]> {
+  const [, entry] = await store.getMany([keys.identity, keys.probe])
+  const probe = put(keys.probe, 0, clock() + 1000)
+  await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
+  await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
+  await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
+  const reports = await reportsOf(client, 'memory')
+  return reports
+    .map((report) => /^maxmemory_policy:(\S+)/m.exec(report)?.[1] ?? 'unknown')
+    .filter((policy) => policy !== 'noeviction')
+    .map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`)
+}
+
+/** Whether a crash would take Redis back to an old snapshot, or to nothing. */
+export async function findLostMemory({ client }: RedisClients): Promise<string[]> {
+  const reports = await reportsOf(client, 'persistence')
+  return reports.every((report) => /^aof_enabled:1/m.test(report)) ? [] : [FORGETFUL]
+}
+
+const FORGETFUL =
+  'Redis keeps no append-only file: if it crashes, all it has written since its last snapshot is lost and everybody logs in again; set appendonly yes'
+
+const REFUSAL = /\b(?:READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/
+/** How Redis 7.0 and later say NOPERM of a command inside a script. */
+const REFUSAL_IN_SCRIPT = /can't run this command|ACL failure/
+
+/** What an operator needs to know of a failure: Redis's own word for it, never a key or a value. */
+export function explain(error: unknown): string {
+  const cause = error instanceof StoreUnavailable ? error.cause : error
+  const message = cause instanceof Error ? cause.message : ''
+  const code = REFUSAL_IN_SCRIPT.test(message) ? 'NOPERM' : REFUSAL.exec(message)?.[0]
+  return code === undefined ? 'Redis cannot be reached' : `Redis answers ${code}`
+}

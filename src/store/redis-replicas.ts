@@ -1,0 +1,89 @@
+import type { Cluster, Redis } from 'ioredis'
+import type { RedisClients } from './redis-client.ts'
+
+// How many replicas must have a commit before it is answered, so that whichever of them takes over has it.
+
+/** What is known of the replicas. */
+export interface Replicas {
+  /** How many must acknowledge a commit that must not be lost; 0: there are none. Throws until it is known. */
+  needed(): number
+  /** What is amiss with them, in words for an operator. */
+  weaknesses(): readonly string[]
+  stop(): void
+}
+
+interface Sight {
+  readonly at: number
+  /** Names the primary's history: another one after each failover. */
+  readonly history: string
+  /** Replicas in step with it. */
+  readonly inStep: number
+  /** Whether it is set to refuse writes when it has lost its replicas. */
+  readonly isFenced: boolean
+}
+
+const LOOK_MS = 1000
+/**
+ * A replica that has left may have been promoted, while the others still acknowledge what their old primary is told. For
+ * this long, until they have been told of the new one, it is missed.
+ */
+const MISSED_MS = 5000
+/** A replica reports each second. */
+const IN_STEP_SECONDS = 3
+
+/** Looks at the primaries' replicas now, every second, and at each new connection. */
+export function watchReplicas({ kind, durable }: RedisClients): Replicas {
+  let sights: readonly Sight[][] = []
+  let isReplicated = kind === 'sentinel'
+
+  async function look(): Promise<void> {
+    const now = performance.now()
+    const latest = (await reportsOf(durable, 'replication')).map((report) => readSight(report, now))
+    const earlier = sights.flat().filter(({ at }) => now - at < MISSED_MS)
+    sights = latest.map((sight) => [sight, ...earlier.filter(({ history }) => history === sight.history)])
+    isReplicated ||= latest.some(({ inStep, isFenced }) => inStep > 0 || isFenced)
+  }
+
+  const tryLook = () => void look().catch(() => {}) // whoever commits learns what is wrong
+  const timer = setInterval(tryLook, LOOK_MS).unref()
+  durable.on('ready', tryLook)
+
+  return {
+    needed() {
+      if (sights.length === 0) throw new Error('the replicas are not known yet')
+      if (!isReplicated) return 0
+      if (sights.every(([latest]) => latest?.inStep === 0)) throw new Error('NOREPLICAS no replica is in step')
+      // A Cluster's own failover picks the replica that is furthest on, and a manual one stops the old primary first.
+      return kind === 'cluster' ? 1 : Math.max(1, ...sights.flat().map(({ inStep }) => inStep))
+    },
+    weaknesses() {
+      if (!isReplicated) return []
+      const latest = sights.flatMap(([sight]) => sight ?? [])
+      return [
+        ...(latest.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
+        ...(latest.every(({ inStep }) => inStep > 0) ? [] : [ALONE]),
+      ]
+    },
+    stop: () => clearInterval(timer),
+  }
+}
+
+const UNFENCED =
+  'min-replicas-to-write is 0: an old primary could answer after a failover, set it to half the number of replicas'
+const ALONE = 'a primary has no replica in step: logins, revocations and other changes are refused until it has'
+
+/** A section of INFO from each primary. */
+export async function reportsOf(client: Redis | Cluster, section: string): Promise<string[]> {
+  const primaries = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis]
+  return Promise.all(primaries.map((primary) => primary.info(section)))
+}
+
+function readSight(report: string, at: number): Sight {
+  const replicas = [...report.matchAll(/^slave\d+:\S*?state=online\S*?lag=(\d+)/gm)]
+  return {
+    at,
+    history: /^master_replid:(\w+)/m.exec(report)?.[1] ?? '',
+    inStep: replicas.filter(([, lag]) => Number(lag) <= IN_STEP_SECONDS).length,
+    isFenced: report.includes('min_slaves_good_slaves:'),
+  }
+}

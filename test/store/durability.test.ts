@@ -1,0 +1,157 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { keys } from '../../src/store/keys.ts'
+import { connectRedis, readRedisUrl } from '../../src/store/redis-client.ts'
+import { openRedis } from '../../src/store/redis.ts'
+import { put, type Store, StoreUnavailable } from '../../src/store/store.ts'
+import { removeFolder, startRedis, temporaryFolder } from '../support/redis-process.ts'
+import { startCluster, startSentinel } from '../support/redis.ts'
+import { eventually } from '../support/settle.ts'
+
+// What a commit on Redis that must not be lost waits for, and what happens where it was lost all the same.
+
+const FENCED = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '10']
+
+async function open(t: Test, url: string): Promise<Store> {
+  const address = readRedisUrl(url)
+  if (address === null) throw new Error('no REDIS_URL')
+  const store = openRedis(
+    connectRedis(address, () => {}),
+    Date.now,
+  )
+  t.teardown(() => store.close())
+  const isReady = async () => (await store.faults()).length === 0 && store.commit(write('ready'))
+  await eventually(isReady, { within: 10_000 })
+  return store
+}
+
+const write = (id: string) => ({ checks: [], puts: [put(keys.deniedBelow(id), 1, null)], deletes: [] })
+const writeLoosely = (id: string) => ({ ...write(id), mayBeLost: true }) as const
+
+async function timed<T>(work: () => Promise<T>): Promise<{ took: number; result: T | Error }> {
+  const from = performance.now()
+  const result = await work().catch((error: Error) => error)
+  return { took: performance.now() - from, result }
+}
+
+t.test('behind Sentinel', async (t) => {
+  const redis = await startSentinel({ args: FENCED, downAfterMs: 20_000 })
+  t.teardown(redis.stop)
+  const store = await open(t, redis.url)
+  const [first, second] = redis.replicas
+  await eventually(() => store.weaknesses().then((found) => found.length === 1), { within: 5000 })
+
+  await t.test('a commit is answered once the replicas have it', async (t) => {
+    t.equal(await store.commit(write('a')), true)
+    for (const replica of redis.replicas) t.match(await replica.cli('GET', keys.deniedBelow('a')), / 1$/)
+  })
+
+  await t.test(
+    'a replica that is silent: a commit that must not be lost is in doubt, in time, and reads go on',
+    async (t) => {
+      first?.freeze()
+      const [commit, loose, reads] = await Promise.all([
+        timed(() => store.commit(write('b'))),
+        timed(() => store.commit(writeLoosely('c'))),
+        Promise.all(Array.from({ length: 50 }, () => timed(() => store.get(keys.identity)))),
+      ])
+      t.ok(commit.result instanceof StoreUnavailable)
+      t.ok(commit.took < 500, `in doubt after ${commit.took} ms`)
+      t.ok(reads.every(({ took, result }) => took < 150 && !(result instanceof Error)))
+      t.notOk(loose.result instanceof Error && loose.took > 500)
+      await eventually(() => store.commit(write('b')).catch(() => false), { within: 15_000 })
+      t.pass('the one that is left will do when the other has been silent for long')
+      first?.thaw()
+    },
+  )
+
+  await t.test('none of them left: every commit that must not be lost is in doubt', async (t) => {
+    first?.freeze()
+    second?.freeze()
+    for (let turn = 0; turn < 3; turn += 1) await t.rejects(store.commit(write('d')), StoreUnavailable)
+    first?.thaw()
+    second?.thaw()
+    await eventually(() => store.commit(write('d')).catch(() => false), { within: 15_000 })
+  })
+})
+
+t.test('on a Cluster with replicas a commit waits for the replica of its shard', async (t) => {
+  const redis = await startCluster({ replicas: 1 })
+  t.teardown(redis.stop)
+  const store = await open(t, redis.url)
+  const users = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+  await eventually(
+    async () => {
+      await Promise.all(users.map((user) => store.commit(write(user))))
+      return true
+    },
+    { within: 10_000 },
+  )
+  const replicas = redis.nodes.slice(3)
+  const found = await Promise.all(replicas.map((replica) => replica.cli('DBSIZE').then(Number)))
+  t.ok(
+    found.every((count) => count > 0),
+    `${found.join()} keys`,
+  )
+  for (const replica of replicas) replica.freeze()
+  const results = await Promise.all(users.map((user) => timed(() => store.commit(write(user)))))
+  t.ok(results.every(({ took, result }) => result instanceof StoreUnavailable && took < 2000))
+  t.equal(await store.commit(writeLoosely('a')), true)
+  for (const replica of replicas) replica.thaw()
+  await eventually(() => store.commit(write('a')).catch(() => false), { within: 15_000 })
+})
+
+t.test('a Redis without replicas is not waited for, and says what it would lose', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  const store = await open(t, redis.url)
+  t.equal(await store.commit(write('a')), true)
+  t.match(await store.weaknesses(), [/appendonly yes/])
+})
+
+t.test('a store that comes back older than it was loses its identity', async (t) => {
+  const dir = await temporaryFolder()
+  const redis = await startRedis({ dir, args: ['--dbfilename', 'dump.rdb'] })
+  t.teardown(async () => {
+    await redis.stop()
+    await removeFolder(dir)
+  })
+  const store = await open(t, redis.url)
+  await store.commit({ checks: [], puts: [put(keys.identity, 'ours', null)], deletes: [] })
+  await redis.cli('SAVE')
+  await copyFile(join(dir, 'dump.rdb'), join(dir, 'old.rdb'))
+  const identity = () => eventually(async () => ({ found: await store.get(keys.identity) }), { within: 5000 })
+
+  await t.test('not when nothing was lost', async (t) => {
+    await redis.kill()
+    await redis.restart()
+    t.equal((await identity()).found?.value, 'ours')
+  })
+
+  await t.test('not when what may be lost was lost', async (t) => {
+    await store.commit(writeLoosely('a'))
+    await redis.kill()
+    await redis.restart()
+    t.equal((await identity()).found?.value, 'ours')
+    t.equal(await store.get(keys.deniedBelow('a')), null)
+  })
+
+  await t.test('when a commit was lost that had been answered, and once only', async (t) => {
+    await store.commit(write('b'))
+    await redis.kill()
+    await redis.restart()
+    t.equal((await identity()).found, null)
+    await store.commit({ checks: [], puts: [put(keys.identity, 'new', null)], deletes: [] })
+    await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal')
+    t.equal((await identity()).found?.value, 'new')
+  })
+
+  await t.test('a Redis that is not ours keeps its own', async (t) => {
+    await store.commit(write('c'))
+    await redis.cli('SET', keys.identity, 'v "theirs"')
+    await redis.cli('DEL', '{latchkey}:tide')
+    await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal')
+    t.equal((await identity()).found?.value, 'theirs')
+  })
+})
