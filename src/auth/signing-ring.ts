@@ -57,7 +57,10 @@ export async function updateRing(
   if (isStored) return makeRing(name, ring)
   const isWon = await store.commit({
     checks: [unchanged(keys.identity, identity), unchanged(keys.signingKeys, sealed)],
-    puts: [put(keys.identity, name, null), put(keys.signingKeys, encrypt(authKeys, JSON.stringify(ring)), null)],
+    puts: [
+      ...(isKept ? [] : [put(keys.identity, name, null)]),
+      put(keys.signingKeys, encrypt(authKeys, JSON.stringify(ring)), null),
+    ],
     deletes: [],
   })
   return isWon ? makeRing(name, ring) : null

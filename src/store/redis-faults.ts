@@ -7,13 +7,17 @@ import { put, type Store, StoreUnavailable, unchanged } from './store.ts'
 const LIMIT_PROBE = `${LIMITS}probe`
 
 /** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
-export async function findFaults({ client }: RedisClients, store: Store, clock: () => number): Promise<string[]> {
+export async function findFaults(
+  { client, durable }: RedisClients,
+  store: Store,
+  clock: () => number,
+): Promise<string[]> {
   const [, entry] = await store.getMany([keys.identity, keys.probe])
   const probe = put(keys.probe, 0, clock() + 1000)
   await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
   await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
-  const reports = await reportsOf(client, 'memory')
+  const reports = await reportsOf(durable, 'memory')
   return reports
     .map((report) => /^maxmemory_policy:(\S+)/m.exec(report)?.[1] ?? 'unknown')
     .filter((policy) => policy !== 'noeviction')

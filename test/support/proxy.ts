@@ -14,8 +14,8 @@ export type Proxy = {
   readonly freeze: () => Promise<void>
   /** Resets all connections and refuses new ones. */
   readonly cut: () => Promise<void>
-  /** Forwards requests and drops the next `count` chunks of replies, then resets the connections that missed one. */
-  readonly loseReplies: (count: number) => Promise<void>
+  /** Forwards requests and drops the next `count` chunks of replies (of those that `isMeant`), then resets the connections that missed one. */
+  readonly loseReplies: (count: number, isMeant?: (chunk: Buffer) => boolean) => Promise<void>
   /** How many clients are connected. */
   readonly connections: () => number
   readonly stop: () => Promise<void>
@@ -31,6 +31,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
   let gate = openGate()
   let delayMs = 0
   let toLose = 0
+  let isToLose = (_chunk: Buffer) => true
 
   const listener = createServer((client) => {
     const pair: Pair = { client, server: connect(targetPort, '127.0.0.1'), missedReply: false }
@@ -60,7 +61,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
   }
 
   function reply(pair: Pair, chunk: Buffer) {
-    if (toLose === 0) {
+    if (toLose === 0 || !isToLose(chunk)) {
       pair.client.write(chunk)
       return
     }
@@ -109,8 +110,9 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
       await pass()
       gate = closedGate()
     },
-    async loseReplies(count) {
+    async loseReplies(count, isMeant = () => true) {
       await pass()
+      isToLose = isMeant
       toLose = count
     },
     connections: () => pairs.size,
