@@ -10,6 +10,7 @@ import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
 import { makeLogger, makeRecorder } from './log.ts'
 import { makeReadiness } from './readiness.ts'
+import { watchClock } from './store/redis-clock.ts'
 import { connectRedis, type RedisClients } from './store/redis-client.ts'
 import { openRedis } from './store/redis.ts'
 import { openLmdb } from './store/lmdb.ts'
@@ -27,6 +28,7 @@ const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 interface Home {
   readonly config: Config
   readonly logger: Logger
+  readonly clock: () => number
   readonly store: Store
   readonly redis: RedisClients | null
   readonly authKeys: AuthKeys
@@ -37,23 +39,24 @@ async function openHome(): Promise<Home> {
   const config = readConfig(process.env)
   const logger = makeLogger(config.LOG_LEVEL)
   const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, reportOnce(logger)) : null
-  const store = redis ? openRedis(redis, Date.now) : await openLmdb({ dir: config.DATA_DIR, clock: Date.now })
+  const clock = redis ? watchClock(redis) : Date.now
+  const store = redis ? openRedis(redis, clock) : await openLmdb({ dir: config.DATA_DIR, clock })
   const secrets = config.AUTH_SECRET.length > 0 ? config.AUTH_SECRET : [await keepAuthSecret(config.DATA_DIR)]
   const authKeys = secrets.map(deriveAuthKey) as unknown as AuthKeys
   const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
-  const keyring = openKeyring({ store, authKeys, policy, clock: Date.now, record: makeRecorder(logger) })
-  return { config, logger, store, redis, authKeys, keyring }
+  const keyring = openKeyring({ store, authKeys, policy, clock, record: makeRecorder(logger) })
+  return { config, logger, clock, store, redis, authKeys, keyring }
 }
 
 async function serve(): Promise<void> {
-  const { config, logger, store, redis, authKeys, keyring } = await openHome()
+  const { config, logger, clock, store, redis, authKeys, keyring } = await openHome()
   const hashing = makeHashing({
     memoryKib: config.ARGON2_MEMORY_KIB,
     passes: config.ARGON2_PASSES,
     lanes: config.ARGON2_LANES,
     processors: Math.min(availableParallelism(), THREADS),
   })
-  const deps = { config, store, keyring, hashing, authKeys, clock: Date.now, record: makeRecorder(logger) }
+  const deps = { config, store, keyring, hashing, authKeys, clock, record: makeRecorder(logger) }
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })

@@ -48,10 +48,10 @@ function hold(session: Session, counter: number): Session {
   return counter > session.held ? { ...session, held: counter } : session
 }
 
-/** Counted from the token's own first use. */
+/** Counted from the token's own first use. One that lies in the future is a wrong clock's, and no grace without end. */
 function isInGrace(session: Session, counter: number, now: number, graceMs: number): boolean {
   const firstUsedAt = session.spentAt[session.spentAt.length - (session.counter - counter)]
-  return firstUsedAt !== undefined && now - firstUsedAt < graceMs
+  return firstUsedAt !== undefined && Math.abs(now - firstUsedAt) < graceMs
 }
 
 /** A repeat keeps the session from idling out, but only a late one is worth a write: 50 tabs at once cost one. */

@@ -95,6 +95,12 @@ const STORIES: Record<string, readonly Step[]> = {
     [19_499, 'show 2', 'repeat 3'],
     [19_500, 'show 2', 'reuse'],
   ],
+  'a clock that is set back makes no grace without end': [
+    [100_000, 'show 1', 'rotate 2'],
+    [100_001, 'see 2', 'news'],
+    [90_001, 'show 1', 'repeat 2'],
+    [90_000, 'show 1', 'reuse'],
+  ],
   'three tabs that wake with tokens of three ages all get the current one': [
     [0, 'show 1', 'rotate 2'],
     [1, 'show 1', 'repeat 2'],
