@@ -2,207 +2,31 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { freePort } from '../support/free-port.ts'
-import { NO_LIMITS, type Newcomer, TEST_SECRET } from '../support/home.ts'
-import { type Proxy, startProxy } from '../support/proxy.ts'
-import { type RedisProcess, startRedis } from '../support/redis.ts'
-import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
+import { type Newcomer, TEST_SECRET } from '../support/home.ts'
+import { histogram, load, quantile, type Sample, sample, strange } from '../support/load.ts'
+import { startRedis } from '../support/redis.ts'
+import { type Ask, everything, isRefusal, refusesAll } from '../support/refusals.ts'
+import type { Answer, Service } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
+import {
+  AOF,
+  insist,
+  isAsBefore,
+  isUnbroken,
+  launch,
+  launchRedis,
+  makeWorld,
+  newAddress,
+  PASSWORD,
+  refresh,
+  register,
+  SAME_ORIGIN,
+  type Session,
+  verify,
+  type RedisWorld,
+} from '../support/world.ts'
 
 // What clients see while Redis fails, and that nothing is lost or forgotten when it is back.
-
-const ISSUER = 'http://localhost:3000'
-const PASSWORD = 'seven red bicycles in the rain'
-const AOF = ['--appendonly', 'yes', '--appendfsync', 'always']
-
-type Env = Record<string, string>
-type Session = { access_token: string; refresh_token: string; readonly session_id: string }
-
-/** Instances on one Redis, and what has happened on them before the fault: sessions that live, sessions and tokens that are over. */
-type World = {
-  readonly redis: RedisProcess
-  readonly proxy: Proxy
-  readonly all: readonly Service[]
-  readonly one: Service
-  readonly live: readonly Session[]
-  readonly inCookies: { cookie: string; access_token: string }
-  readonly over: readonly Session[]
-  /** A newcomer whose sessions nobody misses. */
-  readonly spare: () => Promise<Newcomer>
-}
-
-const SAME_ORIGIN = { 'sec-fetch-site': 'same-origin' }
-const cookieOf = ({ headers }: Answer<unknown>) => (headers.getSetCookie()[0] ?? '').split(';')[0] ?? ''
-
-async function launch(t: Test, url: string, env: Env = {}, until: 'live' | 'ready' = 'ready'): Promise<Service> {
-  const service = await startService(
-    { ISSUER, AUTH_SECRET: TEST_SECRET, REDIS_URL: url, ...NO_LIMITS, ...env },
-    { until },
-  )
-  t.teardown(service.kill)
-  return service
-}
-
-async function launchRedis(t: Test, ...args: string[]): Promise<RedisProcess> {
-  const redis = await startRedis({ args })
-  t.teardown(redis.stop)
-  return redis
-}
-
-async function makeWorld(
-  t: Test,
-  { args = [], instances = 1, env = {} }: { args?: string[]; instances?: number; env?: Env } = {},
-): Promise<World> {
-  const redis = await launchRedis(t, ...args)
-  const proxy = await startProxy(redis.port)
-  t.teardown(proxy.stop)
-  const url = `redis://127.0.0.1:${proxy.port}`
-  const all = await Promise.all(Array.from({ length: instances }, () => launch(t, url, env)))
-  const one = all[0] as Service
-  const spare = () => register(one)
-  return { redis, proxy, all, one, spare, ...(await makePast(one)) }
-}
-
-let addresses = 0
-
-async function register(at: Service): Promise<Newcomer> {
-  const email = `fault-${process.pid}-${(addresses += 1)}@example.org`
-  const answer = await insist(() => at.call('POST', '/v1/register', { body: { email, password: PASSWORD } }))
-  if (answer.status !== 201) throw new Error(`register: ${answer.status}`)
-  return { email, password: PASSWORD, ...answer.body }
-}
-
-async function makePast(at: Service): Promise<Pick<World, 'live' | 'inCookies' | 'over'>> {
-  const [me, you, they] = [await register(at), await register(at), await register(at)]
-  const login = async (email: string, more = {}): Promise<Answer<any>> =>
-    insist(() => at.call('POST', '/v1/login', { body: { email, password: PASSWORD, ...more }, headers: SAME_ORIGIN }))
-  const session = async () => (await login(me.email)).body as Session
-  const inCookie = await login(me.email, { transport: 'cookie' })
-  const [out, ended, live] = [await session(), await session(), await session()]
-  await at.call('POST', '/v1/logout', { body: { refresh_token: out.refresh_token } })
-  await at.call('DELETE', `/v1/sessions/${ended.session_id}`, { token: me.access_token })
-  await at.call('POST', '/v1/logout', { token: you.access_token, body: { scope: 'all' } })
-  const change = { current_password: PASSWORD, new_password: `${PASSWORD} again` }
-  const changed = await at.call('POST', '/v1/password', { token: they.access_token, body: change })
-  const beforeChange = { ...they, refresh_token: out.refresh_token } // its refresh token lives on: the answer may have been lost
-  return {
-    live: [me, live, changed.body],
-    inCookies: { cookie: cookieOf(inCookie), access_token: inCookie.body.access_token },
-    over: [out, ended, you, beforeChange],
-  }
-}
-
-/** Asks again while the answer is 503, for 5 s at most. */
-function insist(ask: () => Promise<Answer<any>>): Promise<Answer<any>> {
-  return eventually(
-    async () => {
-      const answer = await ask()
-      return answer.status !== 503 && answer
-    },
-    { within: 5000 },
-  )
-}
-
-const verify = (at: Service, { access_token }: Pick<Session, 'access_token'>) =>
-  at.call('GET', '/v1/verify', { token: access_token })
-const refresh = (at: Service, { refresh_token }: Pick<Session, 'refresh_token'>) =>
-  at.call('POST', '/v1/refresh', { body: { refresh_token } })
-const refreshCookie = (at: Service, cookie: string) =>
-  at.call('POST', '/v1/refresh', { headers: { ...SAME_ORIGIN, cookie, 'content-type': 'application/json' } })
-
-/** Ready again without a restart within 5 s, sessions that were valid refresh, tokens that were revoked are refused, nothing broke. */
-async function isAsBefore(t: Test, { all, live, over, inCookies }: World): Promise<void> {
-  for (const at of all) {
-    await eventually(async () => (await at.call('GET', '/readyz')).status === 200, { within: 5000 })
-    for (const session of live) {
-      const next = await insist(() => refresh(at, session))
-      t.equal(next.status, 200, 'a session that was valid refreshes')
-      Object.assign(session, next.body)
-      t.equal((await verify(at, session)).status, 204)
-    }
-    const inCookie = await insist(() => refreshCookie(at, inCookies.cookie))
-    t.equal(inCookie.status, 200, 'in cookie mode too')
-    inCookies.cookie = cookieOf(inCookie)
-    for (const session of over) {
-      t.match(await insist(() => verify(at, session)), { status: 401, body: { code: 'token_revoked' } })
-      t.match(await insist(() => refresh(at, session)), { status: 401, body: { code: 'session_over' } })
-    }
-    isUnbroken(t, at)
-  }
-}
-
-function isUnbroken(t: Test, at: Service): void {
-  const broken = at.lines().filter((line) => /unhandled|uncaught|"level":[56]0|"code":"internal"/.test(line))
-  t.strictSame(broken.slice(0, 3), [], 'no unhandled rejection, no internal error')
-  t.notOk(at.events('session.reused').length, 'nobody was taken for a thief')
-}
-
-type Ask = readonly [method: string, path: string, request: CallRequest]
-
-/** One request to every route that needs the store, by somebody nobody misses. */
-function everything(me: Newcomer, cookie: string): readonly Ask[] {
-  const { access_token: token, refresh_token, email, password } = me
-  const credentials = { email, password }
-  const withCookie = { headers: { ...SAME_ORIGIN, cookie, 'content-type': 'application/json' } }
-  return [
-    ['GET', '/v1/verify', { token }],
-    ['GET', '/v1/me', { token }],
-    ['GET', '/v1/sessions', { token }],
-    ['GET', '/v1/session/data', { token }],
-    ['PATCH', '/v1/session/data', { token, body: { a: 1 } }],
-    ['GET', '/v1/me/preferences', { token }],
-    ['PATCH', '/v1/me/preferences', { token, body: { a: 1 } }],
-    ['POST', '/v1/refresh', { body: { refresh_token } }],
-    ['POST', '/v1/refresh', withCookie],
-    ['POST', '/v1/login', { body: credentials }],
-    ['POST', '/v1/login', { body: { ...credentials, transport: 'cookie' }, headers: SAME_ORIGIN }],
-    ['POST', '/v1/register', { body: { email: `new-${email}`, password } }],
-    ['POST', '/v1/logout', { body: { refresh_token } }],
-    ['POST', '/v1/logout', withCookie],
-    ['POST', '/v1/logout', { token, body: { scope: 'session' } }],
-    ['POST', '/v1/logout', { token, body: { scope: 'others' } }],
-    ['POST', '/v1/logout', { token, body: { scope: 'all' } }],
-    ['DELETE', `/v1/sessions/${me.session_id}`, { token }],
-    ['POST', '/v1/password', { token, body: { current_password: password, new_password: `${password} again` } }],
-    ['DELETE', '/v1/me', { token, body: { password } }],
-  ]
-}
-
-/** Every route says 503 with Retry-After and clears no cookie, within half a second; the process says it is alive and not ready. */
-async function refusesAll(t: Test, at: Service, me: Newcomer, cookie: string, { rounds = 3 } = {}): Promise<void> {
-  const slow = new Map<string, number[]>()
-  for (let round = 0; round < rounds; round += 1) {
-    await Promise.all(
-      everything(me, cookie).map(async ([method, path, request]) => {
-        const began = performance.now()
-        const answer = await at.call(method, path, request)
-        const name = `${method} ${path.replace(me.session_id, '{id}')} ${Object.keys(request).join('+')}`
-        slow.set(name, [...(slow.get(name) ?? []), performance.now() - began])
-        if (!isRefusal(answer)) t.fail(`${name}: ${answer.status}`, { body: answer.body, headers: [...answer.headers] })
-      }),
-    )
-  }
-  for (const [name, times] of slow) {
-    const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
-    if (median > 550) t.fail(`${name} says 503 after ${Math.round(median)} ms`)
-  }
-  t.equal((await at.call('GET', '/livez')).status, 200)
-  const ready = await at.call('GET', '/readyz')
-  t.equal(ready.status, 503)
-  t.ok(ready.body.reasons.length > 0, ready.body.reasons.join())
-}
-
-function isRefusal({ status, headers, body }: Answer<any>): boolean {
-  const isProblem =
-    headers.get('content-type')?.startsWith('application/problem+json') &&
-    body.status === 503 &&
-    body.code === 'store_unavailable'
-  return (
-    status === 503 &&
-    isProblem === true &&
-    Number(headers.get('retry-after')) > 0 &&
-    headers.getSetCookie().length === 0
-  )
-}
 
 t.test(
   '1: three instances that start before their Redis are alive, say 503, and are green when it comes',
@@ -239,73 +63,12 @@ t.test(
   },
 )
 
-type Sample = { readonly at: number; readonly ms: number; readonly status: number | string; readonly what: string }
-
-/** About `perSecond` requests over the instances, verify and refresh and a login now and then, until told to stop. */
-function load(
-  world: World,
-  people: readonly Newcomer[],
-  perSecond: number,
-): { stop: () => Promise<readonly Sample[]> } {
-  const samples: Promise<Sample>[] = []
-  const sessions = people.map((me) => ({ ...me }))
-  let turn = 0
-  const timer = setInterval(() => {
-    turn += 1
-    const at = world.all[turn % world.all.length] as Service
-    const session = sessions[turn % sessions.length] as Newcomer
-    samples.push(
-      turn % 40 === 0
-        ? sample('login', () => login(at, session))
-        : turn % 4 === 0
-          ? sample('refresh', () => refreshOn(at, session))
-          : sample('verify', () => verify(at, session)),
-    )
-  }, 1000 / perSecond)
-  const login = (at: Service, { email, password }: Newcomer) =>
-    at.call('POST', '/v1/login', { body: { email, password } })
-  async function refreshOn(at: Service, session: { refresh_token: string }): Promise<Answer<any>> {
-    const answer = await refresh(at, session)
-    if (answer.status === 200) session.refresh_token = answer.body.refresh_token
-    return answer
-  }
-  return {
-    async stop() {
-      clearInterval(timer)
-      return Promise.all(samples)
-    },
-  }
-}
-
-async function sample(what: string, ask: () => Promise<Answer<any>>): Promise<Sample> {
-  const at = performance.now()
-  const status = await ask().then(
-    (answer) => (answer.status === 503 && !isRefusal(answer) ? '503 of another form' : answer.status),
-    (error: unknown) => String(error),
-  )
-  return { at, ms: performance.now() - at, status, what }
-}
-
-function histogram(samples: readonly Sample[]): string {
-  const counts = new Map<string, number>()
-  for (const { what, status } of samples) counts.set(`${what} ${status}`, (counts.get(`${what} ${status}`) ?? 0) + 1)
-  return [...counts]
-    .map(([name, count]) => `${name}: ${count}`)
-    .toSorted()
-    .join(', ')
-}
-
-function quantile(samples: readonly Sample[], part: number): number {
-  const times = samples.map(({ ms }) => ms).toSorted((a, b) => a - b)
-  return times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0
-}
-
 t.test(
   '2: Redis killed under load: clients see 2xx and 503 and nothing else, none waits, and all is well when it is back',
   async (t) => {
     const world = await makeWorld(t, { args: AOF, instances: 2 })
     const people = await Promise.all([1, 2, 3, 4].map(world.spare))
-    const traffic = load(world, people, 200)
+    const traffic = load(world.all, people, 200)
     await sleep(600)
     const killedAt = performance.now()
     await world.redis.kill()
@@ -316,7 +79,7 @@ t.test(
     await isAsBefore(t, world)
     const samples = await traffic.stop()
     t.comment(histogram(samples))
-    t.strictSame(samples.filter(({ status }) => ![200, 204, 503].includes(status as number)).slice(0, 5), [])
+    t.strictSame(strange(samples), [])
     const during = samples.filter(({ at }) => at > killedAt && at < killedAt + 600)
     t.ok(during.length > 20 && during.some(({ status }) => status === 503), 'the fault was felt')
     t.ok(quantile(during, 0.5) < 500, `median ${Math.round(quantile(during, 0.5))} ms`)
@@ -572,7 +335,7 @@ t.test('14: Redis killed and back', async (t) => {
         }),
         (async () => {
           while (!down.signal.aborted) {
-            const email = `aof-${process.pid}-${(addresses += 1)}@example.org`
+            const email = newAddress()
             if ((await other.call('POST', '/v1/register', { body: { email, password: PASSWORD } })).status === 201)
               registered.push(email)
           }
@@ -610,8 +373,8 @@ t.test('14: Redis killed and back', async (t) => {
   )
 
   for (const [name, lose] of [
-    ['without its data', (world: World) => world.redis.kill().then(world.redis.restart)],
-    ['flushed', (world: World) => world.redis.cli('FLUSHALL')],
+    ['without its data', (world: RedisWorld) => world.redis.kill().then(world.redis.restart)],
+    ['flushed', (world: RedisWorld) => world.redis.cli('FLUSHALL')],
   ] as const) {
     await t.test(`${name}, it is not taken for a store in which nothing was revoked`, async (t) => {
       const world = await makeWorld(t, { instances: 2 })
