@@ -54,7 +54,7 @@ export async function startService(env: Record<string, string>, options: Service
   const child = startChild(options.command ?? MAIN, { PATH, HOME, HOST: '127.0.0.1', PORT: `${port}`, ...env })
   const request = (path: string, init?: RequestInit) => fetch(url + path, init)
 
-  const call: Service['call'] = async (method, path, sent) => readAnswer(await request(path, toInit(method, sent)))
+  const call = callAt(url)
 
   const probe = options.until === 'live' ? '/livez' : '/readyz'
   const isUp = async () => (await call('GET', probe)).status === 200
@@ -80,6 +80,11 @@ export async function startService(env: Record<string, string>, options: Service
       await child.end('SIGKILL')
     },
   }
+}
+
+/** Sends JSON requests to whatever listens there: an instance, or a balancer in front of some. */
+export function callAt(url: string): Service['call'] {
+  return async (method, path, sent) => readAnswer(await fetch(url + path, toInit(method, sent)))
 }
 
 function toInit(method: string, { body, headers, token }: CallRequest = {}): RequestInit {
