@@ -46,10 +46,10 @@ function patient(door: Door): Door & { readonly retries: () => number } {
   return {
     retries: () => retries,
     async call(method, path, request) {
-      const first = await door.call<any>(method, path, request).catch(() => null)
+      const first = await door.call(method, path, request).catch(() => null)
       if (first !== null && !isNone(first)) return first
       retries += 1
-      return door.call<any>(method, path, request)
+      return door.call(method, path, request)
     },
   }
 }

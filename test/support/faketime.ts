@@ -22,7 +22,8 @@ export async function makeFakeTime(seconds = 0): Promise<FakeTime> {
   await shift(seconds)
   return {
     env: {
-      LD_PRELOAD: await findLibrary('libfaketime', 'faketime/libfaketime.so.1'),
+      // The C library's malloc before Redis's jemalloc, which asks for the time before there is a false one to tell.
+      LD_PRELOAD: `${await findLibrary('libfaketime', 'faketime/libfaketime.so.1')} libc.so.6`,
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',

@@ -36,6 +36,8 @@ export type StartOptions = {
   readonly dir?: string
   /** Speak TLS only, by a self-signed certificate for localhost and 127.0.0.1. */
   readonly tls?: boolean
+  /** More of its environment: a clock of its own (see faketime.ts). */
+  readonly env?: Record<string, string>
 }
 
 const DEFAULTS = ['--save', '', '--appendonly', 'no', '--shutdown-timeout', '0', '--repl-diskless-sync-delay', '0']
@@ -48,6 +50,7 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisProce
   return runRedis({
     port,
     ca,
+    env: options.env ?? {},
     args: [
       ...baseArgs(port, dir),
       ...(ca === undefined ? [] : tlsArgs(port, dir)),
@@ -85,14 +88,15 @@ type Launch = {
   readonly args: readonly string[]
   readonly readyLine: string
   readonly ca?: string | undefined
+  readonly env?: Record<string, string>
   readonly cleanUp: () => Promise<void>
 }
 
 /** Runs the Redis binary with exactly these arguments; resolves when it has printed `readyLine`. */
-export async function runRedis({ port, args, readyLine, ca, cleanUp }: Launch): Promise<RedisProcess> {
+export async function runRedis({ port, args, readyLine, ca, env: more, cleanUp }: Launch): Promise<RedisProcess> {
   const { command, env } = await redisServer()
   const start = async () => {
-    const child = startChild([command, ...args], env)
+    const child = startChild([command, ...args], { ...env, ...more })
     await child.printed(readyLine).catch(async (error: unknown) => {
       await child.end('SIGKILL')
       throw error
