@@ -46,8 +46,8 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
 
 /** One read for all that is asked for in a turn of the event loop, while the store is known to be as far as it was. */
 function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<unknown>> {
-  const readTexts = (names: readonly string[]) => readKeys(client, names)
-  const readEntries = entriesOf(kind === 'cluster' ? byTag(readTexts) : readTexts)
+  const readEntries = entriesOf((names) => readKeys(client, names))
+  if (kind === 'cluster') return unlessFailed(batchReads(byTag(readEntries)))
   return batchReads((names) =>
     inDoubt(() => {
       tide.demand()
@@ -80,23 +80,37 @@ function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
   return { key, version: text.slice(0, space), value: JSON.parse(text.slice(space + 1)) as T }
 }
 
-/** On a Cluster a command reaches one slot only: the keys are read tag by tag, at once. */
-function byTag(read: ReadKeys<string>): ReadKeys<string> {
+/**
+ * On a Cluster a command reaches one slot only: the keys are read tag by tag, at once. What cannot be read of one tag
+ * says nothing of the others, which may live on other servers.
+ */
+function byTag(read: ReadKeys<Entry<unknown>>): ReadKeys<Entry<unknown> | Error> {
   return async (names) => {
     const groups = new Map<string, string[]>()
     for (const name of names) {
       const tag = name.slice(0, name.indexOf('}'))
       groups.set(tag, [...(groups.get(tag) ?? []), name])
     }
-    const found = new Map<string, string | null>()
+    const found = new Map<string, Entry<unknown> | Error | null>()
     await Promise.all(
       [...groups.values()].map(async (group) => {
-        const texts = await read(group)
-        group.forEach((name, place) => found.set(name, texts[place] ?? null))
+        const entries = await read(group).catch((error: Error) => group.map(() => error))
+        group.forEach((name, place) => found.set(name, entries[place] ?? null))
       }),
     )
     return names.map((name) => found.get(name) ?? null)
   }
+}
+
+/** Fails for whoever asked for something that could not be read, and for nobody who asked beside them. */
+function unlessFailed(read: ReadKeys<Entry<unknown> | Error>): ReadKeys<Entry<unknown>> {
+  return (names) =>
+    inDoubt(async () => {
+      const found = await read(names)
+      const failure = found.find((each) => each instanceof Error)
+      if (failure !== undefined) throw failure
+      return found as readonly (Entry<unknown> | null)[]
+    })
 }
 
 async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
