@@ -62,7 +62,7 @@ async function replace(t: Test, old: Service, url: string, env: Env, signal: Nod
 
 /** People and visitors who go on through a door until it is over. */
 function traffic(door: Door, people: readonly Newcomer[], perSecond: number) {
-  const crowd = load([door], people, perSecond)
+  const crowd = load([door], people.slice(2), perSecond)
   const guests = people.slice(0, 2).map((me) => comeAndGo([door], me))
   return async (t: Test) => {
     const samples = await crowd.stop()
@@ -122,7 +122,7 @@ t.test(
       all.map(({ port }) => port),
     )
     const door = patient(nginx)
-    const stop = traffic(door, await Promise.all([1, 2, 3, 4].map(world.spare)), 60)
+    const stop = traffic(door, await Promise.all([1, 2, 3, 4, 5, 6].map(world.spare)), 60)
     const kids = async () =>
       new Set((await door.call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: any) => kid))
     const before = await kids()

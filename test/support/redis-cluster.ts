@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type RedisProcess, startRedis } from './redis-process.ts'
 import { eventually } from './settle.ts'
 
@@ -5,6 +6,10 @@ import { eventually } from './settle.ts'
 export type RedisCluster = {
   readonly url: string
   readonly nodes: readonly RedisProcess[]
+  /** The primary that has had the slot of this key from the start. */
+  readonly home: (key: string) => Promise<RedisProcess>
+  /** Moves the slot of a key that is there to the primary `to`, one key after the other, as resharding does. */
+  readonly moveSlot: (key: string, to: RedisProcess) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -16,6 +21,8 @@ export type ClusterOptions = {
   readonly args?: readonly string[]
 }
 
+/** How long a slot that moves stays as it is: with none of its keys moved, with one, and with all. */
+const MOVING_MS = 300
 const SLOTS = ['0 5460', '5461 10922', '10923 16383']
 
 /** Starts a Redis Cluster; resolves when every node calls it ok and every replica is in step. */
@@ -34,7 +41,35 @@ export async function startCluster({ replicas = 0, args = [] }: ClusterOptions =
     await stop()
     throw error
   }
-  return { url: `redis+cluster://${primaries.map(({ port }) => `127.0.0.1:${port}`).join()}`, nodes, stop }
+  return {
+    url: `redis+cluster://${primaries.map(({ port }) => `127.0.0.1:${port}`).join()}`,
+    nodes,
+    home: (key) => homeOf(primaries, key),
+    moveSlot: (key, to) => moveSlot(primaries, key, to),
+    stop,
+  }
+}
+
+async function homeOf(primaries: readonly RedisProcess[], key: string): Promise<RedisProcess> {
+  const slot = Number(await primaries[0]?.cli('CLUSTER', 'KEYSLOT', key))
+  const index = SLOTS.findIndex((range) => slot <= Number(range.split(' ')[1]))
+  return primaries[index] as RedisProcess
+}
+
+async function moveSlot(primaries: readonly RedisProcess[], key: string, to: RedisProcess): Promise<void> {
+  const slot = await to.cli('CLUSTER', 'KEYSLOT', key)
+  const counts = await Promise.all(primaries.map((node) => node.cli('CLUSTER', 'COUNTKEYSINSLOT', slot)))
+  const from = primaries[counts.findIndex((count) => count !== '0')] as RedisProcess
+  const target = await to.cli('CLUSTER', 'MYID')
+  await to.cli('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await from.cli('CLUSTER', 'MYID'))
+  await from.cli('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target)
+  await sleep(MOVING_MS)
+  for (let name = key; name !== ''; name = await from.cli('CLUSTER', 'GETKEYSINSLOT', slot, '1')) {
+    await from.cli('MIGRATE', '127.0.0.1', `${to.port}`, name, '0', '1000')
+    if (name === key) await sleep(MOVING_MS)
+  }
+  await sleep(MOVING_MS)
+  for (const node of [to, from, ...primaries]) await node.cli('CLUSTER', 'SETSLOT', slot, 'NODE', target)
 }
 
 // An epoch each saves the nodes from sorting out equal ones.
