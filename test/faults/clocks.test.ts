@@ -4,6 +4,7 @@ import { type FakeTime, makeFakeTime } from '../support/faketime.ts'
 import type { Newcomer } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import type { Answer, Service } from '../support/service.ts'
+import { eventually } from '../support/settle.ts'
 import {
   type Env,
   goesOn,
@@ -108,7 +109,7 @@ async function launchThree(t: Test, env: Env = {}) {
   }
 }
 
-t.test('19: instances whose clocks are 90 s behind, right, and 90 s ahead', async (t) => {
+t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', async (t) => {
   const { three, all, redis, pass } = await launchThree(t)
   const [slow, , fast] = three
   const world = await populate(all)
@@ -127,15 +128,17 @@ t.test('19: instances whose clocks are 90 s behind, right, and 90 s ahead', asyn
     await isAsBefore(t, world)
   })
 
-  await t.test('cost a token some of its life, and its client a refresh, and nothing more', async (t) => {
-    const me = await register(slow.at)
-    await pass(104) // of 285 s at least, and 10 s of leeway, 180 are lost between the slow one and the fast one
-    for (const at of all) t.equal((await verify(at, me)).status, 204)
-    await pass(27)
-    t.equal((await verify(slow.at, me)).status, 204, 'where it was issued it lives on')
-    t.match(await verify(fast.at, me), { status: 401, body: { code: 'token_expired' } })
-    await goesOn(t, fast.at, me)
-    for (const at of all) t.equal((await verify(at, me)).status, 204)
+  await t.test('let a token live its life, wherever it was issued and is shown', async (t) => {
+    const people = await Promise.all(all.map(register))
+    const seen = async () => {
+      const answers = await Promise.all(all.flatMap((at) => people.map((me) => insist(() => verify(at, me)))))
+      return statuses(answers).join()
+    }
+    await pass(270) // of 285 s at least
+    await eventually(async () => (await seen()) === '204', { within: 5000 })
+    await pass(45) // of 300 s at most, and 10 s of leeway
+    await eventually(async () => (await seen()) === '401', { within: 5000 })
+    for (const at of all) for (const me of people) await goesOn(t, at, me)
   })
 
   await t.test('never see a revoked token again, however late: denials outlive what they deny', async (t) => {
@@ -156,7 +159,6 @@ t.test('19: instances whose clocks are 90 s behind, right, and 90 s ahead', asyn
       await pass(30)
     }
     t.strictSame([...codes].toSorted(), ['401 token_expired', '401 token_revoked'])
-    t.equal(await redis.cli('KEYS', '*:denied-*'), '', 'all denials are gone')
     for (const at of all) {
       for (const session of world.live) await goesOn(t, at, session)
       for (const session of over) t.match(await refresh(at, session), { status: 401, body: { reason: 'logged_out' } })
@@ -164,61 +166,43 @@ t.test('19: instances whose clocks are 90 s behind, right, and 90 s ahead', asyn
     }
   })
 
-  const TODO = { todo: 'the grace is counted by the clocks of the instances' }
-  await t.test('take no second tab for a thief: it asks a second later, and elsewhere', TODO, async (t) => {
-    for (const [first, second] of [three, three.toReversed()].map((order) => [order[0], order[2]] as const)) {
-      const me = await register(first!.at)
-      const next = await refresh(first!.at, me)
-      t.equal((await verify(first!.at, next.body)).status, 204)
+  await t.test('take no second tab for a thief: it asks a second later, and elsewhere', async (t) => {
+    for (const [first, second] of [
+      [slow, fast],
+      [fast, slow],
+    ] as const) {
+      const me = await register(first.at)
+      const next = await refresh(first.at, me)
+      t.equal((await verify(first.at, next.body)).status, 204)
       await sleep(1500) // the rotation is confirmed
-      t.equal((await refresh(second!.at, me)).status, 200)
-      t.equal((await refresh(first!.at, next.body)).status, 200, 'nobody is logged out')
+      t.equal((await refresh(second.at, me)).status, 200)
+      t.equal((await refresh(first.at, next.body)).status, 200, 'nobody is logged out')
     }
     for (const at of all) isUnbroken(t, at)
   })
-})
 
-t.test('19: the same, with tokens that live shorter than the clocks differ, and a short grace', async (t) => {
-  const { three, all } = await launchThree(t, { ACCESS_TTL: '1m', REFRESH_GRACE: '1s' })
-
-  await t.test('nobody is logged out', async (t) => {
-    const me = await register(all[0] as Service)
-    const seen = new Set<number>()
-    for (let turn = 0; turn < 60; turn += 1) {
-      const answer = await verify(all[turn % 3] as Service, me)
-      seen.add(answer.status)
-      if (answer.status === 401) {
-        t.equal(answer.body.code, 'token_expired')
-        const next = await refresh(all[(turn + 1) % 3] as Service, me)
-        t.equal(next.status, 200)
-        Object.assign(me, next.body)
-      }
+  await t.test('take a thief for one: a spent token shown late is refused, whoever is asked', async (t) => {
+    const stolen = await Promise.all([slow, fast].map(({ at }) => register(at)))
+    for (const [turn, at] of [slow.at, fast.at].entries()) {
+      const next = await refresh(at, stolen[turn] as Newcomer)
+      t.equal((await verify(at, next.body)).status, 204)
     }
-    t.ok(seen.has(204))
-    for (const at of all) isUnbroken(t, at)
+    await sleep(2000) // the rotation is confirmed
+    await pass(12)
+    await sleep(1500) // the clock of Redis is asked each second
+    for (const [turn, at] of [fast.at, slow.at].entries())
+      t.match(await refresh(at, stolen[turn] as Newcomer), { status: 401, body: { reason: 'token_reused' } })
   })
 
-  const TODO = { todo: 'the grace is counted by the clocks of the instances' }
-  await t.test('a spent token shown late is refused, whoever is asked', TODO, async (t) => {
-    for (const [first, second] of [three, three.toReversed()].map((order) => [order[0], order[2]] as const)) {
-      const me = await register(first!.at)
-      const next = await refresh(first!.at, me)
-      t.equal((await verify(first!.at, next.body)).status, 204)
-      await sleep(2500)
-      t.match(await refresh(second!.at, me), { status: 401, body: { reason: 'token_reused' } })
-    }
+  await t.test('forget a denial at last', async (t) => {
+    await pass(10_000)
+    t.equal(await redis.cli('KEYS', '*:denied-*'), '')
   })
 })
 
 t.test('20: the clock of the Redis host jumps', async (t) => {
-  const jumps: readonly (readonly [seconds: number, options: { todo?: string }])[] = [
-    [200, {}],
-    [-86_400, {}],
-    [3600, { todo: 'denials vanish by the clock of Redis, tokens expire by those of the instances' }],
-  ]
-  for (const [jump, options] of jumps) {
-    const name = `by ${jump} s: no session is lost, no revoked token comes back, and the grace ends`
-    await t.test(name, options, async (t) => {
+  for (const jump of [200, -86_400, 3600]) {
+    await t.test(`by ${jump} s: no session is lost, no revoked token comes back, and the grace ends`, async (t) => {
       const clock = await makeFakeTime(0)
       t.teardown(clock.stop)
       const redis = await startRedis({ env: clock.env })
@@ -238,4 +222,29 @@ t.test('20: the clock of the Redis host jumps', async (t) => {
       for (const at of all) await isOver(t, at, late)
     })
   }
+
+  const TODO = { todo: 'whoever starts later follows the jump that the others ignore' }
+  await t.test('by an hour, and an instance is started after that: nobody is taken for a thief', TODO, async (t) => {
+    const clock = await makeFakeTime(0)
+    t.teardown(clock.stop)
+    const redis = await startRedis({ env: clock.env })
+    t.teardown(redis.stop)
+    const old = await launch(t, redis.url)
+    const world = await populate([old])
+    await clock.shift(3600)
+    await sleep(1500) // the clock of Redis is asked each second
+    const late = await launch(t, redis.url)
+    const [me, you] = [await world.spare(), await register(late)]
+    for (const [first, second, session] of [
+      [old, late, me],
+      [late, old, you],
+    ] as const) {
+      t.equal((await verify(second, session)).status, 204)
+      const next = await refresh(first, session)
+      t.equal((await verify(first, next.body)).status, 204)
+      await sleep(1500) // the rotation is confirmed
+      t.equal((await refresh(second, session)).status, 200, 'a second tab')
+    }
+    await isAsBefore(t, { ...world, all: [old, late] })
+  })
 })
