@@ -27,6 +27,8 @@ export type SentinelOptions = {
   readonly failoverTimeoutMs?: number
   /** Further arguments of the primary and the replicas. */
   readonly args?: readonly string[]
+  /** Puts something in front of the primary's port, and says by which port all but its pinned clients know it. */
+  readonly front?: (port: number) => Promise<number>
 }
 
 const NAME = 'latchkey'
@@ -41,18 +43,24 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Redi
     return one
   }
   try {
-    const { args = [] } = options
-    const primary = await keep(startRedis({ args }))
+    const { args = [], front = async (port: number) => port } = options
+    const behind = await keep(startRedis({ args }))
+    const primary = known(behind, await front(behind.port))
     const follow = ['--replicaof', '127.0.0.1', `${primary.port}`, ...args]
     const replicas = await Promise.all([1, 2].map(() => keep(startRedis({ args: follow }))))
     await eventually(() => hasReplicas(primary, 2), { within: 10_000 }) // a Sentinel that comes earlier looks again after 10 s
     const sentinels = await Promise.all([1, 2, 3].map(() => keep(startWatching(primary, options))))
     await Promise.all(sentinels.map((sentinel) => eventually(() => knowsAll(sentinel), { within: 15_000 })))
-    return { ...operate([primary, ...replicas], sentinels), primary, replicas, sentinels, stop }
+    return { ...operate([primary, ...replicas], sentinels), primary: behind, replicas, sentinels, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** The same process, by another port. */
+function known(node: RedisProcess, port: number): RedisProcess {
+  return { ...node, port }
 }
 
 function operate(nodes: readonly RedisProcess[], sentinels: readonly RedisProcess[]) {
