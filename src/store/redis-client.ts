@@ -141,6 +141,8 @@ function sentinelOptions(address: RedisAddress) {
     sentinels: [...address.hosts],
     name: address.name,
     sentinelRetryStrategy: backOff,
+    sentinelCommandTimeout: 1000, // one that is silent is passed by
+    failoverDetector: true, // an old primary is not told for ten seconds that it is one
     enableTLSForSentinelMode: address.tls,
     ...(address.tls ? { sentinelTLS: {} } : {}),
   }
