@@ -14,7 +14,9 @@ export function breakStore(store: Store, broken: Broken): Store {
   const ways: Record<Broken, () => Partial<Store>> = {
     'no-denial': () => ({ commit: (commit) => store.commit({ ...commit, puts: commit.puts.filter(isNoDenial) }) }),
     'cached-denylist': () => ({ getMany: cacheDenials(store) }),
-    'early-answer': () => ({ commit: (commit) => (commit.puts.every(isNoDenial) ? store.commit(commit) : late(store, commit)) }),
+    'early-answer': () => ({
+      commit: (commit) => (commit.puts.every(isNoDenial) ? store.commit(commit) : late(store, commit)),
+    }),
   }
   return { ...store, ...ways[broken]() }
 }

@@ -27,7 +27,11 @@ const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePasswo
 export async function makeClients(url: string, history: History, seed: number): Promise<Clients> {
   const pool = makePool(PLACES, USERS, `${process.pid}-${Date.now()}`)
   const requests = makeRequests(url, history, pool)
-  await Promise.all(pool.users.map(async (user) => isDone(await requests.register(user)) || Promise.reject(new Error('a registration failed'))))
+  await Promise.all(
+    pool.users.map(
+      async (user) => isDone(await requests.register(user)) || Promise.reject(new Error('a registration failed')),
+    ),
+  )
 
   async function turn(random: Random): Promise<void> {
     const place = random.pick(pool.places)
@@ -49,7 +53,9 @@ export async function makeClients(url: string, history: History, seed: number): 
 
   /** Now and then two tabs refresh at once. */
   async function refreshTogether(session: Session, random: Random): Promise<void> {
-    await Promise.all(random.chance(0.3) ? [requests.refresh(session), requests.refresh(session)] : [requests.refresh(session)])
+    await Promise.all(
+      random.chance(0.3) ? [requests.refresh(session), requests.refresh(session)] : [requests.refresh(session)],
+    )
   }
 
   async function verifyOne(session: Session, random: Random): Promise<void> {
@@ -65,7 +71,9 @@ export async function makeClients(url: string, history: History, seed: number): 
   }
 
   async function revokeAnother(session: Session, random: Random): Promise<void> {
-    const others = pool.places.map((place) => place.session).filter((other) => other?.user === session.user && other !== session)
+    const others = pool.places
+      .map((place) => place.session)
+      .filter((other) => other?.user === session.user && other !== session)
     const other = random.pick(others)
     if (other) await end(other, () => requests.revoke(session, other))
   }
@@ -128,8 +136,11 @@ async function inTurn<T>(items: readonly T[], work: (item: T) => Promise<unknown
 }
 
 function known(ask: () => Promise<Operation>): Promise<Operation> {
-  return eventually(async () => {
-    const operation = await ask()
-    return !isInDoubt(operation) && operation
-  }, { within: 30_000 })
+  return eventually(
+    async () => {
+      const operation = await ask()
+      return !isInDoubt(operation) && operation
+    },
+    { within: 30_000 },
+  )
 }

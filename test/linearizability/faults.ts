@@ -14,14 +14,25 @@ type Fault = { readonly name: string; readonly strike: (random: Random) => Promi
  * Injects faults chosen by the seed, one at the store and one elsewhere at a time, until the signal; resolves when the last
  * one is undone.
  */
-export async function injectFaults(world: World, redis: RedisProcess, seed: number, signal: AbortSignal, counts: FaultCounts): Promise<void> {
+export async function injectFaults(
+  world: World,
+  redis: RedisProcess,
+  seed: number,
+  signal: AbortSignal,
+  counts: FaultCounts,
+): Promise<void> {
   const streams = [storeFaults(redis), [...instanceFaults(world), ...networkFaults(world)]]
   await Promise.all(streams.map((faults, stream) => strike(faults, makeRandom(seed, 1000 + stream), signal, counts)))
 }
 
-async function strike(faults: readonly Fault[], random: Random, signal: AbortSignal, counts: FaultCounts): Promise<void> {
+async function strike(
+  faults: readonly Fault[],
+  random: Random,
+  signal: AbortSignal,
+  counts: FaultCounts,
+): Promise<void> {
   while (!signal.aborted) {
-    await sleep(random.between(200, 2_000), undefined, { signal }).catch(() => {})
+    await sleep(random.between(300, 2_500), undefined, { signal }).catch(() => {})
     const fault = random.pick(faults)
     if (fault === undefined || signal.aborted) continue
     counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1)
@@ -54,7 +65,11 @@ function instanceFaults({ instances }: World): Fault[] {
 function networkFaults({ front, instances }: World): Fault[] {
   const stores = instances.map(({ store }) => store).filter((store) => store !== null)
   const fronts = [front, ...instances.map((instance) => instance.front)]
-  const on = (name: string, proxies: readonly Proxy[], start: (proxy: Proxy, random: Random) => Promise<void>): Fault => ({
+  const on = (
+    name: string,
+    proxies: readonly Proxy[],
+    start: (proxy: Proxy, random: Random) => Promise<void>,
+  ): Fault => ({
     name,
     async strike(random) {
       const proxy = random.pick(proxies) as Proxy

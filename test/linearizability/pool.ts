@@ -9,7 +9,12 @@ export type Access = { readonly credential: Credential; readonly text: string }
 export type Password = { readonly credential: Credential; readonly text: string }
 
 /** An account. Its password is the first of `passwords`, or, after a change in doubt, perhaps another one of them. */
-export type User = { readonly name: string; readonly email: string; passwords: readonly Password[]; isChanging: boolean }
+export type User = {
+  readonly name: string
+  readonly email: string
+  passwords: readonly Password[]
+  isChanging: boolean
+}
 
 /** A session as its client knows it, the tokens of the newest answer among them. */
 export type Session = {
@@ -61,7 +66,14 @@ export function makePool(size: number, userCount: number, run: string): Pool {
   function grant(kind: Credential['kind'], user: User, by: Operation, session: Credential | null): Credential {
     const name = `${kind} ${(made += 1)}`
     const openedBy = session?.openedBy ?? by
-    return { kind, name, user: user.name, session: session?.name ?? (kind === 'session' ? name : ''), grantedBy: by, openedBy }
+    return {
+      kind,
+      name,
+      user: user.name,
+      session: session?.name ?? (kind === 'session' ? name : ''),
+      grantedBy: by,
+      openedBy,
+    }
   }
 
   function accessOf(user: User, { access_token: text }: TokensBody, by: Operation, session: Credential): Access {

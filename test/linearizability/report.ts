@@ -18,7 +18,10 @@ function lineOf({ number, kind, status, said, startedAt, endedAt }: Operation): 
 }
 
 /** The run in a few lines: operations by kind and outcome, what was done to the world, violations, the seed. */
-export function summarise({ seed, operations, violations }: Outcome, troubles: ReadonlyMap<string, number>): string {
+export function summarise(
+  { seed, operations, violations, ofEnded, ofAlive }: Outcome,
+  troubles: ReadonlyMap<string, number>,
+): string {
   const kinds = [...new Set(operations.map(({ kind }) => kind))].toSorted()
   const rows = kinds.map((kind) => {
     const ofKind = operations.filter((operation) => operation.kind === kind)
@@ -31,6 +34,7 @@ export function summarise({ seed, operations, violations }: Outcome, troubles: R
     ...rows,
     'faults',
     ...struck,
+    `shown after their end: ${ofEnded}; shown when nothing could have ended them: ${ofAlive}`,
     `violations: ${violations.length}`,
     ...violations.slice(0, 10).map((violation) => `  ${tell(violation)}`),
   ].join('\n')

@@ -130,7 +130,12 @@ async function send(url: string, method: string, { body, token }: Sent): Promise
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
   const signal = AbortSignal.timeout(PATIENCE_MS)
-  const response = await fetch(url, { method, headers, signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+  const response = await fetch(url, {
+    method,
+    headers,
+    signal,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
   const text = await response.text()
   return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : null }
 }

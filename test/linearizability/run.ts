@@ -1,15 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { check, type Violation } from './check.ts'
+import { check, type Findings } from './check.ts'
 import { makeClients } from './clients.ts'
 import { openHistory, type Operation } from './history.ts'
 import type { World } from './world.ts'
 
 /** What came out of a run. */
-export type Outcome = {
-  readonly seed: number
-  readonly operations: readonly Operation[]
-  readonly violations: readonly Violation[]
-}
+export type Outcome = Findings & { readonly seed: number; readonly operations: readonly Operation[] }
 
 /** How to run. */
 export type RunOptions = {
@@ -25,7 +21,10 @@ export type RunOptions = {
 const LOOK_MS = 500
 
 /** Lets the clients work in trouble, heals the world, makes the last round, and judges everything. */
-export async function run(world: World, { seed, trouble, until, stopAtViolation = false }: RunOptions): Promise<Outcome> {
+export async function run(
+  world: World,
+  { seed, trouble, until, stopAtViolation = false }: RunOptions,
+): Promise<Outcome> {
   const history = openHistory()
   const clients = await makeClients(world.url, history, seed)
   const stop = new AbortController()
@@ -36,11 +35,11 @@ export async function run(world: World, { seed, trouble, until, stopAtViolation 
   await working
   await world.healed()
   if (!stopAtViolation) await clients.lastRound(world.instances.map(({ service }) => service.url))
-  return { seed, operations: history.operations, violations: check(history.operations) }
+  return { seed, operations: history.operations, ...check(history.operations) }
 }
 
 async function violated(operations: readonly Operation[], signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && check(operations).length === 0) await pause(LOOK_MS, signal)
+  while (!signal.aborted && check(operations).violations.length === 0) await pause(LOOK_MS, signal)
 }
 
 /** Sleeps, but not beyond the signal. */

@@ -15,11 +15,19 @@ export type StandaloneOptions = {
 }
 
 /** A run on one Redis, with every fault that there is. */
-export async function runStandalone({ seed, ms, broken }: StandaloneOptions): Promise<Outcome & { readonly faults: FaultCounts }> {
+export async function runStandalone({
+  seed,
+  ms,
+  broken,
+}: StandaloneOptions): Promise<Outcome & { readonly faults: FaultCounts }> {
   const redis = await startRedis({ args: DURABLE })
   const faults: FaultCounts = new Map()
   try {
-    const world = await openWorld({ redisUrl: redis.url, redisPort: redis.port, ...(broken === undefined ? {} : { broken }) })
+    const world = await openWorld({
+      redisUrl: redis.url,
+      redisPort: redis.port,
+      ...(broken === undefined ? {} : { broken }),
+    })
     try {
       const outcome = await run(world, {
         seed,
