@@ -1,17 +1,24 @@
 import { parseArgs } from 'node:util'
+import { runClusterLosses, runSentinelFailovers } from './failovers.ts'
 import { summarise } from './report.ts'
 import { runStandalone } from './standalone.ts'
-import type { Broken } from './broken.ts'
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, seed: { type: 'string' }, broken: { type: 'string' } },
-})
+// npm run prove -- --minutes 10 --failovers 20 --losses 5 --seed 1: long runs, each as long as told, none unless told.
+
+const text = { type: 'string' } as const
+const { values } = parseArgs({ options: { minutes: text, failovers: text, losses: text, seed: text } })
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
-const broken = values.broken as Broken | undefined
-const outcome = await runStandalone({
-  seed,
-  ms: Number(values.minutes ?? 10) * 60_000,
-  ...(broken === undefined ? {} : { broken }),
-})
-process.stdout.write(`${summarise(outcome, outcome.faults)}\n`)
-process.exit(outcome.violations.length === 0 ? 0 : 1)
+const wanted = {
+  'one Redis': [Number(values.minutes ?? 0), (minutes: number) => runStandalone({ seed, ms: minutes * 60_000 })],
+  Sentinel: [Number(values.failovers ?? 0), (count: number) => runSentinelFailovers({ seed, count })],
+  Cluster: [Number(values.losses ?? 0), (count: number) => runClusterLosses({ seed, count })],
+} as const
+
+let violations = 0
+for (const [name, [amount, prove]] of Object.entries(wanted)) {
+  if (amount === 0) continue
+  const outcome = await prove(amount)
+  violations += outcome.violations.length
+  process.stdout.write(`${name}: ${summarise(outcome, outcome.faults)}\n`)
+}
+process.exit(violations === 0 ? 0 : 1)

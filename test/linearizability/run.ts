@@ -10,36 +10,32 @@ export type Outcome = Findings & { readonly seed: number; readonly operations: r
 /** How to run. */
 export type RunOptions = {
   readonly seed: number
-  /** What is done to the world while the clients work; resolves when it is undone, soon after the signal. */
+  /** What is done to the world while the clients work; they stop when it is over. At the signal it undoes what it has done and ends. */
   readonly trouble: (signal: AbortSignal) => Promise<void>
-  /** The clients stop when this has resolved … */
-  readonly until: (signal: AbortSignal) => Promise<unknown>
-  /** … or at the first violation. */
+  /** Give the signal at the first violation, and make no last round. */
   readonly stopAtViolation?: boolean
 }
 
 const LOOK_MS = 500
 
 /** Lets the clients work in trouble, heals the world, makes the last round, and judges everything. */
-export async function run(
-  world: World,
-  { seed, trouble, until, stopAtViolation = false }: RunOptions,
-): Promise<Outcome> {
+export async function run(world: World, { seed, trouble, stopAtViolation = false }: RunOptions): Promise<Outcome> {
   const history = openHistory()
+  const { operations } = history
   const clients = await makeClients(world.url, history, seed)
   const stop = new AbortController()
-  const { signal } = stop
-  const isOver = [until(signal), ...(stopAtViolation ? [violated(history.operations, signal)] : [])]
-  const working = Promise.all([clients.work(signal), trouble(signal)])
-  await Promise.race([...isOver, working]).finally(() => stop.abort())
-  await working
+  const working = clients.work(stop.signal)
+  const watching = stopAtViolation ? awaitViolation(operations, stop) : null
+  await trouble(stop.signal).finally(() => stop.abort())
+  await Promise.all([working, watching])
   await world.healed()
   if (!stopAtViolation) await clients.lastRound(world.instances.map(({ service }) => service.url))
-  return { seed, operations: history.operations, ...check(history.operations) }
+  return { seed, operations, ...check(operations) }
 }
 
-async function violated(operations: readonly Operation[], signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && check(operations).violations.length === 0) await pause(LOOK_MS, signal)
+async function awaitViolation(operations: readonly Operation[], stop: AbortController): Promise<void> {
+  while (!stop.signal.aborted && check(operations).violations.length === 0) await pause(LOOK_MS, stop.signal)
+  stop.abort()
 }
 
 /** Sleeps, but not beyond the signal. */

@@ -1,7 +1,7 @@
 import { startRedis } from '../support/redis.ts'
 import type { Broken } from './broken.ts'
 import { type FaultCounts, injectFaults } from './faults.ts'
-import { type Outcome, pause, run } from './run.ts'
+import { type Outcome, run } from './run.ts'
 import { openWorld } from './world.ts'
 
 /** A Redis that loses nothing it has answered. */
@@ -31,8 +31,8 @@ export async function runStandalone({
     try {
       const outcome = await run(world, {
         seed,
-        trouble: (signal) => injectFaults(world, redis, seed, signal, faults),
-        until: (signal) => pause(ms, signal),
+        trouble: (signal) =>
+          injectFaults(world, redis, seed, AbortSignal.any([signal, AbortSignal.timeout(ms)]), faults),
         stopAtViolation: broken !== undefined,
       })
       return { ...outcome, faults }
