@@ -30,5 +30,5 @@ const hashing = makeHashing({
 const deps = { config, store, keyring, hashing, authKeys, clock: Date.now, record }
 const isDraining = () => false
 const checkReadiness = makeReadiness(deps, isDraining, logger)
-const app = await buildApp(deps, { logger, redis, isDraining, checkReadiness })
+const app = await buildApp(deps, { logger, redis: redis.client, isDraining, checkReadiness })
 await app.listen({ host: config.HOST, port: config.PORT })

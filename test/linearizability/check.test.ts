@@ -116,6 +116,12 @@ const right: Record<string, (story: Story) => void> = {
     const access = s.refresh(one, [40, 45])
     s.verify(access, [50, 55], 401)
   },
+  'a change in doubt may be seen for a moment and be lost by a failover': (s) => {
+    const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+    s.change(one, [20, 30], 503)
+    s.verify(other.access, [40, 45], 401)
+    s.verify(other.access, [LATE, LATE + 5])
+  },
   'the old password is refused after the change, the new one accepted': (s) => {
     const old = s.register([0, 10])
     const { password } = s.change(s.login([11, 20], old), [20, 30])

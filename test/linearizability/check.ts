@@ -29,7 +29,7 @@ const CONTRACT: Partial<Record<Operation['kind'], readonly number[]>> = {
 /** What is known of a credential when it is shown; null: it may be alive or ended. */
 type Standing = { readonly kind: 'ended'; readonly by: Operation } | { readonly kind: 'alive' } | null
 
-/** What could have ended credentials of one user, and when each of them was last accepted. */
+/** What could have ended credentials of one user, and when each of them has last been accepted. */
 type Past = { readonly endings: readonly Operation[]; readonly acceptedAt: ReadonlyMap<Credential, number> }
 
 /**
@@ -38,9 +38,7 @@ type Past = { readonly endings: readonly Operation[]; readonly acceptedAt: Reado
  */
 export function check(history: readonly Operation[]): Findings {
   const endings = groupByUser(history.filter(mayEnd))
-  const acceptedAt = new Map(
-    history.filter(isDone).flatMap(({ shows, startedAt }) => (shows ? [[shows, startedAt]] : [])),
-  )
+  const acceptedAt = new Map<Credential, number>()
   const violations: Violation[] = []
   const counts = { ended: 0, alive: 0 }
   for (const operation of history.filter((each) => !isInDoubt(each))) {
@@ -48,6 +46,7 @@ export function check(history: readonly Operation[]): Findings {
     if (standing) counts[standing.kind] += 1
     const violation = judge(operation, standing)
     if (violation) violations.push(violation)
+    if (operation.shows && isDone(operation)) acceptedAt.set(operation.shows, operation.startedAt)
   }
   return { violations, ofEnded: counts.ended, ofAlive: counts.alive }
 }
