@@ -102,6 +102,23 @@ t.test('on a Cluster with replicas a commit waits for the replica of its shard',
   await eventually(() => store.commit(write('a')).catch(() => false), { within: 15_000 })
 })
 
+t.test('a replica that was promoted is missed, even while another one has come in its place', async (t) => {
+  const redis = await startRedis({ args: FENCED })
+  t.teardown(redis.stop)
+  const follow = ['--replicaof', '127.0.0.1', `${redis.port}`]
+  const [promoted, other] = [await startRedis({ args: follow }), await startRedis()]
+  t.teardown(() => Promise.all([promoted.stop(), other.stop()]))
+  const store = await open(t, redis.url)
+  t.equal(await store.commit(write('a')), true)
+  await promoted.cli('REPLICAOF', 'NO', 'ONE')
+  await other.cli('REPLICAOF', '127.0.0.1', `${redis.port}`)
+  await eventually(async () => (await redis.cli('INFO', 'replication')).includes(`port=${other.port},state=online`), {
+    within: 5000,
+  })
+  await t.rejects(store.commit(write('b')), StoreUnavailable)
+  await eventually(() => store.commit(write('b')).catch(() => false), { within: 15_000 })
+})
+
 t.test('a Redis without replicas is not waited for, and says what it would lose', async (t) => {
   const redis = await startRedis()
   t.teardown(redis.stop)
