@@ -141,6 +141,8 @@ function sentinelOptions(address: RedisAddress) {
     sentinels: [...address.hosts],
     name: address.name,
     sentinelRetryStrategy: backOff,
+    // The primary has moved, or is one that its replicas have left for another: ask the Sentinels again.
+    reconnectOnError: ({ message }: Error) => /^(READONLY|NOREPLICAS)/.test(message),
     enableTLSForSentinelMode: address.tls,
     ...(address.tls ? { sentinelTLS: {} } : {}),
   }

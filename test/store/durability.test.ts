@@ -74,6 +74,13 @@ t.test('behind Sentinel', async (t) => {
     second?.thaw()
     await eventually(() => store.commit(write('d')).catch(() => false), { within: 15_000 })
   })
+
+  await t.test('after a clean failover the new primary is found before the old one has been told', async (t) => {
+    const old = await redis.settled()
+    await redis.failover()
+    await eventually(() => store.commit(write('e')).catch(() => false), { within: 15_000 })
+    t.match(await old.cli('ROLE'), /^master/)
+  })
 })
 
 t.test('on a Cluster with replicas a commit waits for the replica of its shard', async (t) => {
