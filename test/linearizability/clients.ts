@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
-import { type Access, makePool, type Place, type Session } from './pool.ts'
+import { type Access, makePool, type Place, type Session, type User } from './pool.ts'
 import { makeRandom, type Random } from './random.ts'
 import { makeRequests, type Requests } from './requests.ts'
 import { eventually } from '../support/settle.ts'
@@ -25,13 +25,10 @@ const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePasswo
 
 /** Registers the users; their passwords, like all that follows, are choices of the seed. */
 export async function makeClients(url: string, history: History, seed: number): Promise<Clients> {
-  const pool = makePool(PLACES, USERS, `${process.pid}-${Date.now()}`)
+  const pool = makePool(PLACES, USERS)
   const requests = makeRequests(url, history, pool)
-  await Promise.all(
-    pool.users.map(
-      async (user) => isDone(await requests.register(user)) || Promise.reject(new Error('a registration failed')),
-    ),
-  )
+  const register = (user: User) => eventually(async () => isDone(await requests.register(user)), { within: 30_000 })
+  await inTurn(pool.users, register)
 
   async function turn(random: Random): Promise<void> {
     const place = random.pick(pool.places)

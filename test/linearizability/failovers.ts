@@ -20,7 +20,7 @@ export async function runSentinelFailovers({
   seed,
   count,
 }: FailoverOptions): Promise<Outcome & { readonly faults: FaultCounts }> {
-  const sentinel = await startSentinel({ args: FENCED })
+  const sentinel = await startSentinel({ args: FENCED, downAfterMs: 5_000 })
   const fail = async (random: Random, turn: number) => {
     if (turn % 2 === 0) return failOver(sentinel)
     await killPrimary(sentinel, random)

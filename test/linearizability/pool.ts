@@ -11,7 +11,7 @@ export type Password = { readonly credential: Credential; readonly text: string 
 /** An account. Its password is the first of `passwords`, or, after a change in doubt, perhaps another one of them. */
 export type User = {
   readonly name: string
-  readonly email: string
+  email: string
   passwords: readonly Password[]
   isChanging: boolean
 }
@@ -51,10 +51,9 @@ const COPIES_KEPT = 1000
 const LEFT_KEPT = 200
 
 /** Makes a pool of `size` places for users that have still to be registered. */
-export function makePool(size: number, userCount: number, run: string): Pool {
+export function makePool(size: number, userCount: number): Pool {
   const users = Array.from({ length: userCount }, (_, index): User => {
-    const name = `user-${index + 1}`
-    return { name, email: `${name}-${run}@example.org`, passwords: [], isChanging: false }
+    return { name: `user-${index + 1}`, email: '', passwords: [], isChanging: false }
   })
   const places = Array.from({ length: size }, (_, index): Place => {
     return { user: users[index % userCount] as User, session: null, isBusy: false }

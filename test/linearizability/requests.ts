@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { newId } from '../../src/auth/tokens.ts'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
 
 /** What honest clients do, each request written down in the history. */
 export type Requests = {
+  /** By a new address each time. */
   readonly register: (user: User) => Promise<Operation>
   readonly login: (place: Place) => Promise<Operation>
   /** At the balancer unless told. */
@@ -47,6 +49,7 @@ export function makeRequests(url: string, history: History, pool: Pool): Request
   return {
     async register(user) {
       const text = newPassword()
+      user.email = `${user.name}-${newId()}@example.org`
       const asked = { kind: 'register', user: user.name, shows: null, ends: null } as const
       const { operation } = await ask(asked, 'POST', '/v1/register', { body: { email: user.email, password: text } })
       if (isDone(operation)) user.passwords = [pool.password(user, text, operation)]
