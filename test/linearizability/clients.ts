@@ -23,7 +23,7 @@ const RECENT = 60
 /** The share of each kind of work, in tenths of a percent; the rest is verification. */
 const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, stolen: 10 }
 
-/** Registers the users; their passwords, like all that follows, are choices of the seed. */
+/** Registers the users. What each client chooses to do, the seed repeats. */
 export async function makeClients(url: string, history: History, seed: number): Promise<Clients> {
   const pool = makePool(PLACES, USERS)
   const requests = makeRequests(url, history, pool)
@@ -50,9 +50,8 @@ export async function makeClients(url: string, history: History, seed: number): 
 
   /** Now and then two tabs refresh at once. */
   async function refreshTogether(session: Session, random: Random): Promise<void> {
-    await Promise.all(
-      random.chance(0.3) ? [requests.refresh(session), requests.refresh(session)] : [requests.refresh(session)],
-    )
+    const tabs = random.chance(0.3) ? [1, 2] : [1]
+    await Promise.all(tabs.map(() => requests.refresh(session)))
   }
 
   async function verifyOne(session: Session, random: Random): Promise<void> {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Proxy } from '../support/proxy.ts'
 import type { RedisProcess } from '../support/redis.ts'
 import { makeRandom, type Random } from './random.ts'
+import { pause } from './run.ts'
 import type { Instance, World } from './world.ts'
 
 /** How often each fault was injected. */
@@ -10,29 +11,18 @@ export type FaultCounts = Map<string, number>
 /** A fault, from its beginning to its undoing. */
 type Fault = { readonly name: string; readonly strike: (random: Random) => Promise<void> }
 
-/**
- * Injects faults chosen by the seed, one at the store and one elsewhere at a time, until the signal; resolves when the last
- * one is undone.
- */
-export async function injectFaults(
-  world: World,
-  redis: RedisProcess,
-  seed: number,
-  signal: AbortSignal,
-  counts: FaultCounts,
-): Promise<void> {
+/** What the injection is told. */
+type Orders = { readonly seed: number; readonly signal: AbortSignal; readonly counts: FaultCounts }
+
+/** Injects faults chosen by the seed, one at the store and one elsewhere at a time, until the signal; resolves when the last one is undone. */
+export async function injectFaults(world: World, redis: RedisProcess, orders: Orders): Promise<void> {
   const streams = [storeFaults(redis), [...instanceFaults(world), ...networkFaults(world)]]
-  await Promise.all(streams.map((faults, stream) => strike(faults, makeRandom(seed, 1000 + stream), signal, counts)))
+  await Promise.all(streams.map((faults, stream) => strike(faults, makeRandom(orders.seed, 1000 + stream), orders)))
 }
 
-async function strike(
-  faults: readonly Fault[],
-  random: Random,
-  signal: AbortSignal,
-  counts: FaultCounts,
-): Promise<void> {
+async function strike(faults: readonly Fault[], random: Random, { signal, counts }: Orders): Promise<void> {
   while (!signal.aborted) {
-    await sleep(random.between(300, 2_500), undefined, { signal }).catch(() => {})
+    await pause(random.between(300, 2_500), signal)
     const fault = random.pick(faults)
     if (fault === undefined || signal.aborted) continue
     counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1)

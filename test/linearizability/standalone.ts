@@ -32,7 +32,11 @@ export async function runStandalone({
       const outcome = await run(world, {
         seed,
         trouble: (signal) =>
-          injectFaults(world, redis, seed, AbortSignal.any([signal, AbortSignal.timeout(ms)]), faults),
+          injectFaults(world, redis, {
+            seed,
+            signal: AbortSignal.any([signal, AbortSignal.timeout(ms)]),
+            counts: faults,
+          }),
         stopAtViolation: broken !== undefined,
       })
       return { ...outcome, faults }
