@@ -52,7 +52,7 @@ export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide
     const isCounted = clients.kind !== 'cluster'
     const all = isCounted ? [...names, TIDE, keys.identity] : names
     const script = isCounted ? 'latchkeyCount' : 'latchkeyCommit'
-    const reply = await runAndWait(durable, script, [all.length, ...all, ...args], replicas.needed())
+    const reply = await runAndWait(durable, script, [all.length, ...all, ...args], replicas)
     if (Array.isArray(reply)) tide.acknowledge(reply as [number, string])
     return reply !== 0
   }
@@ -69,19 +69,27 @@ function withScripts(client: Redis | Cluster): Client {
   return client as Client
 }
 
-/** Runs a script and waits for replicas on the same connection: WAIT knows of no other's writes. */
-async function runAndWait(client: Client, name: ScriptName, input: ScriptInput, replicas: number): Promise<unknown> {
-  if (replicas === 0) return client[name](...input)
+/**
+ * Runs a script and waits for replicas on the same connection: WAIT knows of no other's writes. Who has acknowledged it does
+ * not say: the look at the replicas that follows shows whether one was there that nobody knew of.
+ */
+async function runAndWait(client: Client, name: ScriptName, input: ScriptInput, replicas: Replicas): Promise<unknown> {
+  const needed = replicas.needed()
+  if (needed === 0) return client[name](...input)
   // By EVAL: what ioredis sends again after NOSCRIPT would come behind the WAIT.
-  const sent = client.pipeline().eval(SCRIPTS[name], ...input)
-  const [[failure, reply] = [], [waitFailure, acknowledged] = []] =
-    (await sent.wait(replicas, REPLICAS_MS).exec()) ?? []
-  const cause = failure ?? waitFailure
+  const sent = client
+    .pipeline()
+    .eval(SCRIPTS[name], ...input)
+    .wait(needed, REPLICAS_MS)
+  const results = (await (client.isCluster ? sent : sent.info('replication')).exec()) ?? []
+  const cause = results.find(([failure]) => failure !== null)?.[0]
   if (cause) {
     dropBacklog(client, cause)
     throw cause
   }
-  if (reply !== 0 && (acknowledged as number) < replicas)
+  const [reply, acknowledged, report] = results.map(([, result]) => result)
+  if (report !== undefined) replicas.see(report as string)
+  if (reply !== 0 && (acknowledged as number) < Math.max(needed, replicas.needed()))
     throw new Error('NOREPLICAS too few replicas have acknowledged')
   return reply
 }

@@ -7,25 +7,26 @@ import type { RedisClients } from './redis-client.ts'
 export interface Replicas {
   /** How many must acknowledge a commit that must not be lost; 0: there are none. Throws until it is known. */
   needed(): number
+  /** Takes note of who is there, from the primary's INFO of now. */
+  see(report: string): void
   /** What is amiss with them, in words for an operator. */
   weaknesses(): readonly string[]
   stop(): void
 }
 
 interface Sight {
-  readonly at: number
   /** Names the primary's history: another one after each failover. */
   readonly history: string
-  /** Replicas in step with it. */
-  readonly inStep: number
+  /** Addresses of the replicas in step with it. */
+  readonly inStep: readonly string[]
   /** Whether it is set to refuse writes when it has lost its replicas. */
   readonly isFenced: boolean
 }
 
 const LOOK_MS = 1000
 /**
- * A replica that has left may have been promoted, while the others still acknowledge what their old primary is told. For
- * this long, until they have been told of the new one, it is missed.
+ * A replica that has left may have been promoted, while the others, and one that has come in its place, still acknowledge
+ * what their old primary is told. For this long, until they have been told of the new one, it is missed.
  */
 const MISSED_MS = 5000
 /** A replica reports each second. */
@@ -33,35 +34,38 @@ const IN_STEP_SECONDS = 3
 
 /** Looks at the primaries' replicas now, every second, and at each new connection. */
 export function watchReplicas({ kind, durable }: RedisClients): Replicas {
-  let sights: readonly Sight[][] = []
+  let sights: readonly Sight[] = []
+  /** When each replica was last seen in step, by the history it follows and its address. */
+  const seenAt = new Map<string, number>()
   let isReplicated = kind === 'sentinel'
 
-  async function look(): Promise<void> {
+  function note(reports: readonly string[]): void {
     const now = performance.now()
-    const latest = (await reportsOf(durable, 'replication')).map((report) => readSight(report, now))
-    const earlier = sights.flat().filter(({ at }) => now - at < MISSED_MS)
-    sights = latest.map((sight) => [sight, ...earlier.filter(({ history }) => history === sight.history)])
-    isReplicated ||= latest.some(({ inStep, isFenced }) => inStep > 0 || isFenced)
+    sights = reports.map(readSight)
+    for (const { history, inStep } of sights) for (const address of inStep) seenAt.set(`${history} ${address}`, now)
+    for (const [replica, at] of seenAt) if (now - at > MISSED_MS) seenAt.delete(replica)
+    isReplicated ||= sights.some(({ inStep, isFenced }) => inStep.length > 0 || isFenced)
   }
 
-  const tryLook = () => void look().catch(() => {}) // whoever commits learns what is wrong
+  const tryLook = () => void reportsOf(durable, 'replication').then(note, () => {}) // whoever commits learns what is wrong
   const timer = setInterval(tryLook, LOOK_MS).unref()
   durable.on('ready', tryLook)
 
   return {
     needed() {
-      if (sights.length === 0) throw new Error('the replicas are not known yet')
+      const [sight] = sights
+      if (sight === undefined) throw new Error('the replicas are not known yet')
       if (!isReplicated) return 0
-      if (sights.every(([latest]) => latest?.inStep === 0)) throw new Error('NOREPLICAS no replica is in step')
+      if (sights.every(({ inStep }) => inStep.length === 0)) throw new Error('NOREPLICAS no replica is in step')
       // A Cluster's own failover picks the replica that is furthest on, and a manual one stops the old primary first.
-      return kind === 'cluster' ? 1 : Math.max(1, ...sights.flat().map(({ inStep }) => inStep))
+      return kind === 'cluster' ? 1 : [...seenAt.keys()].filter((replica) => replica.startsWith(sight.history)).length
     },
+    see: (report) => note([report]),
     weaknesses() {
       if (!isReplicated) return []
-      const latest = sights.flatMap(([sight]) => sight ?? [])
       return [
-        ...(latest.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
-        ...(latest.every(({ inStep }) => inStep > 0) ? [] : [ALONE]),
+        ...(sights.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
+        ...(sights.every(({ inStep }) => inStep.length > 0) ? [] : [ALONE]),
       ]
     },
     stop: () => clearInterval(timer),
@@ -78,12 +82,11 @@ export async function reportsOf(client: Redis | Cluster, section: string): Promi
   return Promise.all(primaries.map((primary) => primary.info(section)))
 }
 
-function readSight(report: string, at: number): Sight {
-  const replicas = [...report.matchAll(/^slave\d+:\S*?state=online\S*?lag=(\d+)/gm)]
+function readSight(report: string): Sight {
+  const replicas = [...report.matchAll(/^slave\d+:(ip=\S+?,port=\d+),state=online\S*?lag=(\d+)/gm)]
   return {
-    at,
     history: /^master_replid:(\w+)/m.exec(report)?.[1] ?? '',
-    inStep: replicas.filter(([, lag]) => Number(lag) <= IN_STEP_SECONDS).length,
+    inStep: replicas.filter(([, , lag]) => Number(lag) <= IN_STEP_SECONDS).map(([, address = '']) => address),
     isFenced: report.includes('min_slaves_good_slaves:'),
   }
 }

@@ -74,6 +74,13 @@ t.test('behind Sentinel', async (t) => {
     second?.thaw()
     await eventually(() => store.commit(write('d')).catch(() => false), { within: 15_000 })
   })
+
+  await t.test('after a clean failover the new primary is found before the old one has been told', async (t) => {
+    const old = await redis.settled()
+    await redis.failover()
+    await eventually(() => store.commit(write('e')).catch(() => false), { within: 15_000 })
+    t.match(await old.cli('ROLE'), /^master/)
+  })
 })
 
 t.test('on a Cluster with replicas a commit waits for the replica of its shard', async (t) => {
@@ -100,6 +107,23 @@ t.test('on a Cluster with replicas a commit waits for the replica of its shard',
   t.equal(await store.commit(writeLoosely('a')), true)
   for (const replica of replicas) replica.thaw()
   await eventually(() => store.commit(write('a')).catch(() => false), { within: 15_000 })
+})
+
+t.test('a replica that was promoted is missed, even while another one has come in its place', async (t) => {
+  const redis = await startRedis({ args: FENCED })
+  t.teardown(redis.stop)
+  const follow = ['--replicaof', '127.0.0.1', `${redis.port}`]
+  const [promoted, other] = [await startRedis({ args: follow }), await startRedis()]
+  t.teardown(() => Promise.all([promoted.stop(), other.stop()]))
+  const store = await open(t, redis.url)
+  t.equal(await store.commit(write('a')), true)
+  await promoted.cli('REPLICAOF', 'NO', 'ONE')
+  await other.cli('REPLICAOF', '127.0.0.1', `${redis.port}`)
+  await eventually(async () => (await redis.cli('INFO', 'replication')).includes(`port=${other.port},state=online`), {
+    within: 5000,
+  })
+  await t.rejects(store.commit(write('b')), StoreUnavailable)
+  await eventually(() => store.commit(write('b')).catch(() => false), { within: 15_000 })
 })
 
 t.test('a Redis without replicas is not waited for, and says what it would lose', async (t) => {

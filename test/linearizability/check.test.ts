@@ -1,0 +1,344 @@
+import t from 'tap'
+import { check, LATE_MS, type Violation } from './check.ts'
+import { type Credential, type Ends, type Kind, openHistory, type Operation } from './history.ts'
+
+// Small histories of one user, times in ms: what must pass, and what must not.
+
+type Times = readonly [startedAt: number, endedAt: number]
+type Opened = { readonly session: Credential; readonly access: Credential }
+type Told = { readonly shows?: Credential | null; readonly ends?: Ends | null; readonly status?: number }
+
+/** Writes a history down. */
+function makeStory() {
+  let now = 0
+  let made = 0
+  const history = openHistory(() => now)
+  const tell = (kind: Kind, [startedAt, endedAt]: Times, { shows = null, ends = null, status = 204 }: Told) => {
+    now = startedAt
+    const operation = history.begin({ kind, user: 'ada', shows, ends })
+    now = endedAt
+    if (endedAt < Infinity) history.end(operation, status)
+    return operation
+  }
+  const grant = (kind: Credential['kind'], grantedBy: Operation, session?: Credential): Credential => {
+    const name = `${kind} ${(made += 1)}`
+    const openedBy = session?.openedBy ?? grantedBy
+    return { kind, name, user: 'ada', session: session?.name ?? name, grantedBy, openedBy }
+  }
+  return {
+    history,
+    tell,
+    login(times: Times, shows: Credential | null = null): Opened {
+      const session = grant('session', tell('login', times, { shows, status: 200 }))
+      return { session, access: grant('access', session.grantedBy, session) }
+    },
+    refresh: ({ session }: Opened, times: Times, status = 200) =>
+      grant('access', tell('refresh', times, { shows: session, status }), session),
+    verify: (shows: Credential, times: Times, status = 204) => tell('verify', times, { shows, status }),
+    logout: ({ session }: Opened, times: Times, status = 204) =>
+      tell('logout', times, { ends: { session: session.name }, status }),
+    revokeAll: ({ access }: Opened, times: Times, status = 204) =>
+      tell('revoke-all', times, { shows: access, ends: { allBut: null }, status }),
+    change({ session, access }: Opened, times: Times, status = 200) {
+      const operation = tell('password', times, { shows: access, ends: { allBut: session.name }, status })
+      return { password: grant('password', operation), access: grant('access', operation, session) }
+    },
+    register: (times: Times) => grant('password', tell('register', times, { status: 201 })),
+  }
+}
+
+type Story = ReturnType<typeof makeStory>
+const LOST = 0
+const LATE = LATE_MS + 100
+
+const right: Record<string, (story: Story) => void> = {
+  'a token that nobody has ended is accepted': (s) => {
+    s.verify(s.login([0, 10]).access, [20, 25])
+  },
+  'a token is accepted by a verification that began before its logout was answered': (s) => {
+    const one = s.login([0, 10])
+    s.logout(one, [20, 30])
+    s.verify(one.access, [29, 35])
+  },
+  'a token is refused while its logout is under way, and after it': (s) => {
+    const one = s.login([0, 10])
+    s.verify(one.access, [21, 29], 401)
+    s.logout(one, [20, 30])
+    s.refresh(one, [31, 35], 401)
+  },
+  'a token is refused or accepted after a logout in doubt': (s) => {
+    const one = s.login([0, 10])
+    s.logout(one, [20, 30], 503)
+    s.verify(one.access, [40, 45])
+    s.verify(one.access, [50, 55], 401)
+  },
+  'a token is refused while a logout has no answer yet': (s) => {
+    const one = s.login([0, 10])
+    s.logout(one, [20, Infinity])
+    s.verify(one.access, [50_000, 50_005], 401)
+  },
+  'an answer in doubt says nothing': (s) => {
+    const one = s.login([0, 10])
+    s.logout(one, [20, 30])
+    s.verify(one.access, [40, 45], 503)
+    s.verify(s.login([50, 60]).access, [70, 80], LOST)
+  },
+  'another session goes on after a logout': (s) => {
+    const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+    s.logout(one, [20, 30])
+    s.verify(other.access, [40, 45])
+    s.refresh(other, [40, 45])
+  },
+  'a session opened while all were ended may be either': (s) => {
+    const one = s.login([0, 10])
+    const [early, late] = [s.login([15, 25]), s.login([25, 35])]
+    s.revokeAll(one, [20, 30])
+    s.verify(early.access, [40, 45], 401)
+    s.verify(late.access, [40, 45])
+  },
+  'after a password change its session goes on with new tokens, and the old ones are refused': (s) => {
+    const one = s.login([0, 10])
+    const { access } = s.change(one, [20, 30])
+    s.verify(access, [40, 45])
+    s.verify(one.access, [40, 45], 401)
+    s.refresh(one, [40, 45])
+  },
+  'an access token made while a password was changed may be either': (s) => {
+    const one = s.login([0, 10])
+    const [first, second] = [s.refresh(one, [15, 25]), s.refresh(one, [15, 25])]
+    s.change(one, [20, 30])
+    s.verify(first, [40, 45])
+    s.verify(second, [40, 45], 401)
+  },
+  'a change in doubt may take effect late, on what was granted meanwhile': (s) => {
+    const one = s.login([0, 10])
+    s.change(one, [20, 30], LOST)
+    const access = s.refresh(one, [40, 45])
+    s.verify(access, [50, 55], 401)
+  },
+  'a change in doubt may be seen for a moment and be lost by a failover': (s) => {
+    const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+    s.change(one, [20, 30], 503)
+    s.verify(other.access, [40, 45], 401)
+    s.verify(other.access, [LATE, LATE + 5])
+  },
+  'the old password is refused after the change, the new one accepted': (s) => {
+    const old = s.register([0, 10])
+    const { password } = s.change(s.login([11, 20], old), [20, 30])
+    s.tell('login', [40, 45], { shows: old, status: 401 })
+    s.tell('login', [40, 45], { shows: password, status: 200 })
+  },
+  'a password of a change in doubt may be refused': (s) => {
+    const { password } = s.change(s.login([0, 10]), [20, 30], 503)
+    s.tell('login', [40, 45], { shows: password, status: 401 })
+  },
+  'ending a session that is over by now is 404': (s) => {
+    const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+    s.tell('revoke', [20, 30], { shows: one.access, ends: { session: other.session.name }, status: 404 })
+  },
+}
+
+const wrong: Record<string, readonly [Violation['kind'], (story: Story) => void]> = {
+  'a token accepted after its logout': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.logout(one, [20, 30])
+      s.verify(one.access, [31, 35])
+    },
+  ],
+  'an access token from before a refresh, accepted after the logout': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.refresh(one, [11, 15])
+      s.logout(one, [20, 30])
+      s.verify(one.access, [31, 35])
+    },
+  ],
+  'an access token made while its session was ended, accepted after that': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      const access = s.refresh(one, [25, 35])
+      s.logout(one, [20, 30])
+      s.verify(access, [40, 45])
+    },
+  ],
+  'a session that refreshes after its logout': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.logout(one, [20, 30])
+      s.refresh(one, [31, 35])
+    },
+  ],
+  'a logout in doubt, repeated until it was answered, and a token accepted after that': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.logout(one, [20, 30], LOST)
+      s.logout(one, [40, 50])
+      s.verify(one.access, [60, 65])
+    },
+  ],
+  "another session's token accepted after all were ended": [
+    'accepted after its end',
+    (s) => {
+      const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+      s.revokeAll(one, [20, 30])
+      s.verify(other.access, [31, 35])
+    },
+  ],
+  "the caller's old access token accepted after a password change": [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.change(one, [20, 30])
+      s.verify(one.access, [31, 35])
+    },
+  ],
+  'another session that refreshes after a password change': [
+    'accepted after its end',
+    (s) => {
+      const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+      s.change(one, [20, 30])
+      s.refresh(other, [31, 35])
+    },
+  ],
+  'a login by the old password after the change': [
+    'accepted after its end',
+    (s) => {
+      const old = s.register([0, 10])
+      s.change(s.login([11, 15], old), [20, 30])
+      s.login([31, 35], old)
+    },
+  ],
+  'a revocation with a token that was ended before': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.logout(one, [20, 30])
+      s.revokeAll(one, [31, 35])
+    },
+  ],
+  'a token refused that nobody has ended': [
+    'refused without cause',
+    (s) => {
+      s.verify(s.login([0, 10]).access, [20, 25], 401)
+    },
+  ],
+  'a token refused before its logout began': [
+    'refused without cause',
+    (s) => {
+      const one = s.login([0, 10])
+      s.verify(one.access, [11, 15], 401)
+      s.logout(one, [20, 30])
+    },
+  ],
+  'a session refused that nobody has ended: a lost login': [
+    'refused without cause',
+    (s) => {
+      s.refresh(s.login([0, 10]), [20, 25], 401)
+    },
+  ],
+  'a session refused because another one was logged out': [
+    'refused without cause',
+    (s) => {
+      const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+      s.logout(one, [20, 30])
+      s.refresh(other, [40, 45], 401)
+    },
+  ],
+  'a session refused because of a revocation that was refused itself': [
+    'refused without cause',
+    (s) => {
+      const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+      s.logout(one, [20, 30])
+      s.revokeAll(one, [40, 50], 401)
+      s.refresh(other, [60, 65], 401)
+    },
+  ],
+  'the session that changed the password refused after it': [
+    'refused without cause',
+    (s) => {
+      const one = s.login([0, 10])
+      s.change(one, [20, 30])
+      s.refresh(one, [40, 45], 401)
+    },
+  ],
+  'the access token of a password change refused': [
+    'refused without cause',
+    (s) => {
+      s.verify(s.change(s.login([0, 10]), [20, 30]).access, [40, 45], 401)
+    },
+  ],
+  'a session opened after all were ended, refused': [
+    'refused without cause',
+    (s) => {
+      s.revokeAll(s.login([0, 10]), [20, 30])
+      s.refresh(s.login([40, 50]), [60, 65], 401)
+    },
+  ],
+  'a session opened long after a revocation in doubt, refused': [
+    'refused without cause',
+    (s) => {
+      s.revokeAll(s.login([0, 10]), [20, 30], LOST)
+      const one = s.login([LATE, LATE + 10])
+      s.refresh(one, [LATE + 20, LATE + 25], 401)
+    },
+  ],
+  'a session accepted when a revocation in doubt could no longer come, refused later': [
+    'refused without cause',
+    (s) => {
+      const [one, other] = [s.login([0, 10]), s.login([0, 10])]
+      s.revokeAll(one, [20, 30], LOST)
+      s.refresh(other, [LATE, LATE + 10])
+      s.refresh(other, [LATE + 20, LATE + 30], 401)
+    },
+  ],
+  'the new password refused: a lost change': [
+    'refused without cause',
+    (s) => {
+      const { password } = s.change(s.login([0, 10]), [20, 30])
+      s.tell('login', [40, 45], { shows: password, status: 401 })
+    },
+  ],
+  'a status that is not in the contract': [
+    'outside the contract',
+    (s) => {
+      s.verify(s.login([0, 10]).access, [20, 25], 400)
+    },
+  ],
+}
+
+for (const [name, tell] of Object.entries(right)) {
+  t.test(`passes: ${name}`, async (t) => {
+    const story = makeStory()
+    tell(story)
+    t.strictSame(check(story.history.operations).violations, [])
+  })
+}
+
+for (const [name, [kind, tell]] of Object.entries(wrong)) {
+  t.test(`is found: ${name}`, async (t) => {
+    const story = makeStory()
+    tell(story)
+    const found = check(story.history.operations).violations
+    t.strictSame(
+      found.map((violation) => violation.kind),
+      [kind],
+    )
+  })
+}
+
+t.test('counts the answers that could have been wrong', async (t) => {
+  const story = makeStory()
+  const one = story.login([0, 10])
+  story.verify(one.access, [11, 15])
+  story.logout(one, [20, 30])
+  story.verify(one.access, [29, 35], 401)
+  story.verify(one.access, [31, 35], 401)
+  const { ofAlive, ofEnded } = check(story.history.operations)
+  t.strictSame({ ofAlive, ofEnded }, { ofAlive: 1, ofEnded: 1 })
+})

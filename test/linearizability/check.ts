@@ -1,0 +1,114 @@
+import { type Credential, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+
+/** An answer that breaks a promise, and the operation that shows it. */
+export type Violation = {
+  readonly kind: 'accepted after its end' | 'refused without cause' | 'outside the contract'
+  readonly operation: Operation
+  /** What ended the credential that was accepted. */
+  readonly after: Operation | null
+}
+
+/** What was found: the violations, and how many known answers could have been one. */
+export type Findings = {
+  readonly violations: readonly Violation[]
+  /** Showings that began after the end of what they showed had been answered. */
+  readonly ofEnded: number
+  /** Showings of what nothing could have ended. */
+  readonly ofAlive: number
+}
+
+/** How long after its answer an operation in doubt may still take effect: a stopped process or a full socket may hold it back. */
+export const LATE_MS = 10_000
+
+/** Statuses that the clients' requests may be answered with, besides 2xx, 401 and those that leave it in doubt. */
+const CONTRACT: Partial<Record<Operation['kind'], readonly number[]>> = {
+  revoke: [404], // ended by now
+  password: [403], // another change came first
+}
+
+/** What is known of a credential when it is shown; null: it may be alive or ended. */
+type Standing = { readonly kind: 'ended'; readonly by: Operation } | { readonly kind: 'alive' } | null
+
+/** What could have ended credentials of one user, and when each of them has last been accepted. */
+type Past = { readonly endings: readonly Operation[]; readonly acceptedAt: ReadonlyMap<Credential, number> }
+
+/**
+ * Judges a history, also of a run that is under way. Nothing is accepted that was ended by an operation answered 2xx before
+ * the showing began; nothing is refused that no operation, done or in doubt, could have ended. Between these two everything goes.
+ */
+export function check(history: readonly Operation[]): Findings {
+  const endings = groupByUser(history.filter(mayEnd))
+  const acceptedAt = new Map<Credential, number>()
+  const violations: Violation[] = []
+  const counts = { ended: 0, alive: 0 }
+  for (const operation of history.filter((each) => !isInDoubt(each))) {
+    const standing = stand(operation, { endings: endings.get(operation.user) ?? [], acceptedAt })
+    if (standing) counts[standing.kind] += 1
+    const violation = judge(operation, standing)
+    if (violation) violations.push(violation)
+    if (operation.shows && isDone(operation)) acceptedAt.set(operation.shows, operation.startedAt)
+  }
+  return { violations, ofEnded: counts.ended, ofAlive: counts.alive }
+}
+
+function groupByUser(operations: readonly Operation[]): Map<string, Operation[]> {
+  const groups = new Map<string, Operation[]>()
+  for (const operation of operations) {
+    const group = groups.get(operation.user)
+    if (group) group.push(operation)
+    else groups.set(operation.user, [operation])
+  }
+  return groups
+}
+
+function mayEnd(operation: Operation): boolean {
+  return operation.ends !== null && (isDone(operation) || isInDoubt(operation))
+}
+
+function stand(operation: Operation, past: Past): Standing {
+  const { shows } = operation
+  if (shows === null) return null
+  const by = past.endings.find((ending) => precedes(ending, operation) && hasEnded(ending, shows))
+  if (by) return { kind: 'ended', by }
+  const isAlive =
+    isDone(shows.grantedBy) && !past.endings.some((ending) => mayHaveEnded(ending, operation, shows, past))
+  return isAlive ? { kind: 'alive' } : null
+}
+
+function judge(operation: Operation, standing: Standing): Violation | null {
+  if (isDone(operation)) {
+    return standing?.kind === 'ended' ? { kind: 'accepted after its end', operation, after: standing.by } : null
+  }
+  if (isRefused(operation)) {
+    return standing?.kind === 'alive' ? { kind: 'refused without cause', operation, after: null } : null
+  }
+  const isKnown = CONTRACT[operation.kind]?.includes(operation.status) ?? false
+  return isKnown ? null : { kind: 'outside the contract', operation, after: null }
+}
+
+function precedes(first: Operation, second: Operation): boolean {
+  return first.endedAt < second.startedAt
+}
+
+/** Whether the ending, answered 2xx, has certainly ended the credential. */
+function hasEnded(ending: Operation, shown: Credential): boolean {
+  if (!isDone(ending) || ending.ends === null) return false
+  if ('session' in ending.ends) return shown.session === ending.ends.session
+  if (shown.kind === 'password') return ending.kind === 'password' && precedes(shown.grantedBy, ending)
+  const isKept = shown.session === ending.ends.allBut
+  if (!isKept && precedes(shown.openedBy, ending)) return true
+  return shown.kind === 'access' && precedes(shown.grantedBy, ending)
+}
+
+/** Whether the ending may be why what is shown is over by the end of the showing. */
+function mayHaveEnded(ending: Operation, showing: Operation, shown: Credential, { acceptedAt }: Past): boolean {
+  const { ends } = ending
+  if (ending === showing || ending === shown.grantedBy || ending.startedAt >= showing.endedAt || ends === null)
+    return false
+  const lastEffectAt = ending.endedAt + (isInDoubt(ending) ? LATE_MS : 0)
+  if ((acceptedAt.get(shown) ?? 0) > lastEffectAt) return false
+  if ('session' in ends) return shown.session === ends.session
+  if (shown.kind === 'password' && ending.kind !== 'password') return false
+  if (shown.kind === 'session' && shown.session === ends.allBut) return false
+  return shown.grantedBy.startedAt < lastEffectAt
+}

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import { type Access, makePool, type Place, type Session, type User } from './pool.ts'
+import { makeRandom, type Random } from './random.ts'
+import { makeRequests, type Requests } from './requests.ts'
+import { eventually } from '../support/settle.ts'
+
+/** The clients of one run. */
+export type Clients = {
+  /** All of them at work until the signal; resolves when the last one has its answer. */
+  readonly work: (signal: AbortSignal) => Promise<void>
+  /** After healing: every session that nobody has left refreshes, every token is verified at each of `urls`; rejects if one of them still cannot know. */
+  readonly lastRound: (urls: readonly string[]) => Promise<void>
+}
+
+const CLIENTS = 32
+const PLACES = 50
+const USERS = 12
+const THINK_MS = [20, 150] as const
+/** Copies that are tried again and again: the newest ones. */
+const RECENT = 60
+
+/** The share of each kind of work, in tenths of a percent; the rest is verification. */
+const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, stolen: 10 }
+
+/** Registers the users. What each client chooses to do, the seed repeats. */
+export async function makeClients(url: string, history: History, seed: number): Promise<Clients> {
+  const pool = makePool(PLACES, USERS)
+  const requests = makeRequests(url, history, pool)
+  const register = (user: User) => eventually(async () => isDone(await requests.register(user)), { within: 30_000 })
+  await inTurn(pool.users, register)
+
+  async function turn(random: Random): Promise<void> {
+    const place = random.pick(pool.places)
+    if (place?.isBusy === false && place.session === null) await fill(requests, place)
+    else if (place?.session) await use(place.session, random)
+  }
+
+  async function use(session: Session, random: Random): Promise<void> {
+    let draw = random.between(0, 1000)
+    const falls = (share: number) => (draw -= share) < 0
+    if (falls(SHARES.refresh)) await refreshTogether(session, random)
+    else if (falls(SHARES.logout)) await end(session, () => requests.logout(session))
+    else if (falls(SHARES.revoke)) await revokeAnother(session, random)
+    else if (falls(SHARES.revokeAll)) await probeAfter(session.access, await requests.revokeAll(session))
+    else if (falls(SHARES.changePassword)) await changePassword(session)
+    else if (falls(SHARES.stolen)) await showStolen(random)
+    else await verifyOne(session, random)
+  }
+
+  /** Now and then two tabs refresh at once. */
+  async function refreshTogether(session: Session, random: Random): Promise<void> {
+    const tabs = random.chance(0.3) ? [1, 2] : [1]
+    await Promise.all(tabs.map(() => requests.refresh(session)))
+  }
+
+  async function verifyOne(session: Session, random: Random): Promise<void> {
+    const copy = random.pick(pool.copies.slice(-RECENT))
+    if (copy && random.chance(0.4)) await requests.verify(copy)
+    else if (isRefused(await requests.verify(session.access))) await requests.refresh(session)
+  }
+
+  async function end(session: Session, ask: () => Promise<Operation>): Promise<void> {
+    const operation = await ask()
+    await probeAfter(session.access, operation)
+    if (!isInDoubt(operation) && !isRefused(operation)) pool.leave(session)
+  }
+
+  async function revokeAnother(session: Session, random: Random): Promise<void> {
+    const others = pool.places
+      .map((place) => place.session)
+      .filter((other) => other?.user === session.user && other !== session)
+    const other = random.pick(others)
+    if (other) await end(other, () => requests.revoke(session, other))
+  }
+
+  async function changePassword(session: Session): Promise<void> {
+    const { user, access } = session
+    if (user.isChanging) return
+    user.isChanging = true
+    const operation = await requests.changePassword(session)
+    user.isChanging = false
+    await probeAfter(access, operation)
+    if (isInDoubt(operation)) await requests.refresh(session)
+  }
+
+  /** A thief shows the refresh token of a session that was left. */
+  async function showStolen(random: Random): Promise<void> {
+    const session = random.pick(pool.left)
+    if (session) await requests.refresh(session)
+  }
+
+  /** Right after a revocation has been answered every instance is asked, as the balancer goes round. */
+  async function probeAfter(access: Access, operation: Operation): Promise<void> {
+    if (isDone(operation)) await Promise.all([1, 2, 3].map(() => requests.verify(access)))
+  }
+
+  async function client(number: number, signal: AbortSignal): Promise<void> {
+    const random = makeRandom(seed, number)
+    while (!signal.aborted) {
+      await turn(random)
+      await sleep(random.between(...THINK_MS))
+    }
+  }
+
+  return {
+    async work(signal) {
+      await Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number + 1, signal)))
+    },
+    async lastRound(urls) {
+      const sessions = pool.places.map(({ session }) => session).filter((session) => session !== null)
+      await inTurn(sessions, (session) => known(() => requests.refresh(session)))
+      const tokens = [...sessions.map(({ access }) => access), ...pool.copies]
+      await inTurn(tokens, (access) => Promise.all(urls.map((at) => known(() => requests.verify(access, at)))))
+    },
+  }
+}
+
+async function fill(requests: Requests, place: Place): Promise<void> {
+  place.isBusy = true
+  await requests.login(place)
+  place.isBusy = false
+}
+
+/** Eight at a time. */
+async function inTurn<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const left = items.values()
+  const worker = async () => {
+    for (const item of left) await work(item)
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+}
+
+function known(ask: () => Promise<Operation>): Promise<Operation> {
+  return eventually(
+    async () => {
+      const operation = await ask()
+      return !isInDoubt(operation) && operation
+    },
+    { within: 30_000 },
+  )
+}

@@ -1,0 +1,23 @@
+import t from 'tap'
+import { type FailoverOptions, runClusterLosses, runSentinelFailovers } from './failovers.ts'
+import { summarise, tell } from './report.ts'
+
+// The same clients and the same checker while primaries go; `npm run prove` lets more of them go.
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+t.comment(`SEED=${seed}`)
+
+const runs: Record<string, readonly [typeof runSentinelFailovers, FailoverOptions]> = {
+  'a clean failover and a killed primary under Sentinel': [runSentinelFailovers, { seed, count: 2 }],
+  'a killed primary of a Cluster': [runClusterLosses, { seed, count: 1 }],
+}
+
+for (const [name, [run, options]] of Object.entries(runs)) {
+  t.test(`${name} break no promise`, async (t) => {
+    const outcome = await run(options)
+    t.comment(summarise(outcome, outcome.faults))
+    t.strictSame(outcome.violations.map(tell), [])
+    t.ok(outcome.ofEnded > 50, 'what was ended was shown again')
+    t.ok(outcome.ofAlive > 50, 'what nobody had ended was shown')
+  })
+}

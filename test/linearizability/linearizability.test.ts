@@ -1,0 +1,26 @@
+import t from 'tap'
+import { BROKEN } from './broken.ts'
+import { summarise, tell } from './report.ts'
+import { runStandalone } from './standalone.ts'
+
+// Three instances behind nginx, 32 clients, 50 sessions, faults at random. `npm run prove` runs it for longer; SEED repeats its choices.
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+t.comment(`SEED=${seed}`)
+
+t.test('no answer breaks a promise while stores, instances and connections fail', async (t) => {
+  const outcome = await runStandalone({ seed, ms: 20_000 })
+  t.comment(summarise(outcome, outcome.faults))
+  t.strictSame(outcome.violations.map(tell), [])
+  t.ok(outcome.ofEnded > 100, 'what was ended was shown again')
+  t.ok(outcome.ofAlive > 100, 'what nobody had ended was shown')
+})
+
+for (const broken of BROKEN) {
+  t.test(`the checker sees a build with ${broken}`, async (t) => {
+    const { violations } = await runStandalone({ seed, ms: 60_000, broken })
+    const [first] = violations
+    t.equal(first?.kind, 'accepted after its end')
+    if (first) t.comment(tell(first))
+  })
+}

@@ -1,0 +1,41 @@
+import type { Violation } from './check.ts'
+import { isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import type { Outcome } from './run.ts'
+
+/** A violation in one line, with the operations that show it. */
+export function tell({ kind, operation, after }: Violation): string {
+  const shown = operation.shows ? ` of ${nameOf(operation)}, granted by ${lineOf(operation.shows.grantedBy)}` : ''
+  const cause = after ? `, ended by ${lineOf(after)}` : ''
+  return `${kind}: ${lineOf(operation)}${shown}${cause}`
+}
+
+function nameOf({ shows }: Operation): string {
+  return shows === null ? '' : `${shows.user} ${shows.session} ${shows.name}`
+}
+
+function lineOf({ number, kind, status, said, startedAt, endedAt }: Operation): string {
+  return `#${number} ${kind} ${status}${said === '' ? '' : ` ${said}`} (${startedAt.toFixed(1)} to ${endedAt.toFixed(1)} ms)`
+}
+
+/** The run in a few lines: operations by kind and outcome, what was done to the world, violations, the seed. */
+export function summarise(
+  { seed, operations, violations, ofEnded, ofAlive }: Outcome,
+  troubles: ReadonlyMap<string, number>,
+): string {
+  const kinds = [...new Set(operations.map(({ kind }) => kind))].toSorted()
+  const rows = kinds.map((kind) => {
+    const ofKind = operations.filter((operation) => operation.kind === kind)
+    const [done, refused, doubt] = [isDone, isRefused, isInDoubt].map((is) => ofKind.filter(is).length)
+    return `  ${kind.padEnd(10)} ${ofKind.length}: ${done} done, ${refused} refused, ${doubt} in doubt`
+  })
+  const struck = [...troubles].map(([name, count]) => `  ${name}: ${count}`)
+  return [
+    `seed ${seed}, ${operations.length} operations`,
+    ...rows,
+    'faults',
+    ...struck,
+    `shown after their end: ${ofEnded}; shown when nothing could have ended them: ${ofAlive}`,
+    `violations: ${violations.length}`,
+    ...violations.slice(0, 10).map((violation) => `  ${tell(violation)}`),
+  ].join('\n')
+}

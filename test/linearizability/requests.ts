@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { newId } from '../../src/auth/tokens.ts'
+import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
+
+/** What honest clients do, each request written down in the history. */
+export type Requests = {
+  /** By a new address each time. */
+  readonly register: (user: User) => Promise<Operation>
+  readonly login: (place: Place) => Promise<Operation>
+  /** At the balancer unless told. */
+  readonly verify: (access: Access, at?: string) => Promise<Operation>
+  readonly refresh: (session: Session) => Promise<Operation>
+  readonly logout: (session: Session) => Promise<Operation>
+  /** Ends `other`, of the same user. */
+  readonly revoke: (session: Session, other: Session) => Promise<Operation>
+  readonly revokeAll: (session: Session) => Promise<Operation>
+  readonly changePassword: (session: Session) => Promise<Operation>
+}
+
+type Sent = { readonly body?: unknown; readonly token?: string }
+type Asked = Parameters<History['begin']>[0]
+type Answer = { readonly operation: Operation; readonly body: unknown }
+
+/** An answer that takes longer is lost. */
+const PATIENCE_MS = 8_000
+
+/** Makes the requests of clients who share a pool, to the instances behind `url`. */
+export function makeRequests(url: string, history: History, pool: Pool): Requests {
+  let passwords = 0
+  const newPassword = () => `seven red bicycles, number ${(passwords += 1)}`
+
+  async function ask(asked: Asked, method: string, path: string, sent: Sent, at = url): Promise<Answer> {
+    const operation = history.begin(asked)
+    const { status, body } = await send(`${at}${path}`, method, sent).catch(() => ({ status: 0, body: null }))
+    const { reason, code } = (body ?? {}) as { reason?: string; code?: string }
+    history.end(operation, status, reason ?? code)
+    return { operation, body }
+  }
+
+  /** Everything the ending has certainly ended is left. */
+  function leaveAll(user: User, ending: Operation, keep: Session | null): void {
+    for (const { session } of pool.places) {
+      const isOlder = session?.user === user && session.credential.openedBy.endedAt < ending.startedAt
+      if (session && isOlder && session !== keep) pool.leave(session)
+    }
+  }
+
+  return {
+    async register(user) {
+      const text = newPassword()
+      user.email = `${user.name}-${newId()}@example.org`
+      const asked = { kind: 'register', user: user.name, shows: null, ends: null } as const
+      const { operation } = await ask(asked, 'POST', '/v1/register', { body: { email: user.email, password: text } })
+      if (isDone(operation)) user.passwords = [pool.password(user, text, operation)]
+      return operation
+    },
+
+    async login(place) {
+      const { user } = place
+      const tried = user.passwords
+      const [password, ...others] = tried
+      if (password === undefined) throw new Error(`${user.name} is not registered`)
+      const asked = { kind: 'login', user: user.name, shows: password.credential, ends: null } as const
+      const sent = { body: { email: user.email, password: password.text } }
+      const { operation, body } = await ask(asked, 'POST', '/v1/login', sent)
+      if (isDone(operation)) place.session = pool.open(user, body as TokensBody, operation)
+      if (user.passwords === tried && isDone(operation)) user.passwords = [password]
+      if (user.passwords === tried && isRefused(operation)) user.passwords = [...others, password]
+      return operation
+    },
+
+    async verify({ credential, text }, at) {
+      const asked = { kind: 'verify', user: credential.user, shows: credential, ends: null } as const
+      return (await ask(asked, 'GET', '/v1/verify', { token: text }, at)).operation
+    },
+
+    async refresh(session) {
+      const asked = { kind: 'refresh', user: session.user.name, shows: session.credential, ends: null } as const
+      const sent = { body: { refresh_token: session.refreshToken } }
+      const { operation, body } = await ask(asked, 'POST', '/v1/refresh', sent)
+      if (isDone(operation)) pool.adopt(session, body as TokensBody, operation)
+      if (isRefused(operation)) pool.leave(session)
+      return operation
+    },
+
+    logout({ user, credential, refreshToken }) {
+      const asked = { kind: 'logout', user: user.name, shows: null, ends: { session: credential.name } } as const
+      return whileInDoubt(async () => {
+        return (await ask(asked, 'POST', '/v1/logout', { body: { refresh_token: refreshToken } })).operation
+      })
+    },
+
+    revoke(session, other) {
+      const { user, access } = session
+      const ends = { session: other.credential.name }
+      const asked = { kind: 'revoke', user: user.name, shows: access.credential, ends } as const
+      return whileInDoubt(async () => {
+        return (await ask(asked, 'DELETE', `/v1/sessions/${other.id}`, { token: access.text })).operation
+      })
+    },
+
+    async revokeAll({ user, access }) {
+      const asked = { kind: 'revoke-all', user: user.name, shows: access.credential, ends: { allBut: null } } as const
+      const sent = { token: access.text, body: { scope: 'all' } }
+      const operation = await whileInDoubt(async () => (await ask(asked, 'POST', '/v1/logout', sent)).operation)
+      if (isDone(operation)) leaveAll(user, operation, null)
+      return operation
+    },
+
+    async changePassword(session) {
+      const { user, access, credential } = session
+      const [current, ...others] = user.passwords
+      const text = newPassword()
+      const ends = { allBut: credential.name }
+      const asked = { kind: 'password', user: user.name, shows: access.credential, ends } as const
+      const sent = { token: access.text, body: { current_password: current?.text, new_password: text } }
+      const { operation, body } = await ask(asked, 'POST', '/v1/password', sent)
+      const next = pool.password(user, text, operation)
+      if (isDone(operation)) {
+        user.passwords = [next]
+        pool.adopt(session, body as TokensBody, operation)
+        leaveAll(user, operation, session)
+      } else if (isInDoubt(operation)) user.passwords = [next, ...user.passwords]
+      else if (operation.status === 403 && current) user.passwords = [...others, current]
+      return operation
+    },
+  }
+}
+
+async function send(url: string, method: string, { body, token }: Sent): Promise<{ status: number; body: unknown }> {
+  const headers: Record<string, string> = {}
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+  const signal = AbortSignal.timeout(PATIENCE_MS)
+  const response = await fetch(url, {
+    method,
+    headers,
+    signal,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : null }
+}
+
+/** Sends the same again while the service cannot know, as the contract says, and gives up at last. */
+async function whileInDoubt(ask: () => Promise<Operation>): Promise<Operation> {
+  for (let tries = 1; ; tries += 1) {
+    const operation = await ask()
+    if (!isInDoubt(operation) || tries === 50) return operation
+    await sleep(200)
+  }
+}

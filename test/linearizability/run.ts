@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { check, type Findings } from './check.ts'
+import { makeClients } from './clients.ts'
+import { openHistory, type Operation } from './history.ts'
+import type { World } from './world.ts'
+
+/** What came out of a run. */
+export type Outcome = Findings & { readonly seed: number; readonly operations: readonly Operation[] }
+
+/** How to run. */
+export type RunOptions = {
+  readonly seed: number
+  /** What is done to the world while the clients work; they stop when it is over. At the signal it undoes what it has done and ends. */
+  readonly trouble: (signal: AbortSignal) => Promise<void>
+  /** Give the signal at the first violation, and make no last round. */
+  readonly stopAtViolation?: boolean
+}
+
+const LOOK_MS = 500
+
+/** Lets the clients work in trouble, heals the world, makes the last round, and judges everything. */
+export async function run(world: World, { seed, trouble, stopAtViolation = false }: RunOptions): Promise<Outcome> {
+  const history = openHistory()
+  const { operations } = history
+  const clients = await makeClients(world.url, history, seed)
+  const stop = new AbortController()
+  const working = clients.work(stop.signal)
+  const watching = stopAtViolation ? awaitViolation(operations, stop) : null
+  await trouble(stop.signal).finally(() => stop.abort())
+  await Promise.all([working, watching])
+  await world.healed()
+  if (!stopAtViolation) await clients.lastRound(world.instances.map(({ service }) => service.url))
+  return { seed, operations, ...check(operations) }
+}
+
+async function awaitViolation(operations: readonly Operation[], stop: AbortController): Promise<void> {
+  while (!stop.signal.aborted && check(operations).violations.length === 0) await pause(LOOK_MS, stop.signal)
+  stop.abort()
+}
+
+/** Sleeps, but not beyond the signal. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {})
+}

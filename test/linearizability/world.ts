@@ -1,0 +1,101 @@
+import { fileURLToPath } from 'node:url'
+import { NO_LIMITS, TEST_SECRET } from '../support/home.ts'
+import { startBalancer } from '../support/nginx.ts'
+import { freePort } from '../support/free-port.ts'
+import { type Proxy, startProxy } from '../support/proxy.ts'
+import { type Service, startService } from '../support/service.ts'
+import { eventually } from '../support/settle.ts'
+import type { Broken } from './broken.ts'
+
+/** One of the instances behind nginx; `service` is its process of now. */
+export type Instance = {
+  service: Service
+  /** Between nginx and it. */
+  readonly front: Proxy
+  /** Between it and a standalone Redis. */
+  readonly store: Proxy | null
+  /** Kills it, if it still runs, and starts it again on its port. */
+  readonly restart: () => Promise<void>
+}
+
+/** Three instances behind nginx, with a proxy wherever an answer can be lost. */
+export type World = {
+  /** Where clients ask: a proxy in front of nginx. */
+  readonly url: string
+  readonly front: Proxy
+  readonly instances: readonly Instance[]
+  /** Resolves when every instance says that it is ready. */
+  readonly healed: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** How to open one. */
+export type WorldOptions = {
+  readonly redisUrl: string
+  /** The port of a standalone Redis: each instance then has a proxy to it. */
+  readonly redisPort?: number
+  /** The real build unless told. */
+  readonly broken?: Broken
+}
+
+const BROKEN_INSTANCE = fileURLToPath(new URL('broken-instance.js', import.meta.url))
+
+/** Nothing runs out of time or room, so that whatever is refused was ended by somebody. */
+const ENV = {
+  AUTH_SECRET: TEST_SECRET,
+  ISSUER: 'http://localhost:3000',
+  ACCESS_TTL: '24h',
+  SESSION_IDLE: '24h',
+  REFRESH_GRACE: '30s',
+  SESSION_MAX: '500',
+  LOG_LEVEL: 'warn',
+  ...NO_LIMITS,
+}
+
+/** Starts it all; resolves when every instance is ready. */
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const stops: (() => Promise<unknown>)[] = []
+  const stop = async () => void (await Promise.allSettled(stops.map((each) => each())))
+  try {
+    const instances = await Promise.all([1, 2, 3].map(() => startInstance(options, stops)))
+    const balancer = await startBalancer({ ports: instances.map(({ front }) => front.port) })
+    stops.push(balancer.stop)
+    const front = await startProxy(balancer.port)
+    stops.push(front.stop)
+    const healed = async () => void (await Promise.all(instances.map(isReady)))
+    return { url: `http://127.0.0.1:${front.port}`, front, instances, healed, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startInstance(options: WorldOptions, stops: (() => Promise<unknown>)[]): Promise<Instance> {
+  const { redisUrl, redisPort, broken } = options
+  const port = await freePort()
+  const front = await startProxy(port)
+  const store = redisPort === undefined ? null : await startProxy(redisPort)
+  stops.push(front.stop, async () => store?.stop())
+  const REDIS_URL = store === null ? redisUrl : `redis://127.0.0.1:${store.port}`
+  const start = () =>
+    startService(
+      { ...ENV, PORT: `${port}`, REDIS_URL, ...(broken === undefined ? {} : { BROKEN: broken }) },
+      { until: 'live', ...(broken === undefined ? {} : { command: [process.execPath, BROKEN_INSTANCE] }) },
+    )
+  const instance = {
+    service: await start(),
+    front,
+    store,
+    async restart() {
+      await instance.service.kill()
+      instance.service = await start()
+    },
+  }
+  stops.push(() => instance.service.kill())
+  await isReady(instance)
+  return instance
+}
+
+function isReady({ service }: { readonly service: Service }): Promise<true> {
+  return eventually(async () => (await service.call('GET', '/readyz')).status === 200, { within: 60_000 })
+}
