@@ -54,7 +54,7 @@ events.addEventListener('token', ({ detail }) => {
 document.addEventListener('visibilitychange', () => void lookAgain().catch(() => {}))
 
 setUpSettings(sayAll, () => shown !== null)
-setUpDoor(translate)
+setUpDoor()
 setUpAccount()
 sayAll()
 void loadInstances()

@@ -10,29 +10,27 @@ export function tell(name, detail) {
 const DEADLINE_MS = 20_000
 const NOBODY = { status: 0, ok: false, body: null, headers: new Headers() }
 
-/**
- * Sends a request and resolves to `{ status, ok, body, headers }`, never rejects. While the service is away (no answer,
- * which is status 0, or 5xx) or asks to wait (429) it sends the same again after `Retry-After`; with `patient: false` it
- * resolves to that, too. Nothing about the session follows from such an answer.
- */
-export async function send(method, path, { patient = true, ...options } = {}) {
+/** Makes the attempt until its answer says something: again after `Retry-After` while the service is away or asks to wait. */
+export async function patiently(attempt) {
   for (;;) {
-    const answer = await sendOnce(method, path, options)
-    const seconds = secondsToWait(answer)
-    if (seconds === null) tell('well')
-    if (seconds === null || !patient) return answer
+    const answer = await attempt()
+    if (saysSomething(answer)) {
+      tell('well')
+      return answer
+    }
+    const seconds = Number(answer.headers.get('retry-after')) || 1
     tell('waiting', { status: answer.status, seconds })
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   }
 }
 
-/** How long to wait before the same is sent again; null when this answer is one. */
-function secondsToWait({ status, headers }) {
-  const isAnswer = status > 0 && status < 500 && status !== 429
-  return isAnswer ? null : Number(headers.get('retry-after')) || 1
+/** Not so of no answer (status 0), 5xx and 429: from those nothing follows, least of all that a session is over. */
+export function saysSomething({ status }) {
+  return status > 0 && status < 500 && status !== 429
 }
 
-async function sendOnce(method, path, { token, body, headers = {} }) {
+/** Sends one request; resolves to `{ status, ok, body, headers }`, never rejects. */
+export async function send(method, path, { token, body, headers = {} } = {}) {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const type = body === undefined ? {} : { 'content-type': 'application/json' }
   const init = { method, headers: { ...headers, ...authorization, ...type }, signal: AbortSignal.timeout(DEADLINE_MS) }

@@ -1,4 +1,4 @@
-import { find } from './dom.js'
+import { find, translate } from './dom.js'
 import { explain, onSubmit, showFault } from './forms.js'
 import { authenticate } from './session.js'
 
@@ -6,8 +6,9 @@ const form = find('door')
 const { email, password } = form.elements
 let isRegistering = false
 
-/** Shows the login form, and puts the focus there. */
+/** Shows the login form, and puts the focus there: whoever was inside has an account. */
 export function openDoor() {
+  if (isRegistering) turn()
   find('inside').hidden = true
   find('outside').hidden = false
   const first = email.value === '' ? email : password
@@ -21,7 +22,7 @@ export function closeDoor() {
   find('outside').hidden = true
 }
 
-/** Says the same in other words: call `translate` afterwards. */
+/** From logging in to registering, and back. */
 function turn() {
   isRegistering = !isRegistering
   const [here, there] = isRegistering ? ['register', 'log_in'] : ['log_in', 'register']
@@ -32,13 +33,13 @@ function turn() {
   find('password-hint').hidden = !isRegistering
   password.autocomplete = isRegistering ? 'new-password' : 'current-password'
   showFault(form, '')
+  translate()
 }
 
 /** Makes the form work. */
-export function setUpDoor(translate) {
+export function setUpDoor() {
   find('other-door').addEventListener('click', () => {
     turn()
-    translate()
     email.focus()
   })
   onSubmit(form, async ({ email: address, password: secret, remember }) => {

@@ -3,7 +3,7 @@
 // The refresh token is in a cookie that no script can read; the access token is in this module and nowhere else.
 // Only a refusal of /v1/refresh ends the session here: a service that is away never does.
 
-import { events, send, tell } from './calls.js'
+import { events, patiently, saysSomething, send, tell } from './calls.js'
 import { alone, askOthers, listen, share } from './tabs.js'
 
 export { events }
@@ -12,6 +12,7 @@ export { events }
 export class SessionOver extends Error {}
 
 const EARLY_MS = 2000
+const RENEWED = { status: 200 } // by another tab
 const RENEWABLE = new Set(['token_expired', 'token_revoked'])
 
 /** `{ token, sessionId, at, expiresAt }`, or null. */
@@ -36,27 +37,31 @@ export function resume() {
 /** Registers or logs in. Resolves to the answer, whatever it is: somebody waits at the form. */
 export async function authenticate(path, credentials) {
   const body = { ...credentials, transport: 'cookie' }
-  const answer = await alone(() => send('POST', path, { body, patient: false }))
+  const answer = await alone(() => send('POST', path, { body }))
   if (answer.ok) take(answer.body)
   return answer
 }
 
 /** Ends this session, the `others`, or `all`. Resolves to the answer. */
 export async function logout(scope) {
-  const answer = await alone(() => send('POST', '/v1/logout', { body: { scope } }))
+  const answer = await patiently(() => alone(() => send('POST', '/v1/logout', { body: { scope } })))
   if (answer.status === 401 || (answer.ok && scope !== 'others')) end('logged_out')
   return answer
 }
 
 /** Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done. */
 export async function changePassword(passwords) {
-  const answer = await call('POST', '/v1/password', { body: passwords, patient: false })
+  const answer = await callOnce('POST', '/v1/password', { body: passwords })
   if (answer.ok) take(answer.body)
   return answer
 }
 
 /** A request with the access token, renewed where need be. Resolves to the answer; rejects with SessionOver. */
-export async function call(method, path, options = {}) {
+export function call(method, path, options) {
+  return patiently(() => callOnce(method, path, options))
+}
+
+async function callOnce(method, path, options) {
   for (let tries = 1; ; tries++) {
     const used = access ?? (await renew(null))
     const answer = await send(method, path, { ...options, token: used.token })
@@ -66,20 +71,20 @@ export async function call(method, path, options = {}) {
   }
 }
 
-/** Replaces the token `used`: by another tab's, else by a refresh, one for all tabs. */
-function renew(used) {
-  return alone(async () => {
-    if (access === used) await askOthers()
-    if (access === used) await refresh()
-    if (access === null) throw new SessionOver()
-    return access
-  })
+/** Resolves to another token than `used`; rejects with SessionOver. No tab has the turn while it waits for the service. */
+async function renew(used) {
+  await patiently(() => alone(() => replace(used)))
+  if (access === null) throw new SessionOver()
+  return access
 }
 
-async function refresh() {
+async function replace(used) {
+  if (access === used) await askOthers()
+  if (access !== used) return RENEWED
   const answer = await send('POST', '/v1/refresh')
   if (answer.ok) take(answer.body)
-  else end(answer.body?.reason ?? 'none')
+  else if (saysSomething(answer)) end(answer.body?.reason ?? 'none')
+  return answer
 }
 
 function take({ access_token: token, session_id: sessionId, expires_in: seconds }) {

@@ -3,7 +3,7 @@
 
 const TURN = 'latchkey-turn'
 const TAB = 'latchkey-tab'
-const PATIENCE_MS = 1000
+const PATIENCE_MS = 2000
 
 const channel = new BroadcastChannel('latchkey')
 let onAnswer = () => {}
