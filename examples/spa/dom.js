@@ -15,7 +15,7 @@ export function fill(list, items) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.name : undefined
   list.replaceChildren(...items)
   if (focused === undefined) return
-  const same = [...list.querySelectorAll('[data-name]')].find(({ dataset }) => dataset.name === focused)
+  const same = [...list.querySelectorAll('[data-name]:enabled')].find(({ dataset }) => dataset.name === focused)
   const target = same ?? list.closest('section').querySelector('[tabindex="-1"]')
   target.focus()
 }
