@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core'
 import { findProgram, type Program } from './debian.ts'
@@ -10,6 +11,8 @@ export type Browser = {
   readonly newPerson: (options?: BrowserContextOptions) => Promise<BrowserContext>
   readonly close: () => Promise<void>
 }
+
+const DATA_HOME = process.env['XDG_DATA_HOME'] || join(homedir(), '.local/share')
 
 // Nothing that speaks to anybody but the pages of the test.
 const QUIET = [
@@ -22,14 +25,14 @@ const QUIET = [
   '--disable-sync',
 ]
 
-/** Starts Chromium with everything it writes in a folder of its own. */
-export async function openBrowser(env: Record<string, string> = {}): Promise<Browser> {
-  const { command, env: found } = await findChromium()
+/** Starts Chromium with everything it writes in a folder of its own; fonts of the person who starts it are found. */
+export async function openBrowser(): Promise<Browser> {
+  const { command, env } = await findChromium()
   const home = await mkdtemp(join(tmpdir(), 'latchkey-chromium-'))
   const browser = await chromium.launch({
     executablePath: command,
     args: QUIET,
-    env: { ...(found as Record<string, string>), HOME: home, TMPDIR: home, ...env },
+    env: { ...(env as Record<string, string>), HOME: home, TMPDIR: home, XDG_DATA_HOME: DATA_HOME },
   })
   return {
     newPerson: (options = {}) => browser.newContext({ locale: 'en-GB', ...options }),
@@ -46,6 +49,7 @@ const FONTS = `<?xml version="1.0"?>
 <fontconfig>
   <dir prefix="relative">usr/share/fonts</dir>
   <dir>/usr/share/fonts</dir>
+  <dir prefix="xdg">fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
 </fontconfig>
 `
@@ -62,5 +66,5 @@ async function findChromium(): Promise<Program> {
     missing: 'No Chromium found: install chromium (Debian) or google-chrome (elsewhere) and run this again.',
   })
   const fonts = join(program.command, '../../../../fonts.conf')
-  return { ...program, env: { ...program.env, FONTCONFIG_FILE: fonts } }
+  return existsSync(fonts) ? { ...program, env: { ...program.env, FONTCONFIG_FILE: fonts } } : program
 }

@@ -32,11 +32,14 @@ export async function openPage(browser: Browser, demo: Demo, options: BrowserCon
   return { context, page: await newTab(), faults, newTab }
 }
 
+/** Nobody is remembered, and has an address of their own, unless told. */
+type Registration = { readonly email?: string; readonly remember?: boolean }
+
 let people = 0
 
 /** Registers somebody new by the form of an English page; resolves to the address. */
-export async function register({ page }: Person, { remember = false } = {}): Promise<string> {
-  const email = `person-${process.pid}-${(people += 1)}@example.org`
+export async function register({ page }: Person, options: Registration = {}): Promise<string> {
+  const { email = `person-${process.pid}-${(people += 1)}@example.org`, remember = false } = options
   await page.getByRole('button', { name: 'Register' }).click()
   await enter(page, 'Register', email, remember)
   return email
