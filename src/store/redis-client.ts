@@ -141,13 +141,10 @@ function sentinelOptions(address: RedisAddress) {
     sentinels: [...address.hosts],
     name: address.name,
     sentinelRetryStrategy: backOff,
-<<<<<<< HEAD
     sentinelCommandTimeout: 1000, // one that is silent is passed by
     failoverDetector: true, // an old primary is not told for ten seconds that it is one
-=======
     // The primary has moved, or is one that its replicas have left for another: ask the Sentinels again.
     reconnectOnError: ({ message }: Error) => /^(READONLY|NOREPLICAS)/.test(message),
->>>>>>> f37a2fea282770e60e132dd58dd92ed3afd3f320
     enableTLSForSentinelMode: address.tls,
     ...(address.tls ? { sentinelTLS: {} } : {}),
   }

@@ -14,9 +14,13 @@ export type Program = { readonly command: string; readonly env: NodeJS.ProcessEn
 export type Recipe = {
   /** Its command, and the name of its folder in the cache. */
   readonly name: string
+  /** Commands that are as good. */
+  readonly aliases?: readonly string[]
   readonly packages: readonly string[]
   /** Where the packages have it. */
   readonly path: string
+  /** Folders of private libraries, beside the common ones. */
+  readonly libraries?: readonly string[]
   /** The argument that makes it tell its version. */
   readonly version: string
   /** What is left to do in the folder once the packages are unpacked. */
@@ -55,13 +59,18 @@ function fail(message: string, cause: unknown): never {
 }
 
 async function find(recipe: Recipe): Promise<Program> {
-  const installed = { command: recipe.name, env: { PATH: `${process.env['PATH']}:/usr/sbin` } }
   const folder = join(CACHE, recipe.name)
   const unpacked = programIn(folder, recipe)
-  for (const program of [installed, unpacked]) if (await runs(program, recipe)) return program
+  for (const program of [...installed(recipe), unpacked]) if (await runs(program, recipe)) return program
   await unpackInto(folder, (draft) => unpackProgram(draft, recipe))
   await run(unpacked.command, [recipe.version], { env: unpacked.env })
   return unpacked
+}
+
+function installed({ name, aliases = [] }: Recipe): Program[] {
+  const PATH = `${process.env['PATH']}:/usr/sbin`
+  const files = [name, ...aliases].flatMap((each) => PATH.split(':').map((folder) => join(folder, each)))
+  return files.filter((file) => existsSync(file)).map((command) => ({ command, env: { PATH } }))
 }
 
 function runs({ command, env }: Program, { version }: Recipe): Promise<boolean> {
@@ -71,9 +80,9 @@ function runs({ command, env }: Program, { version }: Recipe): Promise<boolean> 
   )
 }
 
-function programIn(folder: string, { path }: Recipe): Program {
-  const libraries = ['usr/lib', 'lib'].map((lib) => join(folder, lib, TRIPLET)).join(':')
-  return { command: join(folder, path), env: { PATH: process.env['PATH'], LD_LIBRARY_PATH: libraries } }
+function programIn(folder: string, { path, libraries = [] }: Recipe): Program {
+  const folders = ['usr/lib', 'lib'].flatMap((lib) => ['', ...libraries].map((own) => join(folder, lib, TRIPLET, own)))
+  return { command: join(folder, path), env: { PATH: process.env['PATH'], LD_LIBRARY_PATH: folders.join(':') } }
 }
 
 // Other test processes may do the same now: whoever renames first wins, the others use the winner's.
@@ -93,21 +102,6 @@ async function unpackInto(folder: string, unpack: (draft: string) => Promise<voi
 async function unpackProgram(folder: string, recipe: Recipe): Promise<void> {
   await unpackPackages(recipe.packages, folder)
   await recipe.finish?.(folder)
-  const missing = await missingPackages(programIn(folder, recipe))
-  if (missing.length > 0) await unpackPackages(missing, folder)
-}
-
-async function missingPackages({ command, env }: Program): Promise<string[]> {
-  const { stdout } = await run('ldd', [command], { env })
-  return [...stdout.matchAll(/(\S+) => not found/g)].map(([, library = '']) => packageOf(library))
-}
-
-// Debian Policy section 8.1: libjemalloc.so.2 is in libjemalloc2, liblua5.1.so.0 in liblua5.1-0.
-function packageOf(library: string): string {
-  const [, name = library, version = ''] = /^(.+)\.so\.(.+)$/.exec(library) ?? []
-  const luaModule = /^liblua[\d.]+-(.+)$/.exec(name)?.[1]
-  if (luaModule !== undefined) return `lua-${luaModule}`
-  return `${name.toLowerCase().replaceAll('_', '-')}${/\d$/.test(name) ? '-' : ''}${version}`
 }
 
 async function unpackPackages(names: readonly string[], folder: string): Promise<void> {
@@ -124,11 +118,16 @@ async function download(names: readonly string[], debs: string): Promise<void> {
   const unprivileged = ['APT::Sandbox::User=root', 'Debug::NoLocking=1', 'Acquire::http::Timeout=15']
   const privately = [...unprivileged, `Dir::State::lists=${debs}/lists`, `Dir::Cache=${debs}/cache`]
   const apt = (options: string[], ...args: string[]) =>
-    run('apt-get', [...options.flatMap((option) => ['-o', option]), ...args], { cwd: debs, timeout: 120_000 })
+    run('apt-get', [...options.flatMap((option) => ['-o', option]), ...args], { cwd: debs, timeout: 300_000 })
+  const fetch = async (options: string[]) => {
+    const { stdout } = await apt(options, 'install', '--simulate', '--no-install-recommends', ...names)
+    const needed = [...stdout.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name)
+    await apt(options, 'download', ...new Set([...names, ...needed]))
+  }
   try {
-    await apt(unprivileged, 'download', ...names)
+    await fetch(unprivileged)
   } catch {
     await apt(privately, 'update')
-    await apt(privately, 'download', ...names)
+    await fetch(privately)
   }
 }

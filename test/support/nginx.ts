@@ -31,14 +31,19 @@ export type BalancerOptions = {
 /** Starts nginx on 127.0.0.1 in front of the instances; resolves when it listens. It tells nobody's name: X-Forwarded-For is the client's address. */
 export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
   const port = options.port ?? (await freePort())
+  return startNginx(port, (dir) => configuration({ ...options, port }, dir))
+}
+
+/** Starts nginx with this configuration; `configure` is told the folder for everything it writes. */
+export async function startNginx(port: number, configure: (dir: string) => string): Promise<Balancer> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-nginx-'))
   const file = join(dir, 'nginx.conf')
-  await writeFile(file, configuration({ ...options, port }, dir))
+  // One process without a master, so that no worker is left behind.
+  await writeFile(file, `daemon off;\nmaster_process off;\n${configure(dir)}`)
   const { command, env } = await nginx()
   const child = startChild([command, '-c', file, '-p', dir, '-e', 'stderr'], env)
   const url = `http://127.0.0.1:${port}`
-  const answers = () => fetch(`${url}/-/up`).then(({ status }) => status === 204)
-  await eventually(() => child.hasExited() || answers(), { within: 10_000 })
+  await eventually(() => child.hasExited() || fetch(`${url}/-/up`).then(() => true), { within: 10_000 })
   if (child.hasExited()) throw new Error(['nginx exited', ...child.lines()].join('\n'))
   return {
     url,
@@ -62,12 +67,9 @@ function nginx() {
   })
 }
 
-// One process without a master, so that no worker is left behind; everything it writes is in its folder.
 function configuration({ ports, port, choose = '', http = '', locations }: BalancerOptions, dir: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'scgi', 'uwsgi']
   return `
-daemon off;
-master_process off;
 pid ${dir}/nginx.pid;
 error_log stderr crit;
 events { worker_connections 1024; }

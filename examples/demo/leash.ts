@@ -1,0 +1,2 @@
+// Loaded into each instance of the demo: it must not outlive the demo, however that ends.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))

@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeFront } from './front.ts'
+import { freePortsAbove, makeInstance } from './instances.ts'
+
+// Three instances of the service, the page, and a server in front of them: `npm run demo`. It keeps nothing.
+
+const port = Number(process.env['PORT'] ?? 8080)
+const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+const env = {
+  ACCESS_TTL: '30s', // worth looking at
+  LOG_LEVEL: 'error',
+  ...process.env,
+  DATA_DIR: folder,
+  ISSUER: `http://localhost:${port}`,
+  TRUST_PROXY: '127.0.0.1',
+}
+
+const ports = await freePortsAbove(port, 3)
+const instances = ports.map((each, index) => makeInstance(`${index + 1}`, each, env))
+const front = makeFront(port, instances)
+
+async function stop(code: number): Promise<void> {
+  front.close()
+  front.closeAllConnections()
+  await Promise.all(instances.map((instance) => instance.end('SIGINT')))
+  await rm(folder, { recursive: true, force: true })
+  process.exit(code)
+}
+process.once('SIGINT', () => void stop(0))
+process.once('SIGTERM', () => void stop(0))
+
+try {
+  await once(front.listen(port, '127.0.0.1'), 'listening')
+  await Promise.all(instances.map((instance) => instance.start()))
+  process.stdout.write(`Latchkey's demo: http://localhost:${port} (three instances; Ctrl-C ends it)\n`)
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`)
+  await stop(1)
+}

@@ -1,0 +1,35 @@
+import { readdir, readFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { refuse } from './answers.ts'
+
+// Two levels above the compiled file is the build folder.
+const FOLDER = fileURLToPath(new URL('../../../examples/spa/', import.meta.url))
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+/** On every file of the page: nothing of another origin, nothing inline, no text that becomes markup. nginx.conf says the same. */
+export const PAGE_HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-cache',
+}
+
+/** Answers with a file of the page; whatever is not in its folder is not found. */
+export async function sendPage(reply: ServerResponse, path: string): Promise<void> {
+  const name = path === '/' ? 'index.html' : path.slice(1)
+  const type = TYPES[extname(name)]
+  const files = await readdir(FOLDER)
+  if (type === undefined || !files.includes(name)) return refuse(reply, 404, 'not_found')
+  reply.writeHead(200, { ...PAGE_HEADERS, 'content-type': type }).end(await readFile(FOLDER + name))
+}

@@ -1,0 +1,52 @@
+import { find, translate } from './dom.js'
+import { explain, onSubmit, showFault } from './forms.js'
+import { authenticate } from './session.js'
+
+const form = find('door')
+const { email, password } = form.elements
+let isRegistering = false
+
+/** Shows the login form, and puts the focus there: whoever was inside has an account. */
+export function openDoor() {
+  if (isRegistering) turn()
+  find('inside').hidden = true
+  find('outside').hidden = false
+  const first = email.value === '' ? email : password
+  first.focus()
+}
+
+/** Hides it, and forgets what was typed. */
+export function closeDoor() {
+  form.reset()
+  showFault(form, '')
+  find('outside').hidden = true
+}
+
+/** From logging in to registering, and back. */
+function turn() {
+  isRegistering = !isRegistering
+  const [here, there] = isRegistering ? ['register', 'log_in'] : ['log_in', 'register']
+  find('door-title').dataset.words = here
+  form.querySelector('.primary').dataset.words = here
+  find('other-door').dataset.words = there
+  find('other-hint').dataset.words = isRegistering ? 'has_account' : 'no_account'
+  find('password-hint').hidden = !isRegistering
+  password.autocomplete = isRegistering ? 'new-password' : 'current-password'
+  showFault(form, '')
+  translate()
+}
+
+/** Makes the form work. */
+export function setUpDoor() {
+  find('other-door').addEventListener('click', () => {
+    turn()
+    email.focus()
+  })
+  onSubmit(form, async ({ email: address, password: secret, remember }) => {
+    const path = isRegistering ? '/v1/register' : '/v1/login'
+    const answer = await authenticate(path, { email: address, password: secret, remember: remember === 'on' })
+    if (answer.ok) return null
+    password.focus()
+    return explain(answer)
+  })
+}

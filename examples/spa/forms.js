@@ -1,0 +1,32 @@
+import { knows, words } from './words.js'
+
+/** Runs `submit` with the form's values, once at a time; shows the fault that it returns, or null. */
+export function onSubmit(form, submit) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    if (form.ariaBusy === 'true') return
+    form.ariaBusy = 'true'
+    showFault(form, words('working'))
+    const fault = await submit(Object.fromEntries(new FormData(form))).catch(() => '')
+    form.ariaBusy = 'false'
+    showFault(form, fault ?? '')
+  })
+}
+
+export function showFault(form, text) {
+  form.querySelector('.fault').textContent = text
+}
+
+/** What a refusal means to a person; broken password rules in the service's own words, where we have none. */
+export function explain({ status, body, headers }) {
+  if (status === 429) return words('fault_too_many_requests', { seconds: headers.get('retry-after') })
+  if (status === 0 || status >= 500) return words('fault_away')
+  const rules = body?.errors?.filter(({ rule }) => rule !== undefined) ?? []
+  if (rules.length > 0) return rules.map(explainRule).join(' ')
+  const key = `fault_${body?.code}`
+  return knows(key) ? words(key) : (body?.title ?? String(status))
+}
+
+function explainRule({ rule, message }) {
+  return knows(`rule_${rule}`) ? words(`rule_${rule}`) : message
+}

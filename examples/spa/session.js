@@ -1,0 +1,116 @@
+// The session of a page that logs in with `transport: "cookie"`. Copy this file, calls.js and tabs.js.
+//
+// The refresh token is in a cookie that no script can read; the access token is in this module and nowhere else.
+// Only a refusal of /v1/refresh ends the session here: a service that is away never does.
+
+import { events, patiently, saysSomething, send, tell } from './calls.js'
+import { alone, askOthers, listen, share } from './tabs.js'
+
+export { events }
+
+/** The session is over: `token` is refused, and so is the cookie. */
+export class SessionOver extends Error {}
+
+const EARLY_MS = 2000
+const RENEWED = { status: 200 } // by another tab
+const RENEWABLE = new Set(['token_expired', 'token_revoked'])
+
+/** `{ token, sessionId, at, expiresAt }`, or null. */
+let access = null
+/** Tokens from before this are of no interest: a newer one is known, or the session has ended. */
+let latestAt = 0
+let timer
+
+const isLive = (candidate) => candidate !== null && Date.now() < candidate.expiresAt
+
+listen(() => (isLive(access) ? access : null), adopt)
+document.addEventListener('visibilitychange', renewInView)
+
+/** Whether this browser has a session; a tab that is opened or reloaded begins with this. */
+export function resume() {
+  return renew(null).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Registers or logs in. Resolves to the answer, whatever it is: somebody waits at the form. */
+export async function authenticate(path, credentials) {
+  const body = { ...credentials, transport: 'cookie' }
+  const answer = await alone(() => send('POST', path, { body }))
+  if (answer.ok) take(answer.body)
+  return answer
+}
+
+/** Ends this session, the `others`, or `all`. Resolves to the answer. */
+export async function logout(scope) {
+  const answer = await patiently(() => alone(() => send('POST', '/v1/logout', { body: { scope } })))
+  if (answer.status === 401 || (answer.ok && scope !== 'others')) end('logged_out')
+  return answer
+}
+
+/** Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done. */
+export async function changePassword(passwords) {
+  const answer = await callOnce('POST', '/v1/password', { body: passwords })
+  if (answer.ok) take(answer.body)
+  return answer
+}
+
+/** A request with the access token, renewed where need be. Resolves to the answer; rejects with SessionOver. */
+export function call(method, path, options) {
+  return patiently(() => callOnce(method, path, options))
+}
+
+async function callOnce(method, path, options) {
+  for (let tries = 1; ; tries++) {
+    const used = access ?? (await renew(null))
+    const answer = await send(method, path, { ...options, token: used.token })
+    const isStale = answer.status === 401 && RENEWABLE.has(answer.body?.code)
+    if (!isStale || tries === 3) return answer
+    await renew(used)
+  }
+}
+
+/** Resolves to another token than `used`; rejects with SessionOver. No tab has the turn while it waits for the service. */
+async function renew(used) {
+  await patiently(() => alone(() => replace(used)))
+  if (access === null) throw new SessionOver()
+  return access
+}
+
+async function replace(used) {
+  if (access === used) await askOthers()
+  if (access !== used) return RENEWED
+  const answer = await send('POST', '/v1/refresh')
+  if (answer.ok) take(answer.body)
+  else if (saysSomething(answer)) end(answer.body?.reason ?? 'none')
+  return answer
+}
+
+function take({ access_token: token, session_id: sessionId, expires_in: seconds }) {
+  const at = Date.now()
+  adopt({ token, sessionId, at, expiresAt: at + seconds * 1000 })
+  share(access)
+}
+
+function adopt(next) {
+  if (next.at <= latestAt) return
+  access = next
+  latestAt = next.at
+  clearTimeout(timer)
+  timer = setTimeout(renewInView, Math.max(next.expiresAt - EARLY_MS - Date.now(), 500))
+  tell('token', { sessionId: next.sessionId, from: next.at, until: next.expiresAt })
+}
+
+function end(reason) {
+  access = null
+  latestAt = Date.now()
+  clearTimeout(timer)
+  tell('over', { reason })
+}
+
+// Only a tab that somebody looks at: one left open in the background must not keep a session from its idle timeout.
+function renewInView() {
+  const isDue = access !== null && access.expiresAt - EARLY_MS <= Date.now()
+  if (isDue && document.visibilityState === 'visible') renew(access).catch(() => {})
+}

@@ -1,0 +1,29 @@
+import { events } from './calls.js'
+import { find } from './dom.js'
+import { words } from './words.js'
+
+let shown = null
+let isAway = false
+
+/** Says this to everybody, also to those who hear the page. */
+export function say(key, values) {
+  shown = key === null ? null : [key, values]
+  showStatus()
+}
+
+/** Says it again, in the language of now. */
+export function showStatus() {
+  find('status').textContent = shown === null ? '' : words(...shown)
+  find('status').dataset.kind = isAway ? 'away' : 'note'
+}
+
+events.addEventListener('waiting', ({ detail: { status, seconds } }) => {
+  isAway = true
+  say(status === 429 ? 'slow_down' : 'away', { seconds })
+})
+
+events.addEventListener('well', () => {
+  if (!isAway) return
+  isAway = false
+  say('well_again')
+})

@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url'
+import { startChild } from './child.ts'
+import { freePort } from './free-port.ts'
+
+/** The demo, as `npm run demo` starts it: three instances behind one origin. */
+export type Demo = {
+  readonly url: string
+  readonly port: number
+  /** Kills the instances of these names, or starts them again, as the page's buttons do. */
+  readonly kill: (...names: readonly string[]) => Promise<void>
+  readonly start: (...names: readonly string[]) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.url))
+
+/** Starts the demo with this environment; resolves when its instances are ready. */
+export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
+  const port = await freePort()
+  const { PATH, HOME } = process.env
+  const child = startChild([process.execPath, MAIN], { PATH, HOME, PORT: `${port}`, ...env })
+  await child.printed('http://localhost')
+  const url = `http://localhost:${port}`
+  const command =
+    (verb: string) =>
+    async (...names: readonly string[]) => {
+      const headers = { 'sec-fetch-site': 'same-origin' }
+      const sent = names.map((name) => fetch(`${url}/demo/instances/${name}/${verb}`, { method: 'POST', headers }))
+      for (const { status } of await Promise.all(sent)) if (status !== 200) throw new Error(`${verb}: ${status}`)
+    }
+  return {
+    url,
+    port,
+    kill: command('kill'),
+    start: command('start'),
+    async stop() {
+      await child.end('SIGTERM')
+    },
+  }
+}
