@@ -12,6 +12,8 @@ export type RunOptions = {
   readonly seed: number
   /** What is done to the world while the clients work; they stop when it is over. At the signal it undoes what it has done and ends. */
   readonly trouble: (signal: AbortSignal) => Promise<void>
+  /** The signal comes after this long at the latest; without it the trouble ends by itself. */
+  readonly ms?: number
   /** Give the signal at the first violation, and make no last round. */
   readonly stopAtViolation?: boolean
 }
@@ -19,14 +21,16 @@ export type RunOptions = {
 const LOOK_MS = 500
 
 /** Lets the clients work in trouble, heals the world, makes the last round, and judges everything. */
-export async function run(world: World, { seed, trouble, stopAtViolation = false }: RunOptions): Promise<Outcome> {
+export async function run(world: World, { seed, trouble, ms, stopAtViolation = false }: RunOptions): Promise<Outcome> {
   const history = openHistory()
   const { operations } = history
   const clients = await makeClients(world.url, history, seed)
   const stop = new AbortController()
   const working = clients.work(stop.signal)
   const watching = stopAtViolation ? awaitViolation(operations, stop) : null
+  const timer = ms === undefined ? undefined : setTimeout(() => stop.abort(), ms)
   await trouble(stop.signal).finally(() => stop.abort())
+  clearTimeout(timer)
   await Promise.all([working, watching])
   await world.healed()
   if (!stopAtViolation) await clients.lastRound(world.instances.map(({ service }) => service.url))

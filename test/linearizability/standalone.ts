@@ -31,12 +31,8 @@ export async function runStandalone({
     try {
       const outcome = await run(world, {
         seed,
-        trouble: (signal) =>
-          injectFaults(world, redis, {
-            seed,
-            signal: AbortSignal.any([signal, AbortSignal.timeout(ms)]),
-            counts: faults,
-          }),
+        ms,
+        trouble: (signal) => injectFaults(world, redis, { seed, signal, counts: faults }),
         stopAtViolation: broken !== undefined,
       })
       return { ...outcome, faults }
