@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startChild } from './child.ts'
 import { freePort } from './free-port.ts'
@@ -9,7 +12,8 @@ export type Demo = {
   /** Kills the instances of these names, or starts them again, as the page's buttons do. */
   readonly kill: (...names: readonly string[]) => Promise<void>
   readonly start: (...names: readonly string[]) => Promise<void>
-  readonly stop: () => Promise<void>
+  /** Signals it, SIGTERM unless told; resolves when it is gone. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>
 }
 
 const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.url))
@@ -18,7 +22,8 @@ const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.ur
 export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
   const port = await freePort()
   const { PATH, HOME } = process.env
-  const child = startChild([process.execPath, MAIN], { PATH, HOME, PORT: `${port}`, ...env })
+  const TMPDIR = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+  const child = startChild([process.execPath, MAIN], { PATH, HOME, TMPDIR, PORT: `${port}`, ...env })
   await child.printed('http://localhost')
   const url = `http://localhost:${port}`
   const command =
@@ -33,8 +38,9 @@ export async function startDemo(env: Record<string, string> = {}): Promise<Demo>
     port,
     kill: command('kill'),
     start: command('start'),
-    async stop() {
-      await child.end('SIGTERM')
+    async stop(signal = 'SIGTERM') {
+      await child.end(signal)
+      await rm(TMPDIR, { recursive: true, force: true })
     },
   }
 }
