@@ -36,6 +36,8 @@ export type StartOptions = {
   readonly dir?: string
   /** Speak TLS only, by a self-signed certificate for localhost and 127.0.0.1. */
   readonly tls?: boolean
+  /** More environment, for a clock of its own. */
+  readonly env?: NodeJS.ProcessEnv
 }
 
 const DEFAULTS = ['--save', '', '--appendonly', 'no', '--shutdown-timeout', '0', '--repl-diskless-sync-delay', '0']
@@ -54,6 +56,7 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisProce
       ...DEFAULTS,
       ...(options.args ?? []),
     ],
+    env: options.env ?? {},
     readyLine: 'Ready to accept connections',
     cleanUp: () => (options.dir === undefined ? removeFolder(dir) : Promise.resolve()),
   })
@@ -84,15 +87,16 @@ type Launch = {
   readonly port: number
   readonly args: readonly string[]
   readonly readyLine: string
+  readonly env?: NodeJS.ProcessEnv
   readonly ca?: string | undefined
   readonly cleanUp: () => Promise<void>
 }
 
 /** Runs the Redis binary with exactly these arguments; resolves when it has printed `readyLine`. */
-export async function runRedis({ port, args, readyLine, ca, cleanUp }: Launch): Promise<RedisProcess> {
+export async function runRedis({ port, args, readyLine, env: more = {}, ca, cleanUp }: Launch): Promise<RedisProcess> {
   const { command, env } = await redisServer()
   const start = async () => {
-    const child = startChild([command, ...args], env)
+    const child = startChild([command, ...args], { ...env, ...more })
     await child.printed(readyLine).catch(async (error: unknown) => {
       await child.end('SIGKILL')
       throw error
