@@ -30,6 +30,8 @@ export interface Fleet extends Site {
   /** A week passes: all clocks of the site and its visitors go on. */
   readonly pass: (seconds: number) => Promise<void>
   readonly newPerson: () => Promise<Person>
+  /** Gives a person an account, unless there is one. */
+  readonly enrol: (person: Person) => Promise<void>
   /** A device of this person, in a network of its own. */
   readonly newDevice: (person: Person) => Device
   /** How often each status has been answered to honest clients, requests of theirs that a retry healed included. */
@@ -65,8 +67,13 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
   }
   let people = 0
   let devices = 0
+  const enrol = async (person: Person) => {
+    if (contender.program === 'latchkey') await register(balancer.port, person)
+    else accounts.add(person)
+  }
   return {
     ...site,
+    enrol,
     contender,
     servers,
     store,
@@ -78,8 +85,7 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     },
     async newPerson() {
       const person = { email: `person-${(people += 1)}@example.org`, password: 'seven red bicycles in the rain' }
-      if (contender.program === 'latchkey') await register(balancer.port, person)
-      else accounts.add(person)
+      await enrol(person)
       return person
     },
     newDevice: (person) => contender.device(site, person, `127.0.${1 + ((devices += 1) % 250)}.2`),

@@ -86,21 +86,26 @@ function refreshRequest({ transport, refreshToken, jar }: Shared): Sent {
   return { method: 'POST', path, headers: cookie === '' ? BROWSER : { ...BROWSER, cookie } }
 }
 
-/** The thief has both tokens, and tries both. */
-function makeCopy(route: Route, shared: Shared, accessToken: string | undefined): Copy {
+/** The thief has both tokens, and uses both. */
+function makeCopy(route: Route, shared: Shared, stolenToken: string | undefined): Copy {
+  let accessToken = stolenToken
   const refreshAt = async (port: number) => {
     const got = await sendOnce({ ...route, port }, refreshRequest(shared))
     shared.jar.take(got.headers['set-cookie'])
     if (got.body?.refresh_token !== undefined) shared.refreshToken = got.body.refresh_token
+    if (got.body?.access_token !== undefined) accessToken = got.body.access_token
     return got
   }
+  const verifyAt = (port: number) => {
+    const headers = { authorization: `Bearer ${accessToken}` }
+    return sendOnce({ ...route, port }, { method: 'GET', path: '/v1/verify', headers })
+  }
   return {
-    async isAcceptedAt(port) {
-      const headers = { authorization: `Bearer ${accessToken}` }
-      const verified = await sendOnce({ ...route, port }, { method: 'GET', path: '/v1/verify', headers })
-      return verified.status === 204 || (await refreshAt(port)).status === 200
+    isAcceptedAt: async (port) => (await verifyAt(port)).status === 204 || (await refreshAt(port)).status === 200,
+    async renew() {
+      const refreshed = await refreshAt(route.port)
+      return resultOf(refreshed.status === 200 ? await verifyAt(route.port) : refreshed)
     },
-    renew: async () => resultOf(await refreshAt(route.port)),
   }
 }
 

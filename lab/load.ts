@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Result } from './device.ts'
 import type { Trial } from './scenario.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -11,10 +12,8 @@ export async function underLoad<T>(
   let isOver = false
   const browse = async (visitor: Visitor) => {
     for (let turn = 0; !isOver; turn += 1) {
-      if (turn % 5 === 1) await visitor.add(`item-${turn}`)
-      else if (turn % 5 === 3) await visitor.renew()
-      else await visitor.visit()
-      await sleep(20 + random() * 60)
+      const { kind } = await act(visitor, turn)
+      await sleep(kind === 'failed' ? 500 : 20 + random() * 60)
     }
   }
   const business = visitors.map(browse)
@@ -26,4 +25,10 @@ export async function underLoad<T>(
     isOver = true
     await Promise.all(business)
   }
+}
+
+/** What a person does next. */
+function act(visitor: Visitor, turn: number): Promise<Result> {
+  if (turn % 5 === 1) return visitor.add(`item-${turn}`)
+  return turn % 5 === 3 ? visitor.renew() : visitor.visit()
 }

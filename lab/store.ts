@@ -34,11 +34,14 @@ export interface Standalone {
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always']
 
+/** An old primary does not take writes once it has lost its replicas. */
+const FENCED = [...DURABLE, '--min-replicas-to-write', '1', '--min-replicas-max-lag', '2']
+
 /** Starts one; a standalone one has the clock. */
 export async function startStore(kind: StoreKind, clock: FakeTime): Promise<Store> {
   if (kind === 'standalone') return startStandalone(clock)
   const group =
-    kind === 'sentinel' ? await startSentinel({ args: DURABLE }) : await startCluster({ replicas: 1, args: DURABLE })
+    kind === 'sentinel' ? await startSentinel({ args: FENCED }) : await startCluster({ replicas: 1, args: FENCED })
   return { kind, group, url: group.url, stop: group.stop } as Store
 }
 

@@ -16,7 +16,7 @@ export interface Counts {
   failed: number
   /** Logins that went with the data of the store when that was destroyed. */
   destroyed: number
-  /** 401 or 500 to honest clients where the service could not know. */
+  /** Answers 401 and 500 to honest clients while the store failed, where 503 is right. */
   wrongStatuses: number
   /** From the end of the worst fault until every instance served again; null: nothing was broken. */
   recoveryMs: number | null
@@ -64,4 +64,10 @@ export function makeTally(): Tally {
     },
     recovered: (ms) => void (counts.recoveryMs = Math.max(counts.recoveryMs ?? 0, ms)),
   }
+}
+
+/** Whether nothing went wrong that the contender could have helped. */
+export function isClean(counts: Counts): boolean {
+  const { lostLogins, staleAccepts, lostData, failed, wrongStatuses, thieves, thievesFound } = counts
+  return lostLogins + staleAccepts + lostData + failed + wrongStatuses + (thieves - thievesFound) === 0
 }

@@ -7,7 +7,7 @@ export interface Visitor {
   readonly login: () => Promise<void>
   readonly visit: () => Promise<Result>
   /** Remembers the item once it is acknowledged; another tab may do it. */
-  readonly add: (item: string, tab?: Device) => Promise<void>
+  readonly add: (item: string, tab?: Device) => Promise<Result>
   /** Counts what was acknowledged and is not there. */
   readonly checkCart: () => Promise<void>
   readonly renew: () => Promise<Result>
@@ -17,8 +17,13 @@ export interface Visitor {
 export async function newVisitor({ fleet, tally }: Trial): Promise<Visitor> {
   const device = fleet.newDevice(await fleet.newPerson())
   const acknowledged = new Set<string>()
+  const enter = async () => {
+    const result = await device.login()
+    if (result.kind === 'out') await fleet.enrol(device.person) // the account has gone with the store's data
+    return result.kind === 'out' ? device.login() : result
+  }
   const orLogin = async (result: Result) => {
-    if (tally.saw(result).kind === 'out') await device.login()
+    if (tally.saw(result).kind === 'out') await enter()
     return result
   }
   return {
@@ -30,8 +35,9 @@ export async function newVisitor({ fleet, tally }: Trial): Promise<Visitor> {
     visit: async () => orLogin(await device.whoAmI()),
     renew: async () => orLogin(await device.renew()),
     async add(item, tab = device) {
-      const { kind } = await orLogin(await tab.addToCart(item))
-      if (kind === 'ok') acknowledged.add(item)
+      const result = await orLogin(await tab.addToCart(item))
+      if (result.kind === 'ok') acknowledged.add(item)
+      return result
     },
     async checkCart() {
       const { kind, state } = await orLogin(await device.look())
