@@ -34,7 +34,7 @@ const cells: Record<string, Record<string, Cell>> = Object.fromEntries(contender
 const jobs = contenders.flatMap(jobsOf).toSorted((a, b) => effortOf(b) - effortOf(a))
 await Promise.all(Array.from({ length: LANES }, work))
 accounts.stop()
-process.exitCode = await report()
+process.exit(await report())
 
 function jobsOf(contender: Contender): Job[] {
   const { stores } = contender

@@ -18,7 +18,7 @@ export function latchkeyDevice(transport: 'body' | 'cookie'): MakeDevice {
     makeDevice(site, person, { from, port: site.port }, { refreshToken: undefined, transport, jar: makeJar(site.now) })
 }
 
-const EXPIRED = ['token_expired', 'token_revoked', 'no_token']
+const EXPIRED = new Set(['token_expired', 'token_revoked', 'no_token'])
 
 function makeDevice(site: Site, person: Person, start: Route, shared: Shared, token?: string): Device {
   let route = start
@@ -40,7 +40,7 @@ function makeDevice(site: Site, person: Person, start: Route, shared: Shared, to
   const refresh = () => ask(refreshRequest(shared))
   const call = async (method: string, path: string, body?: unknown): Promise<Got> => {
     const got = await ask(withToken(method, path, body))
-    if (got.status !== 401 || !EXPIRED.includes(got.body?.code)) return got
+    if (got.status !== 401 || !EXPIRED.has(got.body?.code)) return got
     const refreshed = await refresh()
     return refreshed.status === 200 ? ask(withToken(method, path, body)) : refreshed
   }

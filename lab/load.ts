@@ -9,11 +9,11 @@ export async function underLoad<T>(
   visitors: readonly Visitor[],
   happen: () => Promise<T>,
 ): Promise<T> {
-  let isOver = false
+  const state = { isOver: false }
   const browse = async (visitor: Visitor) => {
-    for (let turn = 0; !isOver; turn += 1) {
+    for (let turn = 0; !state.isOver; turn += 1) {
       const { kind } = await act(visitor, turn)
-      await sleep(kind === 'failed' ? 500 : 20 + random() * 60)
+      await sleep(kind === 'failed' ? 500 : 40 + random() * 120)
     }
   }
   const business = visitors.map(browse)
@@ -22,7 +22,7 @@ export async function underLoad<T>(
     await sleep(1000)
     return result
   } finally {
-    isOver = true
+    state.isOver = true
     await Promise.all(business)
   }
 }

@@ -118,9 +118,11 @@ function descriptionOf({ cells }: Results, contenders: readonly Contender[]): st
 }
 
 function wrap(words: string, width: number): string[] {
-  return words.split(' ').reduce<string[]>((lines, word) => {
+  const lines: string[] = []
+  for (const word of words.split(' ')) {
     const last = lines.at(-1)
-    if (last === undefined || last.length + 1 + word.length > width) return [...lines, word]
-    return [...lines.slice(0, -1), `${last} ${word}`]
-  }, [])
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
 }
