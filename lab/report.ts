@@ -90,15 +90,7 @@ them, and has written that part itself. Accounts and passwords are in a table th
 
 From the end of the worst fault until every instance served again, and the answers 401 and 500 that honest clients got meanwhile, where 503 is right.
 
-${table(
-  ['', ...storeScenarios(scenarios).map(({ name }) => name)],
-  contenders
-    .filter(({ stores }) => stores.length > 0)
-    .map((each) => [
-      each.name,
-      ...storeScenarios(scenarios).map(({ letter }) => recoveryText(results.cells[each.name]?.[letter])),
-    ]),
-)}
+${recoveries(results, contenders, scenarios)}
 
 ## The scenarios
 
@@ -112,6 +104,14 @@ ${contenders.map(({ name, words }) => `- **${name}.** ${words}`).join('\n')}
 
 function storeScenarios(scenarios: readonly Scenario[]): Scenario[] {
   return scenarios.filter(({ store }) => store !== undefined)
+}
+
+function recoveries({ cells }: Results, contenders: readonly Contender[], scenarios: readonly Scenario[]): string {
+  const faults = storeScenarios(scenarios)
+  const rows = contenders
+    .filter(({ stores }) => stores.length > 0)
+    .map(({ name }) => [name].concat(faults.map(({ letter }) => recoveryText(cells[name]?.[letter]))))
+  return table(['', ...faults.map(({ name }) => name)], rows)
 }
 
 function recoveryText(cell: Cell | undefined): string {

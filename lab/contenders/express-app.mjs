@@ -56,7 +56,7 @@ export function serve({ store, sessions, routes = () => {} }) {
     const { email } = request.session
     if (!(await changePassword(email, request.body.current, request.body.next))) return response.status(403).end()
     const others = (await sessions.of(email)).filter((id) => id !== request.sessionID)
-    await Promise.all(others.map((id) => new Promise((resolve) => store.destroy(id, resolve))))
+    await Promise.all(others.map((id) => new Promise((resolve) => void store.destroy(id, resolve))))
     return response.json(viewOf(request.session))
   })
 

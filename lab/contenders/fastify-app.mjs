@@ -32,7 +32,7 @@ export async function serve(setUp, { begin, find, write, end, endOthers }) {
   await app.register(async (guarded) => {
     guarded.addHook('preHandler', async (request, reply) => {
       request.state = await find(request)
-      if (request.state === null) return reply.code(401).send()
+      return request.state === null ? reply.code(401).send() : undefined
     })
     const change = async (request, reply, changes) => {
       const state = { ...request.state, ...changes }

@@ -31,6 +31,6 @@ await serve(setUp, {
   end: (request) => request.session.destroy(),
   async endOthers(request, email) {
     const others = (await sessions.of(email)).filter((id) => id !== request.session.sessionId)
-    await Promise.all(others.map((id) => new Promise((resolve) => store.destroy(id, resolve))))
+    await Promise.all(others.map((id) => new Promise((resolve) => void store.destroy(id, resolve))))
   },
 })
