@@ -33,7 +33,6 @@ const STICKY_COOKIE = {
 }
 
 const NO_STORE: readonly StoreKind[] = []
-const STANDALONE: readonly StoreKind[] = ['standalone']
 const EVERY_STORE: readonly StoreKind[] = ['standalone', 'sentinel', 'cluster']
 
 export const CONTENDERS: readonly Contender[] = [
@@ -107,7 +106,7 @@ export const CONTENDERS: readonly Contender[] = [
     words:
       'Two lines turn Flask’s cookie into a session in Redis, which every request reads and writes whole, also those that only read.',
     program: 'flask-redis.py',
-    stores: STANDALONE,
+    stores: EVERY_STORE,
     device: cookieDevice,
   },
   {

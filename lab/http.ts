@@ -23,12 +23,12 @@ export interface Route {
 }
 
 const DEADLINE_MS = 10_000
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 30_000
 const NOTHING: Got = { status: 0, headers: {}, body: null }
 
 /**
  * The one rule of all clients: a lost connection and a gateway's 502 or 504 are tried once more, at once; an answer with
- * Retry-After is waited out and the same is sent again, for twenty seconds.
+ * Retry-After is waited out and the same is sent again, for thirty seconds.
  */
 export async function send(route: Route, sent: Sent, heard: (got: Got) => void = () => {}): Promise<Got> {
   const end = performance.now() + PATIENCE_MS

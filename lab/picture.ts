@@ -11,9 +11,14 @@ const TOP = 126
 const CELL = { width: 92, height: 44 }
 const GRADES = {
   clean: { fill: '#d3efe4', ink: '#00553d', mark: 'circle', legend: 'nothing lost' },
-  lost: { fill: '#fbe2b3', ink: '#5f3d00', mark: 'triangle', legend: 'people lose: logins, carts, settings, requests' },
+  lost: {
+    fill: '#fbe2b3',
+    ink: '#5f3d00',
+    mark: 'triangle',
+    legend: 'people lose: logins, items and settings, requests',
+  },
   stale: { fill: '#a8380f', ink: '#ffffff', mark: 'square', legend: 'a thief gains: what was ended is still accepted' },
-  absent: { fill: '#eceef1', ink: '#5b6470', mark: 'none', legend: 'no such store' },
+  absent: { fill: '#eceef1', ink: '#5b6470', mark: 'none', legend: 'no such store to fail' },
 } as const
 type Grade = keyof typeof GRADES
 
@@ -30,6 +35,7 @@ export function picture(results: Results, contenders: readonly Contender[], scen
 ${scenarios.map(columnOf).join('\n')}
 ${rows.join('\n')}
 ${legend(TOP + contenders.length * CELL.height + 34)}
+<text x="${width - 18}" y="${TOP + contenders.length * CELL.height + 35}" text-anchor="end" font-size="12.5" fill="#3b434d">† and all logins where the store’s data was destroyed</text>
 </svg>
 `
 }
@@ -46,8 +52,8 @@ function columnOf({ letter, name }: Scenario, column: number): string {
 
 function rowOf({ name, program }: Contender, row: number, scenarios: readonly Scenario[], cells: Record<string, Cell>) {
   const y = TOP + row * CELL.height
-  const weight = program === 'latchkey' ? 700 : 400
-  const title = `<text x="16" y="${y + 26}" font-size="13" font-weight="${weight}" fill="#1c2127">${name}</text>`
+  const isOurs = program === 'latchkey'
+  const title = `<text x="16" y="${y + 26}" font-size="13" font-weight="${isOurs ? 700 : 400}" fill="#1c2127">${name}</text>`
   return [title, ...scenarios.map(({ letter }, column) => cellOf(cells[letter], LEFT + column * CELL.width, y))].join(
     '\n',
   )
@@ -58,14 +64,15 @@ function cellOf(cell: Cell | undefined, x: number, y: number): string {
   const grade = gradeOf(counts)
   const { fill, ink } = GRADES[grade]
   const lines = counts === null ? ['–'] : shortWords(counts)
-  const first = y + CELL.height / 2 + 4 - (lines.length - 1) * 6
+  const isZero = lines[0]?.startsWith('0') === true
+  const first = y + CELL.height / 2 + (isZero ? 5.5 : 3.5) - (lines.length - 1) * 6.25
   const text = lines.map(
     (line, place) => `<tspan x="${x + CELL.width / 2 + 8}" y="${first + place * 12.5}">${line}</tspan>`,
   )
   return [
     `<rect x="${x + 1.5}" y="${y + 1.5}" width="${CELL.width - 3}" height="${CELL.height - 3}" rx="5" fill="${fill}"/>`,
     markOf(grade, x + 14, y + CELL.height / 2, ink),
-    `<text text-anchor="middle" font-size="${lines[0] === '0' ? 15 : 10.5}" font-weight="${lines[0] === '0' ? 700 : 500}" fill="${ink}">${text.join('')}</text>`,
+    `<text text-anchor="middle" font-size="${isZero ? 15 : 10.5}" font-weight="${isZero ? 700 : 500}" fill="${ink}">${text.join('')}</text>`,
   ].join('')
 }
 
@@ -86,7 +93,8 @@ function shortWords(counts: Counts): string[] {
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(wrongStatuses > 0 && failed + lostLogins === 0 ? [`${wrongStatuses} wrong`] : []),
   ]
-  return words.length === 0 ? ['0'] : words.slice(0, 3)
+  const [first = '0', ...others] = words
+  return [`${first}${counts.destroyed > 0 ? ' †' : ''}`, ...others].slice(0, 3)
 }
 
 function markOf(grade: Grade, x: number, y: number, ink: string): string {

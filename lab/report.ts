@@ -20,7 +20,7 @@ export interface Results {
 
 /** What went wrong, the worst first, in a few words each; empty: nothing did. */
 export function wordsOf(counts: Counts): string[] {
-  const { lostLogins, staleAccepts, staleForMs, lostData, failed, thieves, thievesFound } = counts
+  const { lostLogins, staleAccepts, staleForMs, lostData, failed, wrongStatuses, thieves, thievesFound } = counts
   const unfound = thieves - thievesFound
   return [
     ...(staleAccepts > 0 ? [`${staleAccepts} stale, ${duration(staleForMs)}`] : []),
@@ -28,6 +28,7 @@ export function wordsOf(counts: Counts): string[] {
     ...(lostLogins > 0 ? [`${lostLogins} logins lost`] : []),
     ...(lostData > 0 ? [`${lostData} data lost`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(wrongStatuses > 0 && failed + lostLogins === 0 ? [`${wrongStatuses} wrong statuses`] : []),
   ]
 }
 
@@ -81,7 +82,7 @@ ${table(
 - **data lost**: items and settings that were acknowledged and missing, or old, when they were read.
 - **failed**: what failed although the client tried again. All clients have one rule: a lost connection, 502 and 504 are tried once more, an answer with \`Retry-After\` is waited out.
 - **data destroyed**: the store came back empty, and everybody had to log in again (with Latchkey, to register again). Counted apart, as no one can help it.
-- **–**: there is no such store for this contender. Anything else in words says why there are no counts.
+- **–**: the contender has no store. Anything else in words says why there are no counts.
 
 Each contender keeps the login, the cart and the theme in what it is named after, as its documentation shows it. An application that keeps cart and settings in its own database does not lose
 them, and has written that part itself. Accounts and passwords are in a table that never fails, except Latchkey's, which are in its store.

@@ -1,14 +1,28 @@
 """Flask-Session: the session is in a central Redis, read at the start of each request and written whole at its end."""
 
 import os
+import re
 
 from flask import session
 from flask_session import Session
 from redis import Redis
+from redis.cluster import ClusterNode, RedisCluster
+from redis.sentinel import Sentinel
 
 from flask_app import make_app, serve
 
-redis = Redis.from_url(os.environ["REDIS_URL"])
+
+def connect(url):
+    kind, hosts, name = re.match(r"redis(\+\w+)?://([^/]+)/?(.*)$", url).groups()
+    nodes = [(host, int(port)) for host, port in (each.split(":") for each in hosts.split(","))]
+    if kind == "+sentinel":
+        return Sentinel(nodes).master_for(name)
+    if kind == "+cluster":
+        return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes])
+    return Redis.from_url(url)
+
+
+redis = connect(os.environ["REDIS_URL"])
 app = make_app()
 app.config.update(SESSION_TYPE="redis", SESSION_REDIS=redis)
 Session(app)

@@ -10,8 +10,8 @@ export const cart: Scenario = {
   about:
     'Each round four tabs of one browser put something into the cart at once, then one goes a step on in a reservation; all that was acknowledged must be there when it is read next.',
   async run(trial) {
-    const visitors = await newVisitors(trial, trial.size(3, 8))
-    await Promise.all(visitors.map((visitor) => shop(visitor, trial.size(6, 25))))
+    const visitors = await newVisitors(trial, trial.size(2, 8))
+    await Promise.all(visitors.map((visitor) => shop(visitor, trial.size(4, 25))))
   },
 }
 

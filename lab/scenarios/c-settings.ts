@@ -11,7 +11,7 @@ export const settings: Scenario = {
   async run(trial) {
     const { fleet, size } = trial
     const people = await Promise.all(
-      Array.from({ length: size(3, 12) }, async () => {
+      Array.from({ length: size(2, 12) }, async () => {
         const person = await fleet.newPerson()
         const devices = [fleet.newDevice(person), fleet.newDevice(person), fleet.newDevice(person)] as const
         await devices[0].login()

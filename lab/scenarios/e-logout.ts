@@ -9,7 +9,7 @@ export const logout: Scenario = {
     'A copy of the credential is shown to every instance from the moment the logout is answered, and an hour, a day and thirteen days later. In one case of three another tab puts things into the cart while the logout is under way.',
   async run(trial) {
     const stolen: Stolen[] = []
-    for (let round = trial.size(4, 12); round > 0; round -= 1) {
+    for (let round = trial.size(2, 12); round > 0; round -= 1) {
       const visitors = await newVisitors(trial, 3)
       stolen.push(...(await Promise.all(visitors.map((visitor, turn) => leave(trial, visitor, turn === 0)))))
     }

@@ -15,7 +15,7 @@ export const sentinelFailover: Scenario = {
     const { store } = trial.fleet
     if (store?.kind !== 'sentinel') throw new Error('no Sentinel')
     const { group } = store
-    const stayers = await newVisitors(trial, trial.size(6, 12))
+    const stayers = await newVisitors(trial, trial.size(3, 12))
     const nodes = [group.primary, ...group.replicas]
     await suffer(trial, stayers, { begin: group.failover, lastsMs: 500, end: async () => {} })
     await killPrimary(trial, stayers, group)

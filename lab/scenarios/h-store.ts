@@ -3,7 +3,7 @@ import type { Store } from '../store.ts'
 import { suffer } from '../store-fault.ts'
 import { newVisitors } from '../visitor.ts'
 
-const SLOW_MS = 80 // an answer takes this much longer
+const SLOW_MS = 200 // an answer takes this much longer
 
 /** The store fails. */
 export const storeFails: Scenario = {
@@ -15,7 +15,7 @@ export const storeFails: Scenario = {
   async run(trial: Trial) {
     const { store } = trial.fleet
     if (store?.kind !== 'standalone') throw new Error('no Redis of its own')
-    const stayers = await newVisitors(trial, trial.size(6, 12))
+    const stayers = await newVisitors(trial, trial.size(3, 12))
     for (const fault of faultsOf(store)) await suffer(trial, stayers, fault)
   },
 }

@@ -14,7 +14,7 @@ export const clocks: Scenario = {
     const [first, , third] = fleet.servers
     await Promise.all([first?.skew(90), third?.skew(-90)])
     try {
-      const visitors = await newVisitors(trial, trial.size(4, 12))
+      const visitors = await newVisitors(trial, trial.size(2, 12))
       await Promise.all(visitors.map((visitor) => goAbout(visitor)))
       for (let round = 0; round < 2; round += 1) {
         await fleet.pass(SIX_MINUTES_S)
