@@ -15,6 +15,8 @@ export interface Server {
   readonly stop: () => Promise<void>
   readonly kill: () => Promise<void>
   readonly isUp: () => boolean
+  /** What it said at last if it has ended by itself. */
+  readonly lastWords: () => readonly string[]
   /** How far its clock is from the fleet's, in seconds. */
   readonly skew: (seconds: number) => Promise<void>
 }
@@ -108,12 +110,16 @@ interface Place {
 
 function makeServer({ port, clock, ahead, command, env }: Place): Server {
   let service: Service | undefined
+  let isGone = false
   const until = command.some((word) => word.endsWith('main.js')) ? 'ready' : 'live'
   return {
     port,
     isUp: () => service !== undefined,
+    lastWords: () => (isGone ? (service?.lines().slice(-5) ?? []) : []),
     async start() {
-      service = await startService({ ...env, ...clock.env, PORT: `${port}` }, { command, until })
+      const started = await startService({ ...env, ...clock.env, PORT: `${port}` }, { command, until })
+      void started.exited.then(() => (isGone = service === started))
+      service = started
     },
     async stop() {
       await service?.stop('SIGTERM')

@@ -84,6 +84,7 @@ async function measure(fleet: Fleet, scenario: Scenario): Promise<Cell> {
   try {
     await scenario.run({ fleet, tally, random: randomFrom(SEED), size })
   } catch (error) {
+    for (const { lastWords } of fleet.servers) for (const line of lastWords()) say(`  ${line}`)
     cell = { absent: `broke off: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}` }
   }
   const seconds = ((performance.now() - from) / 1000).toFixed(1)

@@ -15,9 +15,9 @@ const GRADES = {
     fill: '#fbe2b3',
     ink: '#5f3d00',
     mark: 'triangle',
-    legend: 'people lose: logins, items and settings, requests',
+    legend: 'people lose: logins, items, requests',
   },
-  stale: { fill: '#a8380f', ink: '#ffffff', mark: 'square', legend: 'a thief gains: what was ended is still accepted' },
+  stale: { fill: '#a8380f', ink: '#ffffff', mark: 'square', legend: 'a thief gains: stale credentials work' },
   absent: { fill: '#eceef1', ink: '#5b6470', mark: 'none', legend: 'no such store to fail' },
 } as const
 type Grade = keyof typeof GRADES
@@ -35,7 +35,7 @@ export function picture(results: Results, contenders: readonly Contender[], scen
 ${scenarios.map(columnOf).join('\n')}
 ${rows.join('\n')}
 ${legend(TOP + contenders.length * CELL.height + 34)}
-<text x="${width - 18}" y="${TOP + contenders.length * CELL.height + 35}" text-anchor="end" font-size="12.5" fill="#3b434d">† and all logins where the store’s data was destroyed</text>
+<text x="${width - 16}" y="${TOP + contenders.length * CELL.height + 35}" text-anchor="end" font-size="12.5" fill="#3b434d">† data destroyed: all log in again</text>
 </svg>
 `
 }

@@ -1,3 +1,4 @@
+import { eventually } from '../test/support/settle.ts'
 import type { Device, Result } from './device.ts'
 import { together, type Trial } from './scenario.ts'
 
@@ -29,8 +30,7 @@ export async function newVisitor({ fleet, tally }: Trial): Promise<Visitor> {
   return {
     device,
     async login() {
-      const { kind, status } = await device.login()
-      if (kind !== 'ok') throw new Error(`${fleet.contender.name}: login was answered ${status}`)
+      await eventually(async () => (await device.login()).kind === 'ok', { within: 20_000 })
     },
     visit: async () => orLogin(await device.whoAmI()),
     renew: async () => orLogin(await device.renew()),

@@ -84,4 +84,6 @@ def serve(app, remember=lambda email: None, end_others=lambda email: None):
         return view()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # waitress finishes what it has begun
-    listen(app, host=os.environ["HOST"], port=int(os.environ["PORT"]), threads=8, _quiet=True)
+    where = {"host": os.environ["HOST"], "port": int(os.environ["PORT"])}
+    # When the lab's clock leaps, nginx's connections have not been idle for a week.
+    listen(app, **where, threads=8, channel_timeout=10**9, _quiet=True)
