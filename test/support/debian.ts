@@ -54,6 +54,13 @@ export async function findLibrary(packageName: string, path: string): Promise<st
   return join(folder, 'usr/lib', TRIPLET, path)
 }
 
+/** The folder with what these packages hold, unpacked into the cache under this name. */
+export async function findPackages(name: string, packages: readonly string[]): Promise<string> {
+  const folder = join(CACHE, name)
+  if (!existsSync(folder)) await unpackInto(folder, (draft) => unpackPackages(packages, draft))
+  return folder
+}
+
 function fail(message: string, cause: unknown): never {
   throw new Error(message, { cause })
 }

@@ -14,7 +14,7 @@ export type Proxy = {
   readonly freeze: () => Promise<void>
   /** Resets all connections and refuses new ones. */
   readonly cut: () => Promise<void>
-  /** Forwards requests and drops the next `count` chunks of replies (of those that `isMeant`), then resets the connections that missed one. */
+  /** Forwards requests and drops the next `count` chunks of replies (of those that `isMeant`), then resets the connections that missed one; `Infinity`: all, each reset at once. */
   readonly loseReplies: (count: number, isMeant?: (chunk: Buffer) => boolean) => Promise<void>
   /** How many clients are connected. */
   readonly connections: () => number
@@ -67,7 +67,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     }
     pair.missedReply = true
     toLose -= 1
-    if (toLose === 0) reset((each) => each.missedReply)
+    if (toLose === 0 || toLose === Infinity) reset((each) => each.missedReply)
   }
 
   function reset(isMeant: (pair: Pair) => boolean) {

@@ -57,6 +57,7 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisProce
       ...DEFAULTS,
       ...(options.args ?? []),
     ],
+    env: options.env ?? {},
     readyLine: 'Ready to accept connections',
     cleanUp: () => (options.dir === undefined ? removeFolder(dir) : Promise.resolve()),
   })

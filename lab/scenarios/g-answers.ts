@@ -1,0 +1,73 @@
+import { type Proxy, startProxy } from '../../test/support/proxy.ts'
+import { type Scenario, together, type Trial } from '../scenario.ts'
+import { newVisitors, type Visitor } from '../visitor.ts'
+
+const SIX_MINUTES_S = 360 // an access token of Latchkey's lives five
+const HOUR_S = 3600
+
+export const answers: Scenario = {
+  letter: 'G',
+  name: 'tabs, tunnels and thieves',
+  about:
+    'Six tabs that renew at once; a proxy that drops answers after the server has acted; the same request again an hour later; and a thief with a copy of what the device keeps. Found means that the theft ends the session.',
+  async run(trial) {
+    const tunnel = await startProxy(trial.fleet.port)
+    try {
+      await tabs(trial, await newVisitors(trial, trial.size(2, 10)))
+      for (const visitor of await newVisitors(trial, trial.size(2, 6))) await ride(trial, visitor, tunnel)
+      await theft(trial, await newVisitors(trial, trial.size(2, 6)))
+    } finally {
+      await tunnel.stop()
+    }
+  },
+}
+
+async function tabs({ fleet, tally }: Trial, visitors: readonly Visitor[]): Promise<void> {
+  const open = visitors.map(({ device }) => Array.from({ length: 6 }, () => device.tab()))
+  for (let round = 0; round < 3; round += 1) {
+    await fleet.pass(SIX_MINUTES_S)
+    await Promise.all(
+      open.map((tabs) => together(tabs.length, async (tab) => tally.saw((await tabs[tab]?.whoAmI()) as never))),
+    )
+  }
+}
+
+/** Each thing is done while answers are lost: once, so that the client's second try gets through, or twice, so that it gives up. */
+async function ride({ fleet, tally }: Trial, visitor: Visitor, tunnel: Proxy): Promise<void> {
+  const { device } = visitor
+  device.move({ port: tunnel.port })
+  for (const act of [device.renew, device.whoAmI, () => device.setTheme('dark'), device.login]) {
+    await tunnel.loseReplies(1)
+    tally.saw(await act())
+  }
+  await tunnel.loseReplies(1)
+  await visitor.add('bought in the tunnel')
+  for (let hour = 0; hour < 3; hour += 1) {
+    await tunnel.loseReplies(Infinity)
+    await device.renew() // nothing comes back
+    await tunnel.pass()
+    await fleet.pass(HOUR_S)
+    await visitor.renew()
+    await visitor.visit()
+  }
+  await visitor.checkCart()
+  device.move({ port: fleet.port })
+}
+
+/** The owner goes on, then the thief comes; and where the thief comes first, the owner goes on. */
+async function theft({ fleet, tally }: Trial, visitors: readonly Visitor[]): Promise<void> {
+  for (const [turn, { device }] of visitors.entries()) {
+    const copy = device.steal()
+    const parties = turn % 2 === 0 ? [device, copy] : [copy, device]
+    for (let round = 0; round < 3; round += 1) {
+      for (const party of parties) {
+        await fleet.pass(SIX_MINUTES_S)
+        await party.renew()
+        if (party === device) await device.whoAmI()
+      }
+    }
+    tally.counts.thieves += 1
+    const isAccepted = await Promise.all(fleet.ports().map(copy.isAcceptedAt))
+    if (!isAccepted.includes(true)) tally.counts.thievesFound += 1
+  }
+}
