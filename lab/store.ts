@@ -46,7 +46,7 @@ export async function startStore(kind: StoreKind, clock: FakeTime): Promise<Stor
 }
 
 // Debian's Redis has jemalloc for its malloc, which asks for the time before libfaketime can tell it: it gets libc's.
-function clockOf({ env }: FakeTime): NodeJS.ProcessEnv {
+function clockOf({ env }: FakeTime): Record<string, string> {
   return { ...env, LD_PRELOAD: `${env['LD_PRELOAD']}:libc.so.6` }
 }
 

@@ -50,7 +50,6 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisProce
   return runRedis({
     port,
     ca,
-    env: options.env ?? {},
     args: [
       ...baseArgs(port, dir),
       ...(ca === undefined ? [] : tlsArgs(port, dir)),
