@@ -45,14 +45,9 @@ export async function startStore(kind: StoreKind, clock: FakeTime): Promise<Stor
   return { kind, group, url: group.url, stop: group.stop } as Store
 }
 
-// Debian's Redis has jemalloc for its malloc, which asks for the time before libfaketime can tell it: it gets libc's.
-function clockOf({ env }: FakeTime): Record<string, string> {
-  return { ...env, LD_PRELOAD: `${env['LD_PRELOAD']}:libc.so.6` }
-}
-
 async function startStandalone(clock: FakeTime): Promise<Store> {
   const dir = await temporaryFolder()
-  const redis: RedisProcess = await startRedis({ dir, args: DURABLE, env: clockOf(clock) })
+  const redis: RedisProcess = await startRedis({ dir, args: DURABLE, env: clock.env })
   const proxy = await startProxy(redis.port)
   return {
     kind: 'standalone',
