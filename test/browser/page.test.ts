@@ -153,3 +153,15 @@ t.test('on a phone nothing is cut off and nothing scrolls sideways', async (t) =
     t.equal(await excess(), 0, language)
   }
 })
+
+t.test('a new tab is handed the access token by the others: it asks the service for none', async (t) => {
+  const person = await openPage(browser, demo)
+  t.teardown(() => person.context.close())
+  await register(person)
+  const asked: string[] = []
+  person.context.on('request', (request) => asked.push(new URL(request.url()).pathname))
+  const other = await person.newTab()
+  await other.getByRole('heading', { name: 'Welcome' }).waitFor()
+  t.ok(asked.includes('/v1/me'))
+  t.notOk(asked.includes('/v1/refresh'))
+})
