@@ -7,7 +7,7 @@ export const BROKEN = ['no-denial', 'cached-denylist', 'early-answer'] as const
 export type Broken = (typeof BROKEN)[number]
 
 const CACHE_MS = 300
-const LAG_MS = 20
+const LAG_MS = 100
 
 /** The store with one part broken. */
 export function breakStore(store: Store, broken: Broken): Store {

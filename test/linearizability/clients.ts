@@ -60,8 +60,9 @@ export async function makeClients(url: string, history: History, seed: number): 
     else if (isRefused(await requests.verify(session.access))) await requests.refresh(session)
   }
 
+  /** It is in use while it is ended. */
   async function end(session: Session, ask: () => Promise<Operation>): Promise<void> {
-    const operation = await ask()
+    const [operation] = await Promise.all([ask(), verifyAround(session.access)])
     await probeAfter(session.access, operation)
     if (!isInDoubt(operation) && !isRefused(operation)) pool.leave(session)
   }
@@ -90,9 +91,14 @@ export async function makeClients(url: string, history: History, seed: number): 
     if (session) await requests.refresh(session)
   }
 
-  /** Right after a revocation has been answered every instance is asked, as the balancer goes round. */
+  /** Right after a revocation has been answered every instance is asked. */
   async function probeAfter(access: Access, operation: Operation): Promise<void> {
-    if (isDone(operation)) await Promise.all([1, 2, 3].map(() => requests.verify(access)))
+    if (isDone(operation)) await verifyAround(access)
+  }
+
+  /** Each time by another instance, as the balancer goes round. */
+  async function verifyAround(access: Access): Promise<void> {
+    await Promise.all([1, 2, 3].map(() => requests.verify(access)))
   }
 
   async function client(number: number, signal: AbortSignal): Promise<void> {

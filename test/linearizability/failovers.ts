@@ -1,9 +1,9 @@
 import { type RedisProcess, type RedisSentinel, startCluster, startSentinel } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
+import { AOF } from '../support/world.ts'
 import type { FaultCounts } from './faults.ts'
 import { makeRandom, type Random } from './random.ts'
 import { type Outcome, pause, run } from './run.ts'
-import { DURABLE } from './standalone.ts'
 import { openWorld } from './world.ts'
 
 export type FailoverOptions = {
@@ -13,7 +13,7 @@ export type FailoverOptions = {
 }
 
 /** A primary without a replica in step takes no writes, and no reads either, as the first key of each is read by GETEX. */
-const FENCED = [...DURABLE, '--min-replicas-to-write', '1', '--min-replicas-max-lag', '2']
+const FENCED = [...AOF, '--min-replicas-to-write', '1', '--min-replicas-max-lag', '2']
 
 /** A run under Sentinel: each second failover is a clean one, the others are the primary's kill -9 and its return as a replica. */
 export async function runSentinelFailovers({

@@ -14,31 +14,36 @@ export type RunOptions = {
   readonly trouble: (signal: AbortSignal) => Promise<void>
   /** The signal comes after this long at the latest; without it the trouble ends by itself. */
   readonly ms?: number
-  /** Give the signal at the first violation, and make no last round. */
-  readonly stopAtViolation?: boolean
+  /** What is found so far is looked at now and then: true gives the signal. */
+  readonly isEnough?: (findings: Findings) => boolean
 }
 
 const LOOK_MS = 500
 
-/** Lets the clients work in trouble, heals the world, makes the last round, and judges everything. */
-export async function run(world: World, { seed, trouble, ms, stopAtViolation = false }: RunOptions): Promise<Outcome> {
+/** Lets the clients work in trouble, heals the world, makes the last round unless a violation is known by then, and judges everything. */
+export async function run(world: World, { seed, trouble, ms, isEnough }: RunOptions): Promise<Outcome> {
   const history = openHistory()
   const { operations } = history
   const clients = await makeClients(world.url, history, seed)
   const stop = new AbortController()
   const working = clients.work(stop.signal)
-  const watching = stopAtViolation ? awaitViolation(operations, stop) : null
+  const watching = isEnough && awaitEnough(operations, isEnough, stop)
   const timer = ms === undefined ? undefined : setTimeout(() => stop.abort(), ms)
   await trouble(stop.signal).finally(() => stop.abort())
   clearTimeout(timer)
   await Promise.all([working, watching])
   await world.healed()
-  if (!stopAtViolation) await clients.lastRound(world.instances.map(({ service }) => service.url))
+  if (check(operations).violations.length === 0)
+    await clients.lastRound(world.instances.map(({ service }) => service.url))
   return { seed, operations, ...check(operations) }
 }
 
-async function awaitViolation(operations: readonly Operation[], stop: AbortController): Promise<void> {
-  while (!stop.signal.aborted && check(operations).violations.length === 0) await pause(LOOK_MS, stop.signal)
+async function awaitEnough(
+  operations: readonly Operation[],
+  isEnough: (findings: Findings) => boolean,
+  stop: AbortController,
+): Promise<void> {
+  while (!stop.signal.aborted && !isEnough(check(operations))) await pause(LOOK_MS, stop.signal)
   stop.abort()
 }
 

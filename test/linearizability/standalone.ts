@@ -1,26 +1,21 @@
 import { startRedis } from '../support/redis.ts'
+import { AOF } from '../support/world.ts'
 import type { Broken } from './broken.ts'
 import { type FaultCounts, injectFaults } from './faults.ts'
-import { type Outcome, run } from './run.ts'
+import { type Outcome, pause, run, type RunOptions } from './run.ts'
 import { openWorld } from './world.ts'
 
-/** A Redis that loses nothing it has answered. */
-export const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always']
-
-export type StandaloneOptions = {
-  readonly seed: number
-  readonly ms: number
-  /** The real build unless told; a broken one is stopped at the first violation. */
+export type StandaloneOptions = Omit<RunOptions, 'trouble'> & {
+  /** The real build, in trouble, unless told; a broken one needs none. */
   readonly broken?: Broken
 }
 
 /** A run on one Redis, with every fault that there is. */
 export async function runStandalone({
-  seed,
-  ms,
   broken,
+  ...options
 }: StandaloneOptions): Promise<Outcome & { readonly faults: FaultCounts }> {
-  const redis = await startRedis({ args: DURABLE })
+  const redis = await startRedis({ args: AOF })
   const faults: FaultCounts = new Map()
   try {
     const world = await openWorld({
@@ -29,12 +24,11 @@ export async function runStandalone({
       ...(broken === undefined ? {} : { broken }),
     })
     try {
-      const outcome = await run(world, {
-        seed,
-        ms,
-        trouble: (signal) => injectFaults(world, redis, { seed, signal, counts: faults }),
-        stopAtViolation: broken !== undefined,
-      })
+      const trouble = (signal: AbortSignal) =>
+        broken === undefined
+          ? injectFaults(world, redis, { seed: options.seed, signal, counts: faults })
+          : pause(60_000, signal)
+      const outcome = await run(world, { ...options, trouble })
       return { ...outcome, faults }
     } finally {
       await world.stop()
