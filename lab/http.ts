@@ -56,7 +56,7 @@ export function sendOnce(route: Route, { method, path, headers = {}, body }: Sen
         method,
         path,
         headers: { ...type, ...headers },
-        signal: AbortSignal.timeout(DEADLINE_MS),
+        timeout: DEADLINE_MS,
       },
       (answer) => {
         const chunks: Buffer[] = []
@@ -71,6 +71,7 @@ export function sendOnce(route: Route, { method, path, headers = {}, body }: Sen
         )
       },
     )
+    asked.on('timeout', () => asked.destroy())
     asked.on('error', () => resolve(NOTHING))
     asked.end(text)
   })

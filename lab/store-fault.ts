@@ -38,11 +38,13 @@ export async function suffer(trial: Trial, stayers: readonly Visitor[], fault: F
     return [...gone, ...(await leaving)]
   })
   await replay(trial, stolen)
-  if (fault.destroys !== true) counts.wrongStatuses += wrongStatuses(trial) - before.wrong
-  else {
+  if (fault.destroys === true) {
     counts.destroyed += counts.lostLogins - before.lostLogins
     counts.lostLogins = before.lostLogins
+    return
   }
+  counts.wrongStatuses += wrongStatuses(trial) - before.wrong
+  for (const stayer of stayers) await stayer.checkCart()
 }
 
 /** Answers so far that say of a session what the service could not know, or nothing that a client can use. */

@@ -9,7 +9,7 @@ export const answers: Scenario = {
   letter: 'G',
   name: 'tabs, tunnels and thieves',
   about:
-    'Six tabs that renew at once; a proxy that drops answers after the server has acted; the same request again an hour later; and a thief with a copy of what the device keeps. Found means that the theft ends the session.',
+    'Six tabs that renew at once; a proxy, with an address of its own, that drops answers after the server has acted; the same request again an hour later; and a thief with a copy of what the device keeps. Found means that the theft ends the session.',
   async run(trial) {
     const tunnel = await startProxy(trial.fleet.port)
     try {
