@@ -283,7 +283,7 @@ const STRANGERS = [
   {
     kind: 'another origin of the same site',
     host: 'localhost',
-    refusals: { '/v1/refresh': [403, 403, 403], '/v1/logout': [415, 415, 403], '/v1/login': [415, 415, 400] },
+    refusals: { '/v1/refresh': [403, 403, 403], '/v1/logout': [403, 403, 403], '/v1/login': [415, 415, 400] },
   },
 ]
 
