@@ -15,7 +15,7 @@ import { isClean, makeTally } from './tally.ts'
 
 const isQuick = process.argv.includes('--quick')
 const SEED = Number(process.env['SEED'] ?? 20_261_122)
-const LANES = 5
+const LANES = 6
 const { CONTENDERS: word = '', SCENARIOS: letters } = process.env
 const contenders = CONTENDERS.filter(({ name }) => name.includes(word))
 const scenarios = SCENARIOS.filter(({ letter }) => letters === undefined || letters.split(',').includes(letter))

@@ -65,6 +65,16 @@ export function faultsOf(contender: Contender, { cells }: Results): string[] {
   })
 }
 
+/** How much was tried of each contender in a scenario. */
+function thingsDone({ cells }: Results): (scenario: Scenario) => string {
+  return ({ letter }) => {
+    const tried = Object.values(cells).flatMap(({ [letter]: cell }) =>
+      cell !== undefined && 'counts' in cell ? [cell.counts.outOf] : [],
+    )
+    return tried.length === 0 ? '–' : `${Math.min(...tried)}`
+  }
+}
+
 /** The file for people. */
 export function markdown(results: Results, contenders: readonly Contender[], scenarios: readonly Scenario[]): string {
   const { date, machine, form, seed, seconds } = results.about
@@ -78,11 +88,14 @@ Three instances of each contender, each a process with a clock of its own, behin
 
 ${table(
   ['', ...scenarios.map(({ letter, name }) => `${letter} ${name}`)],
-  contenders.map((each) => [each.name, ...cellsOf(each)]),
+  [
+    ...contenders.map((each) => [each.name, ...cellsOf(each)]),
+    ['things done, at least', ...scenarios.map(thingsDone(results))],
+  ],
 )}
 
 - **logins lost**: how often somebody who had not logged out was told to log in.
-- **stale**: requests accepted that were sent after the answer that ended their session, and the age of the oldest.
+- **stale**: requests accepted that were sent after the answer that ended their session, and the age of the oldest; E and F try until thirteen days later, I only at once.
 - **thieves stay**: the thief with a copy of the credential was not found, and goes on.
 - **data lost**: items and settings that were acknowledged and missing, or old, when they were read.
 - **failed**: what failed although the client tried again. All clients have one rule: a lost connection, 502 and 504 are tried once more, an answer with \`Retry-After\` is waited out.

@@ -9,7 +9,7 @@ export const sentinelFailover: Scenario = {
   letter: 'HS',
   name: 'Sentinel fails over',
   about:
-    'A primary, two replicas and three Sentinels: a clean failover, one by kill -9, and one after a time in which both replicas were frozen, so that what was acknowledged then was on the lost primary only.',
+    'A primary, two replicas and three Sentinels: a clean failover, one by kill -9, and one after a time in which both replicas were frozen, so that what was acknowledged then was on the lost primary only (the quick form does the last alone).',
   store: 'sentinel',
   async run(trial: Trial) {
     const { store } = trial.fleet
@@ -17,8 +17,10 @@ export const sentinelFailover: Scenario = {
     const { group } = store
     const stayers = await newVisitors(trial, trial.size(3, 12))
     const nodes = [group.primary, ...group.replicas]
-    await suffer(trial, stayers, { begin: group.failover, lastsMs: 500, end: async () => {} })
-    await killPrimary(trial, stayers, group)
+    if (trial.size(0, 1) === 1) {
+      await suffer(trial, stayers, { begin: group.failover, lastsMs: 500, end: async () => {} })
+      await killPrimary(trial, stayers, group)
+    }
     await loseReplicas(trial, stayers, group, nodes)
   },
 }
