@@ -6,6 +6,8 @@ const TIME = "return redis.call('TIME')"
 const LOOK_MS = 1000
 /** Further than this no clock is put right while it runs: one that moves by more has been set wrong. */
 const JUMP_MS = 300_000
+/** More than a clock is ever slewed while an answer is awaited. */
+const SET_MS = 100
 
 /** What three clocks said at once: that of Redis, our own, and the one that nobody can set. */
 interface Sample {
@@ -24,13 +26,15 @@ export function watchClock({ client }: RedisClients): () => number {
   let last: Sample | null = null
 
   async function look(): Promise<void> {
-    const sentAt = Date.now()
+    const [sentAt, sentAtSteady] = [Date.now(), performance.now()]
     const [seconds, micros] = (await client.eval(TIME, 1, keys.identity)) as [string, string]
     const sample = {
       theirs: Number(seconds) * 1000 + Number(micros) / 1000,
       own: Date.now(),
       steady: performance.now(),
     }
+    const wasSet = Math.abs(sample.own - sentAt - (sample.steady - sentAtSteady)) > SET_MS
+    if (wasSet) return // our own clock, while we waited, or the machine slept: this tells nothing
     if (last !== null) ignored += jump(last, sample)
     const theirs = sample.theirs - ignored
     // It was that time there at some moment between question and answer: no other offset can be right.
