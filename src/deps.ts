@@ -13,7 +13,9 @@ export interface Deps {
   readonly hashing: Hashing
   /** The keys derived from AUTH_SECRET. */
   readonly authKeys: AuthKeys
-  /** Now, in ms since the epoch. */
+  /** Now, in ms since the epoch: the same for all instances. */
   readonly clock: () => number
+  /** The earlier of that and this machine's own. By it sessions time out: one clock that is set wrong ends none. */
+  readonly slowClock: () => number
   readonly record: RecordEvent
 }

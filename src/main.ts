@@ -56,7 +56,16 @@ async function serve(): Promise<void> {
     lanes: config.ARGON2_LANES,
     processors: Math.min(availableParallelism(), THREADS),
   })
-  const deps = { config, store, keyring, hashing, authKeys, clock, record: makeRecorder(logger) }
+  const deps = {
+    config,
+    store,
+    keyring,
+    hashing,
+    authKeys,
+    clock,
+    slowClock: () => Math.min(clock(), Date.now()),
+    record: makeRecorder(logger),
+  }
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })

@@ -65,8 +65,8 @@ export async function patchDocument(
   })
 }
 
-function isOver({ clock }: Deps, { value }: Entry<SessionRecord | User>): boolean {
-  return 'kind' in value && whyOver(value, clock()) !== null
+function isOver({ slowClock }: Deps, { value }: Entry<SessionRecord | User>): boolean {
+  return 'kind' in value && whyOver(value, slowClock()) !== null
 }
 
 function expiryOf(session: SessionRecord): number | null {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { type Issuer, makeClaims } from '../domain/access-token.ts'
 import { sealRefreshToken } from '../domain/refresh-token.ts'
+import { StoreUnavailable } from '../store/store.ts'
 import { deadline, type Session, type Transport } from '../domain/session.ts'
 
 /** What a login, a refresh or a password change hands out. Durations are seconds. */
@@ -25,10 +26,11 @@ export function issuerOf({ config }: Pick<Deps, 'config'>): Issuer {
   return { iss: config.ISSUER, aud: config.AUDIENCE, client_id: config.CLIENT_ID }
 }
 
-/** The session's current refresh token, always the same one, and a fresh access token. */
+/** The session's current refresh token, always the same one, and a fresh access token. Throws StoreUnavailable where all has been revoked since. */
 export function issueTokens(deps: Deps, session: Session): Tokens {
   const { config, clock, keyring, authKeys } = deps
   const { id: sessionId, userId, generation, counter, transport, secret, remember } = session
+  if (session.store !== keyring.identity()) throw new StoreUnavailable('the store has another identity since')
   const now = clock()
   const claims = makeClaims(
     issuerOf(deps),

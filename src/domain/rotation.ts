@@ -12,11 +12,18 @@ export type Rotation =
 const HEAL_SPAN = 32
 
 /**
- * Decides what presenting the refresh token with `counter` does. Pure: all facts are arguments.
+ * Decides what presenting the refresh token with `counter` does. Pure: all facts are arguments;
+ * by `slowNow` it is judged whether the session has timed out.
  * The end of a session wins over everything, then the counters decide.
  */
-export function decideRotation(record: SessionRecord, counter: number, now: number, graceMs: number): Rotation {
-  const over = whyOver(record, now)
+export function decideRotation(
+  record: SessionRecord,
+  counter: number,
+  now: number,
+  graceMs: number,
+  slowNow = now,
+): Rotation {
+  const over = whyOver(record, slowNow)
   if (over !== null) return { kind: 'over', reason: over }
   const session = record as Session
   if (counter > session.counter) return { kind: 'heal', next: show(healed(session, counter, now), now, graceMs) }

@@ -49,7 +49,7 @@ export const keys = {
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
 
-/** Counts the commits that must not be lost, on Redis only: one that has counted fewer than it once answered has lost some. */
+/** Counts, for each process, its commits that must not be lost; on Redis only. A store that has counted fewer than it once answered has lost some. */
 export const TIDE = '{latchkey}:tide'
 
 /** What @fastify/rate-limit counts under these names is its own; on Redis only. */

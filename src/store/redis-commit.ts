@@ -29,8 +29,8 @@ end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
-  /** Two more KEYS: the tide, which it moves, and the identity of the store. */
-  latchkeyCount: `${COMMIT} return { redis.call('INCR', KEYS[#KEYS - 1]), redis.call('GET', KEYS[#KEYS]) or '' }`,
+  /** Two more KEYS: the tide, which it moves, and the identity of the store. One more ARGV: the process whose tide it is. */
+  latchkeyCount: `${COMMIT} return { redis.call('HINCRBY', KEYS[#KEYS - 1], ARGV[#ARGV], 1), redis.call('GET', KEYS[#KEYS]) or '' }`,
 }
 
 /** How long a commit waits for the replicas; all that is sent on its connection meanwhile waits with it. */
@@ -50,9 +50,15 @@ export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide
   async function runDurable(names: readonly string[], args: readonly (string | number)[]): Promise<boolean> {
     // A Cluster's script reaches one slot only, and the tide lives in another.
     const isCounted = clients.kind !== 'cluster'
-    const all = isCounted ? [...names, TIDE, keys.identity] : names
-    const script = isCounted ? 'latchkeyCount' : 'latchkeyCommit'
-    const reply = await runAndWait(durable, script, [all.length, ...all, ...args], replicas)
+    const all = isCounted ? [...names, TIDE, keys.identity, ...args, tide.process] : [...names, ...args]
+    const keyCount = names.length + (isCounted ? 2 : 0)
+    tide.demand()
+    const reply = await runAndWait(
+      durable,
+      isCounted ? 'latchkeyCount' : 'latchkeyCommit',
+      [keyCount, ...all],
+      replicas,
+    )
     if (Array.isArray(reply)) tide.acknowledge(reply as [number, string])
     return reply !== 0
   }

@@ -1,4 +1,5 @@
 import { keys, LIMITS } from './keys.ts'
+import { askTime } from './redis-clock.ts'
 import type { RedisClients } from './redis-client.ts'
 import { reportsOf } from './redis-replicas.ts'
 import { put, type Store, StoreUnavailable, unchanged } from './store.ts'
@@ -17,7 +18,9 @@ export async function findFaults(
   await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
   await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
-  const reports = await reportsOf(durable, 'memory')
+  await Promise.all([askTime(client), client.wait(0, 1)])
+  if (durable.status !== 'ready') throw new Error('one connection of two')
+  const reports = await reportsOf(client, 'memory')
   return reports
     .map((report) => /^maxmemory_policy:(\S+)/m.exec(report)?.[1] ?? 'unknown')
     .filter((policy) => policy !== 'noeviction')

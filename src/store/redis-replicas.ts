@@ -37,14 +37,16 @@ export function watchReplicas({ kind, durable }: RedisClients): Replicas {
   let sights: readonly Sight[] = []
   /** When each replica was last seen in step, by the history it follows and its address. */
   const seenAt = new Map<string, number>()
-  let isReplicated = kind === 'sentinel'
+  let wasReplicated = kind === 'sentinel'
+  // One Redis that has had a replica for a while, to be copied, is one Redis again.
+  const isReplicated = () => wasReplicated || seenAt.size > 0
 
   function note(reports: readonly string[]): void {
     const now = performance.now()
     sights = reports.map(readSight)
     for (const { history, inStep } of sights) for (const address of inStep) seenAt.set(`${history} ${address}`, now)
     for (const [replica, at] of seenAt) if (now - at > MISSED_MS) seenAt.delete(replica)
-    isReplicated ||= sights.some(({ inStep, isFenced }) => inStep.length > 0 || isFenced)
+    wasReplicated ||= sights.some(({ inStep, isFenced }) => isFenced || (kind === 'cluster' && inStep.length > 0))
   }
 
   const tryLook = () => void reportsOf(durable, 'replication').then(note, () => {}) // whoever commits learns what is wrong
@@ -55,14 +57,14 @@ export function watchReplicas({ kind, durable }: RedisClients): Replicas {
     needed() {
       const [sight] = sights
       if (sight === undefined) throw new Error('the replicas are not known yet')
-      if (!isReplicated) return 0
+      if (!isReplicated()) return 0
       if (sights.every(({ inStep }) => inStep.length === 0)) throw new Error('NOREPLICAS no replica is in step')
       // A Cluster's own failover picks the replica that is furthest on, and a manual one stops the old primary first.
       return kind === 'cluster' ? 1 : [...seenAt.keys()].filter((replica) => replica.startsWith(sight.history)).length
     },
     see: (report) => note([report]),
     weaknesses() {
-      if (!isReplicated) return []
+      if (!isReplicated()) return []
       return [
         ...(sights.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
         ...(sights.every(({ inStep }) => inStep.length > 0) ? [] : [ALONE]),

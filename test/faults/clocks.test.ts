@@ -195,13 +195,13 @@ t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', 
   })
 
   await t.test('forget a denial at last', async (t) => {
-    await pass(10_000)
+    await pass(100_000)
     t.equal(await redis.cli('KEYS', '*:denied-*'), '')
   })
 })
 
 t.test('20: the clock of the Redis host jumps', async (t) => {
-  for (const jump of [200, -86_400, 3600]) {
+  for (const jump of [200, -86_400, 32_400]) {
     await t.test(`by ${jump} s: no session is lost, no revoked token comes back, and the grace ends`, async (t) => {
       const clock = await makeFakeTime(0)
       t.teardown(clock.stop)

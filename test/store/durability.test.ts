@@ -134,6 +134,20 @@ t.test('a Redis without replicas is not waited for, and says what it would lose'
   t.match(await store.weaknesses(), [/appendonly yes/])
 })
 
+t.test('a Redis that had a replica for a while is one Redis again', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  const store = await open(t, redis.url)
+  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', `${redis.port}`] })
+  t.teardown(replica.stop)
+  const isSeen = async () => (await store.weaknesses()).join().includes('min-replicas-to-write')
+  await eventually(isSeen, { within: 10_000 })
+  await eventually(() => store.commit(write('a')).catch(() => false), { within: 5000 })
+  t.equal(await replica.cli('EXISTS', keys.deniedBelow('a')), '1')
+  await replica.stop()
+  await eventually(() => store.commit(write('b')).catch(() => false), { within: 15_000 })
+})
+
 t.test('a store that comes back older than it was loses its identity', async (t) => {
   const dir = await temporaryFolder()
   const redis = await startRedis({ dir, args: ['--dbfilename', 'dump.rdb'] })
@@ -169,6 +183,20 @@ t.test('a store that comes back older than it was loses its identity', async (t)
     await store.commit({ checks: [], puts: [put(keys.identity, 'new', null)], deletes: [] })
     await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal')
     t.equal((await identity()).found?.value, 'new')
+  })
+
+  await t.test('when it was another that was answered, and others have gone on since', async (t) => {
+    const other = await open(t, redis.url)
+    await other.commit({ checks: [], puts: [put(keys.identity, 'both', null)], deletes: [] })
+    await redis.cli('SAVE')
+    await store.commit(write('d'))
+    const seen = await redis.cli('HGETALL', '{latchkey}:tide')
+    await redis.kill()
+    await redis.restart()
+    t.not(await redis.cli('HGETALL', '{latchkey}:tide'), seen)
+    await eventually(() => other.commit(write('e')).catch(() => false), { within: 5000 })
+    t.equal((await identity()).found, null)
+    await store.commit({ checks: [], puts: [put(keys.identity, 'new', null)], deletes: [] })
   })
 
   await t.test('a Redis that is not ours keeps its own', async (t) => {

@@ -88,7 +88,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
     lanes: config.ARGON2_LANES,
     processors: 2,
   })
-  const deps: Deps = { config, store, keyring, hashing, authKeys, clock: now, record }
+  const deps: Deps = { config, store, keyring, hashing, authKeys, clock: now, slowClock: now, record }
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
