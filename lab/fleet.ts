@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type FakeTime, makeFakeTime } from '../test/support/faketime.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startBalancer } from '../test/support/nginx.ts'
@@ -19,6 +20,8 @@ export interface Server {
   readonly lastWords: () => readonly string[]
   /** How far its clock is from the fleet's, in seconds. */
   readonly skew: (seconds: number) => Promise<void>
+  /** Takes note that the fleet's clock has gone on. */
+  readonly follow: () => Promise<void>
 }
 
 /** Instances of a contender behind nginx, with the store it asks for. */
@@ -83,7 +86,7 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     ports: () => servers.filter((server) => server.isUp()).map(({ port }) => port),
     async pass(seconds) {
       ahead += seconds
-      await Promise.all([storeClock.shift(ahead), ...servers.map((server) => server.skew(0))])
+      await atOnce(store, () => Promise.all([storeClock.shift(ahead), ...servers.map((server) => server.follow())]))
     },
     async newPerson() {
       const person = { email: `person-${(people += 1)}@example.org`, password: 'seven red bicycles in the rain' }
@@ -100,6 +103,17 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
   }
 }
 
+/** Nobody may hear from the store what time it was before, and believe it to be now. */
+async function atOnce(store: Store | null, shift: () => Promise<unknown>): Promise<void> {
+  if (store?.kind === 'standalone') store.freeze()
+  try {
+    await sleep(50) // what it has answered has been read
+    await shift()
+  } finally {
+    if (store?.kind === 'standalone') store.thaw()
+  }
+}
+
 interface Place {
   readonly port: number
   readonly clock: FakeTime
@@ -111,6 +125,8 @@ interface Place {
 function makeServer({ port, clock, ahead, command, env }: Place): Server {
   let service: Service | undefined
   let isGone = false
+  let skewed = 0
+  const follow = () => clock.shift(ahead() + skewed)
   const until = command.some((word) => word.endsWith('main.js')) ? 'ready' : 'live'
   return {
     port,
@@ -130,6 +146,10 @@ function makeServer({ port, clock, ahead, command, env }: Place): Server {
       service = undefined
       await killed?.kill()
     },
-    skew: (seconds) => clock.shift(ahead() + seconds),
+    skew(seconds) {
+      skewed = seconds
+      return follow()
+    },
+    follow,
   }
 }
