@@ -62,7 +62,16 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     makeServer({ port, clock: clocks[place] as FakeTime, ahead: () => ahead, command: program.command, env }),
   )
   const balancer = await startBalancer({ ports, ...contender.routing })
-  await Promise.all(servers.slice(0, 3).map((server) => server.start()))
+  const stop = async () => {
+    await balancer.stop()
+    await Promise.all(servers.map((server) => server.kill()))
+    await store?.stop()
+    await Promise.all(clocks.map((clock) => clock.stop()))
+  }
+  await startAll(servers.slice(0, 3)).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
 
   const statuses = new Map<number, number>()
   const site: Site = {
@@ -94,13 +103,14 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
       return person
     },
     newDevice: (person) => contender.device(site, person, `127.0.${1 + ((devices += 1) % 250)}.2`),
-    async stop() {
-      await balancer.stop()
-      await Promise.all(servers.map((server) => server.kill()))
-      await store?.stop()
-      await Promise.all(clocks.map((clock) => clock.stop()))
-    },
+    stop,
   }
+}
+
+/** Rejects when all have come up or not. */
+async function startAll(servers: readonly Server[]): Promise<void> {
+  const started = await Promise.allSettled(servers.map((server) => server.start()))
+  for (const each of started) if (each.status === 'rejected') throw each.reason
 }
 
 /** Nobody may hear from the store what time it was before, and believe it to be now. */
