@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type FakeTime, makeFakeTime } from '../test/support/faketime.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startBalancer } from '../test/support/nginx.ts'
@@ -19,6 +20,8 @@ export interface Server {
   readonly lastWords: () => readonly string[]
   /** How far its clock is from the fleet's, in seconds. */
   readonly skew: (seconds: number) => Promise<void>
+  /** Takes note that the fleet's clock has gone on. */
+  readonly follow: () => Promise<void>
 }
 
 /** Instances of a contender behind nginx, with the store it asks for. */
@@ -59,7 +62,16 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     makeServer({ port, clock: clocks[place] as FakeTime, ahead: () => ahead, command: program.command, env }),
   )
   const balancer = await startBalancer({ ports, ...contender.routing })
-  await Promise.all(servers.slice(0, 3).map((server) => server.start()))
+  const stop = async () => {
+    await balancer.stop()
+    await Promise.all(servers.map((server) => server.kill()))
+    await store?.stop()
+    await Promise.all(clocks.map((clock) => clock.stop()))
+  }
+  await startAll(servers.slice(0, 3)).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
 
   const statuses = new Map<number, number>()
   const site: Site = {
@@ -83,7 +95,7 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     ports: () => servers.filter((server) => server.isUp()).map(({ port }) => port),
     async pass(seconds) {
       ahead += seconds
-      await Promise.all([storeClock.shift(ahead), ...servers.map((server) => server.skew(0))])
+      await atOnce(store, () => Promise.all([storeClock.shift(ahead), ...servers.map((server) => server.follow())]))
     },
     async newPerson() {
       const person = { email: `person-${(people += 1)}@example.org`, password: 'seven red bicycles in the rain' }
@@ -91,12 +103,24 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
       return person
     },
     newDevice: (person) => contender.device(site, person, `127.0.${1 + ((devices += 1) % 250)}.2`),
-    async stop() {
-      await balancer.stop()
-      await Promise.all(servers.map((server) => server.kill()))
-      await store?.stop()
-      await Promise.all(clocks.map((clock) => clock.stop()))
-    },
+    stop,
+  }
+}
+
+/** Rejects when all have come up or not. */
+async function startAll(servers: readonly Server[]): Promise<void> {
+  const started = await Promise.allSettled(servers.map((server) => server.start()))
+  for (const each of started) if (each.status === 'rejected') throw each.reason
+}
+
+/** Nobody may hear from the store what time it was before, and believe it to be now. */
+async function atOnce(store: Store | null, shift: () => Promise<unknown>): Promise<void> {
+  if (store?.kind === 'standalone') store.freeze()
+  try {
+    await sleep(50) // what it has answered has been read
+    await shift()
+  } finally {
+    if (store?.kind === 'standalone') store.thaw()
   }
 }
 
@@ -111,6 +135,8 @@ interface Place {
 function makeServer({ port, clock, ahead, command, env }: Place): Server {
   let service: Service | undefined
   let isGone = false
+  let skewed = 0
+  const follow = () => clock.shift(ahead() + skewed)
   const until = command.some((word) => word.endsWith('main.js')) ? 'ready' : 'live'
   return {
     port,
@@ -130,6 +156,10 @@ function makeServer({ port, clock, ahead, command, env }: Place): Server {
       service = undefined
       await killed?.kill()
     },
-    skew: (seconds) => clock.shift(ahead() + seconds),
+    skew(seconds) {
+      skewed = seconds
+      return follow()
+    },
+    follow,
   }
 }

@@ -1,5 +1,5 @@
 import type { Contender } from './contenders.ts'
-import { type Cell, duration, logins, type Results } from './report.ts'
+import { type Cell, counted, duration, type Results } from './report.ts'
 import type { Scenario } from './scenario.ts'
 import { type Counts, isClean } from './tally.ts'
 
@@ -88,8 +88,8 @@ function shortWords(counts: Counts): string[] {
   const words = [
     ...(staleAccepts > 0 ? [`stale ${duration(staleForMs)}`] : []),
     ...(thieves > thievesFound ? ['thief stays'] : []),
-    ...(lostLogins > 0 ? [logins(lostLogins)] : []),
-    ...(lostData > 0 ? [`${lostData} items`] : []),
+    ...(lostLogins > 0 ? [counted(lostLogins, 'login')] : []),
+    ...(lostData > 0 ? [counted(lostData, 'item')] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(wrongStatuses > 0 && failed + lostLogins === 0 ? [`${wrongStatuses} wrong`] : []),
   ]

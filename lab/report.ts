@@ -25,16 +25,16 @@ export function wordsOf(counts: Counts): string[] {
   return [
     ...(staleAccepts > 0 ? [`${staleAccepts} stale, ${duration(staleForMs)}`] : []),
     ...(unfound > 0 ? [`${unfound} of ${thieves} thieves stay`] : []),
-    ...(lostLogins > 0 ? [`${logins(lostLogins)} lost`] : []),
+    ...(lostLogins > 0 ? [`${counted(lostLogins, 'login')} lost`] : []),
     ...(lostData > 0 ? [`${lostData} data lost`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(wrongStatuses > 0 && failed + lostLogins === 0 ? [`${wrongStatuses} wrong statuses`] : []),
   ]
 }
 
-/** One login, two logins. */
-export function logins(count: number): string {
-  return `${count} login${count === 1 ? '' : 's'}`
+/** 1 login, 2 logins. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** 0, or what went wrong. */

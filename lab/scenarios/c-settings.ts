@@ -1,5 +1,6 @@
 import type { Device } from '../device.ts'
 import type { Scenario, Trial } from '../scenario.ts'
+import { loginSurely } from '../visitor.ts'
 
 const WEEK_S = 7 * 24 * 3600
 
@@ -14,14 +15,14 @@ export const settings: Scenario = {
       Array.from({ length: size(2, 12) }, async () => {
         const person = await fleet.newPerson()
         const devices = [fleet.newDevice(person), fleet.newDevice(person), fleet.newDevice(person)] as const
-        await devices[0].login()
-        await devices[1].login()
+        await loginSurely(devices[0])
+        await loginSurely(devices[1])
         return devices
       }),
     )
     for (const [first, second, third] of people) {
       trial.tally.saw(await setSurely(first))
-      await third.login()
+      await loginSurely(third)
       for (const device of [first, first, first, second, third]) await read(trial, device)
     }
     await fleet.pass(WEEK_S)
@@ -34,12 +35,12 @@ async function setSurely(device: Device) {
   for (let tries = 0; ; tries += 1) {
     const result = await device.setTheme('dark')
     if (result.kind !== 'out' || tries === 10) return result
-    await device.login()
+    await loginSurely(device)
   }
 }
 
 async function read({ tally }: Trial, device: Device): Promise<void> {
   const result = tally.saw(await device.look())
-  if (result.kind === 'out') await device.login()
+  if (result.kind === 'out') await loginSurely(device)
   if (result.kind !== 'failed' && result.state?.theme !== 'dark') tally.counts.lostData += 1
 }

@@ -1,5 +1,6 @@
 import type { Scenario, Trial } from '../scenario.ts'
 import { replay, replayLater, steal, type Stolen } from '../thief.ts'
+import { loginSurely } from '../visitor.ts'
 
 export const password: Scenario = {
   letter: 'F',
@@ -16,22 +17,23 @@ export const password: Scenario = {
 async function change(trial: Trial): Promise<Stolen[]> {
   const { fleet, tally } = trial
   const person = await fleet.newPerson()
-  const [mine, ...others] = [fleet.newDevice(person), fleet.newDevice(person), fleet.newDevice(person)]
-  for (const device of [mine, ...others]) await device?.login()
+  const mine = fleet.newDevice(person)
+  const others = [fleet.newDevice(person), fleet.newDevice(person)]
+  for (const device of [mine, ...others]) await loginSurely(device)
   const stolen = others.map(steal)
   const old = person.password
   for (let tries = 0; person.password === old && tries < 10; tries += 1) {
-    const { kind } = tally.saw((await mine?.changePassword(`${old}, again`)) ?? { kind: 'failed', status: 0 })
-    if (kind === 'out') await mine?.login()
+    const { kind } = tally.saw(await mine.changePassword(`${old}, again`))
+    if (kind === 'out') await loginSurely(mine)
   }
   const endedAt = fleet.now()
   for (const each of stolen) each.endedAt = endedAt
   const late = fleet.newDevice(person)
-  await late.login()
+  await loginSurely(late)
   await replay(trial, stolen)
   for (const device of [mine, late]) {
     for (let request = 0; request < 4; request += 1) {
-      if (device !== undefined && tally.saw(await device.whoAmI()).kind === 'out') await device.login()
+      if (tally.saw(await device.whoAmI()).kind === 'out') await loginSurely(device)
     }
   }
   const at = fleet.now()

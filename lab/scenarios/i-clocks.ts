@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Scenario, together, type Trial } from '../scenario.ts'
 import { replay, steal } from '../thief.ts'
 import { newVisitors, type Visitor } from '../visitor.ts'
 
 const SIX_MINUTES_S = 360
+/** A clock that is wrong has been so for a while, and who sets his own by another has looked. */
+const A_WHILE_MS = 2500
 
 export const clocks: Scenario = {
   letter: 'I',
@@ -13,17 +16,18 @@ export const clocks: Scenario = {
     const { fleet } = trial
     const [first, , third] = fleet.servers
     await Promise.all([first?.skew(90), third?.skew(-90)])
+    await sleep(A_WHILE_MS)
     try {
       const visitors = await newVisitors(trial, trial.size(2, 12))
       await Promise.all(visitors.map((visitor) => goAbout(visitor)))
       for (let round = 0; round < 2; round += 1) {
         await fleet.pass(SIX_MINUTES_S)
-        await Promise.all([first?.skew(90), third?.skew(-90)])
         await Promise.all(visitors.map((visitor) => renewInTabs(trial, visitor)))
       }
       await Promise.all(visitors.map((visitor) => leave(trial, visitor)))
     } finally {
-      await fleet.pass(0)
+      await Promise.all([first?.skew(0), third?.skew(0)])
+      await sleep(A_WHILE_MS)
     }
   },
 }
