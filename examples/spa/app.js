@@ -16,7 +16,7 @@ async function enter(sessionId) {
   const comesFromDoor = !find('outside').hidden
   shown = sessionId
   say(null)
-  await Promise.all([loadUser(), loadSettings(sayAll), loadCart(), loadDevices()])
+  await Promise.all([loadUser(), loadSettings(sayAll), loadCart(sessionId), loadDevices()])
   if (shown !== sessionId) return
   closeDoor()
   find('inside').hidden = false

@@ -5,24 +5,30 @@ import { words } from './words.js'
 const DATA = '/v1/session/data'
 const PRODUCTS = ['tea', 'honey', 'pears']
 const thisVisit = newId()
+const MOST_TRIES = 10
 
+let session = null
 let data = {}
 let turn = Promise.resolve()
 
 /** Counts this visit of the page, once, and shows what the session holds. */
-export async function loadCart() {
-  data = await countVisit()
+export async function loadCart(sessionId) {
+  session = sessionId
+  data = await countVisit(sessionId)
   showCart()
 }
 
 // With If-Match: a visit that another tab counts at the same time is not lost. `last` tells our own from a lost answer.
-async function countVisit() {
-  for (;;) {
-    const { body, headers } = await call('GET', DATA)
+async function countVisit(sessionId) {
+  for (let tries = 1; ; tries++) {
+    const { ok, body, headers } = await call('GET', DATA, { sessionId })
+    if (!ok) return {}
     if (body.visits?.last === thisVisit) return body
     const visits = { count: (body.visits?.count ?? 0) + 1, last: thisVisit }
-    const answer = await call('PATCH', DATA, { body: { visits }, headers: { 'if-match': headers.get('etag') } })
+    const request = { sessionId, body: { visits }, headers: { 'if-match': headers.get('etag') } }
+    const answer = await call('PATCH', DATA, request)
     if (answer.ok) return answer.body
+    if (answer.status !== 412 || tries === MOST_TRIES) return body // the page does without
   }
 }
 
@@ -34,12 +40,14 @@ export async function reloadCart() {
 }
 
 // Each thing in the cart has a key of its own, so a merge patch sent twice, or by two tabs at once, loses and doubles nothing.
+// It is of the session that was shown at the click, however long it waits for its turn.
 function change(lines) {
-  turn = turn.then(() => patchCart(lines)).catch(() => {}) // the session is over: the login form is shown
+  const sessionId = session
+  turn = turn.then(() => patchCart(sessionId, lines)).catch(() => {}) // the session is over: the login form is shown
 }
 
-async function patchCart(lines) {
-  const answer = await call('PATCH', DATA, { body: { cart: lines } })
+async function patchCart(sessionId, lines) {
+  const answer = await call('PATCH', DATA, { sessionId, body: { cart: lines } })
   if (answer.ok) data = answer.body
   showCart()
 }

@@ -12,18 +12,17 @@ export { events }
 export class SessionOver extends Error {}
 
 const EARLY_MS = 2000
-const RENEWED = { status: 200 } // by another tab
-const RENEWABLE = new Set(['token_expired', 'token_revoked'])
+const RENEWED = { status: 200 } // by another call, or another tab
 
 /** `{ token, sessionId, at, expiresAt }`, or null. */
 let access = null
-/** Tokens from before this are of no interest: a newer one is known, or the session has ended. */
+/** Other tabs' tokens from before this are of no interest: a newer one is known, or the session has ended. */
 let latestAt = 0
 let timer
 
 const isLive = (candidate) => candidate !== null && Date.now() < candidate.expiresAt
 
-listen(() => (isLive(access) ? access : null), adopt)
+listen(() => (isLive(access) ? access : null), adoptIfNewer)
 document.addEventListener('visibilitychange', renewInView)
 
 /** Whether this browser has a session; a tab that is opened or reloaded begins with this. */
@@ -35,11 +34,13 @@ export function resume() {
 }
 
 /** Registers or logs in. Resolves to the answer, whatever it is: somebody waits at the form. */
-export async function authenticate(path, credentials) {
+export function authenticate(path, credentials) {
   const body = { ...credentials, transport: 'cookie' }
-  const answer = await alone(() => send('POST', path, { body }))
-  if (answer.ok) take(answer.body)
-  return answer
+  return alone(async () => {
+    const answer = await send('POST', path, { body })
+    if (answer.ok) take(answer.body)
+    return answer
+  })
 }
 
 /** Ends this session, the `others`, or `all`. Resolves to the answer. */
@@ -51,22 +52,32 @@ export async function logout(scope) {
 
 /** Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done. */
 export async function changePassword(passwords) {
-  const answer = await callOnce('POST', '/v1/password', { body: passwords })
+  const sessionId = await currentSession()
+  const answer = await callOnce(sessionId, 'POST', '/v1/password', { body: passwords })
   if (answer.ok) take(answer.body)
   return answer
 }
 
-/** A request with the access token, renewed where need be. Resolves to the answer; rejects with SessionOver. */
-export function call(method, path, options) {
-  return patiently(() => callOnce(method, path, options))
+/**
+ * A request with the access token, renewed where need be. Resolves to the answer; rejects with SessionOver.
+ * It is sent in `sessionId`, the session of now unless told, and in no other: what waits must not be done as the next person.
+ */
+export async function call(method, path, { sessionId, ...request } = {}) {
+  const session = sessionId ?? (await currentSession())
+  return patiently(() => callOnce(session, method, path, request))
 }
 
-async function callOnce(method, path, options) {
+async function currentSession() {
+  return (access ?? (await renew(null))).sessionId
+}
+
+// A 401, whatever its code, is a token to renew. Twice at most: the first may be another tab's, and no better.
+async function callOnce(sessionId, method, path, request) {
   for (let tries = 1; ; tries++) {
-    const used = access ?? (await renew(null))
-    const answer = await send(method, path, { ...options, token: used.token })
-    const isStale = answer.status === 401 && RENEWABLE.has(answer.body?.code)
-    if (!isStale || tries === 3) return answer
+    if (access?.sessionId !== sessionId) throw new SessionOver()
+    const used = access
+    const answer = await send(method, path, { ...request, token: used.token })
+    if (answer.status !== 401 || tries === 3) return answer
     await renew(used)
   }
 }
@@ -93,8 +104,12 @@ function take({ access_token: token, session_id: sessionId, expires_in: seconds 
   share(access)
 }
 
+function adoptIfNewer(next) {
+  if (next.at > latestAt) adopt(next)
+}
+
+// Our own is the newest whatever its time: the computer's clock may have been put back.
 function adopt(next) {
-  if (next.at <= latestAt) return
   access = next
   latestAt = next.at
   clearTimeout(timer)

@@ -8,7 +8,7 @@ import { logIn, openPage, PASSWORD, type Person, register } from '../support/per
 
 // The example page as a page: two languages, two themes, no mouse, no eyes, a phone.
 
-const [demo, browser] = await Promise.all([startDemo(NO_LIMITS), openBrowser()])
+const [demo, browser] = await Promise.all([startDemo({ ...NO_LIMITS, ACCESS_TTL: '5m' }), openBrowser()])
 t.teardown(async () => {
   await browser.close()
   await demo.stop()
@@ -165,3 +165,24 @@ t.test('a new tab is handed the access token by the others: it asks the service 
   t.ok(asked.includes('/v1/me'))
   t.notOk(asked.includes('/v1/refresh'))
 })
+
+t.test(
+  'after revoke-everything the next call ends in the login form, though the token had minutes to go',
+  async (t) => {
+    const person = await openPage(browser, demo)
+    t.teardown(() => person.context.close())
+    const { page } = person
+    await register(person)
+    await demo.revokeEverything()
+    // An instance that reads the new keys says 503 meanwhile.
+    const refusal = (path: string) =>
+      page.waitForResponse((answer) => answer.url().endsWith(path) && answer.status() === 401)
+    const [refused] = await Promise.all([
+      refusal('/v1/session/data'),
+      refusal('/v1/refresh'),
+      page.getByRole('button', { name: 'Add Honey' }).click(),
+    ])
+    t.match(await refused.json(), { code: 'token_invalid' })
+    await page.getByRole('heading', { name: 'Log in' }).waitFor()
+  },
+)

@@ -187,6 +187,51 @@ t.test('one device logs out another, all others, and everything', async (t) => {
   await loginForm(first.page)
 })
 
+t.test('what waits for the service when a person logs out is not done as the next one', async (t) => {
+  const person = await newcomer(t)
+  const { page } = person
+  await page.getByText('Visit 1 of this login').waitFor()
+  await page.clock.install()
+  await page.route(
+    '**/v1/session/data',
+    (route) => route.fulfill({ status: 503, headers: { 'retry-after': '3600' }, json: { code: 'store_unavailable' } }),
+    { times: 1 },
+  )
+  await add(page, 'Honey')
+  await add(page, 'Honey') // waits for the first
+  await says(page, 'cannot answer right now')
+  await page.getByRole('button', { name: 'Log out', exact: true }).click()
+  await loginForm(page)
+  await register(person)
+  await page.clock.fastForward(3_600_000)
+  await add(page, 'Pears') // has its turn after those two
+  await inCart(page, 1)
+  t.strictSame(person.faults, [])
+})
+
+t.test('a computer whose clock is put back can log in', async (t) => {
+  const person = await newcomer(t)
+  const { page, email } = person
+  await page.getByRole('button', { name: 'Log out', exact: true }).click()
+  await loginForm(page)
+  await page.clock.setSystemTime(Date.now() - 3_600_000)
+  await logIn(person, email)
+  t.ok(await isInside(page))
+})
+
+t.test('a visit that the service will not count is not counted, and not insisted on', async (t) => {
+  const { page } = await newcomer(t)
+  let patches = 0
+  await page.route('**/v1/session/data', (route) => {
+    if (route.request().method() !== 'PATCH') return route.fallback()
+    patches += 1
+    return route.fulfill({ status: 413, json: { code: 'too_large' } })
+  })
+  await page.reload()
+  await page.getByText('Visit 1 of this login').waitFor()
+  t.equal(patches, 1)
+})
+
 t.test('the cookie is as the contract says; it lasts only where one is remembered', async (t) => {
   const cookieOf = async ({ context, page }: Person) => {
     const { cookies } = await (await context.newCDPSession(page)).send('Network.getCookies', { urls: [demo.url] })

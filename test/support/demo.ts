@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 
@@ -12,11 +14,14 @@ export type Demo = {
   /** Kills the instances of these names, or starts them again, as the page's buttons do. */
   readonly kill: (...names: readonly string[]) => Promise<void>
   readonly start: (...names: readonly string[]) => Promise<void>
+  /** Replaces its keys, as `npm run revoke-everything` does. */
+  readonly revokeEverything: () => Promise<void>
   /** Signals it, SIGTERM unless told; resolves when it is gone. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<void>
 }
 
 const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.url))
+const SERVICE = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
 /** Starts the demo with this environment; resolves when its instances are ready. */
 export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
@@ -38,6 +43,11 @@ export async function startDemo(env: Record<string, string> = {}): Promise<Demo>
     port,
     kill: command('kill'),
     start: command('start'),
+    async revokeEverything() {
+      const [folder = ''] = await readdir(TMPDIR)
+      const own = { PATH, ISSUER: url, DATA_DIR: join(TMPDIR, folder) }
+      await promisify(execFile)(process.execPath, [SERVICE, 'revoke-everything'], { env: own })
+    },
     async stop(signal = 'SIGTERM') {
       await child.end(signal)
       await rm(TMPDIR, { recursive: true, force: true })
