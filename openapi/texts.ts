@@ -5,7 +5,7 @@ import type { ProblemCode, ProblemDetails } from '../src/problems.ts'
 export const DESCRIPTION = `A JWT auth service: short-lived access tokens, rotating refresh tokens, instant revocation.
 
 **Tokens.** Send the access token as \`Authorization: Bearer\`, and nowhere else: one in the query does not count. When it is refused
-\`token_expired\` or \`token_revoked\`, refresh and try again; when the refresh is refused with 401, log in again. A refresh token is answered with the next one at
+with 401, refresh once and try again; when the refresh is refused with 401, log in again. A refresh token is answered with the next one at
 each use; when that answer is lost, show the same token again and get the same successor.
 
 **Transport.** With \`transport: "body"\` the refresh token is in the JSON. With \`transport: "cookie"\` it is in an HttpOnly cookie and
