@@ -1,5 +1,8 @@
 import { once } from 'node:events'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 // Below the kernel's ephemeral range, so that no outgoing connection takes a port while its server is down,
 // and with room for a Redis cluster bus at port + 10000.
@@ -7,19 +10,44 @@ const FIRST = 10_240
 const COUNT = 9_700
 const SLICE = 100
 
-// Test files run side by side: each process begins in a slice of its own.
+// Test files run side by side: each process begins in a slice of its own, and leaves word of each port it gives out.
 let next = (process.pid * SLICE) % COUNT
 const given = new Set<number>()
+process.on('exit', () => given.forEach((port) => rmSync(claimOf(port), { force: true })))
 
-/** A TCP port of 127.0.0.1 that nobody listens on and that this process has not been given before. */
+/** A TCP port of 127.0.0.1 that nobody listens on and that no test process has been given before. */
 export async function freePort(): Promise<number> {
-  while (given.size < COUNT) {
+  for (let tries = 0; tries < COUNT; tries += 1) {
     const port = FIRST + (next++ % COUNT)
-    if (given.has(port)) continue
+    if (!claim(port)) continue
     given.add(port)
     if (await canListen(port)) return port
   }
   throw new Error(`all ${COUNT} test ports have been given out`)
+}
+
+function claimOf(port: number): string {
+  return join(tmpdir(), `latchkey-port-${port}`)
+}
+
+/** Whether the port is ours now: one of many wins; what an ended process has left behind is taken over. */
+function claim(port: number): boolean {
+  try {
+    writeFileSync(claimOf(port), `${process.pid}`, { flag: 'wx' })
+    return true
+  } catch {
+    if (!given.has(port) && !isClaimedNow(port)) rmSync(claimOf(port), { force: true }) // for the next turn
+    return false
+  }
+}
+
+function isClaimedNow(port: number): boolean {
+  try {
+    process.kill(Number(readFileSync(claimOf(port), 'utf8')), 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 async function canListen(port: number): Promise<boolean> {
