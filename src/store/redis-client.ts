@@ -62,6 +62,7 @@ export const TIMED_OUT = 'Command timed out'
 /** Two connections to one place. */
 export interface RedisClients {
   readonly kind: RedisAddress['kind']
+  readonly address: RedisAddress
   readonly client: Redis | Cluster
   /** For commits that wait for replicas: what is sent behind them waits, too. */
   readonly durable: Redis | Cluster
@@ -72,7 +73,7 @@ export interface RedisClients {
  * COMMAND_TIMEOUT_MS when the server is silent; nothing is queued, nothing is sent twice.
  */
 export function connectRedis(address: RedisAddress, onError: (error: Error) => void): RedisClients {
-  return { kind: address.kind, client: connect(address, onError), durable: connect(address, onError) }
+  return { kind: address.kind, address, client: connect(address, onError), durable: connect(address, onError) }
 }
 
 function connect(address: RedisAddress, onError: (error: Error) => void): Redis | Cluster {

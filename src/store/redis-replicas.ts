@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { RedisClients } from './redis-client.ts'
+import { watchSentinels } from './redis-sentinels.ts'
 
 // How many replicas must have a commit before it is answered, so that whichever of them takes over has it.
 
@@ -26,14 +27,17 @@ interface Sight {
 const LOOK_MS = 1000
 /**
  * A replica that has left may have been promoted, while the others, and one that has come in its place, still acknowledge
- * what their old primary is told. For this long, until they have been told of the new one, it is missed.
+ * what their old primary is told. For this long, until they have been told of the new one, it is missed; and where most
+ * of the Sentinels cannot be asked, until they can: they may be with it, on the other side of a partition.
  */
 const MISSED_MS = 5000
 /** A replica reports each second. */
 const IN_STEP_SECONDS = 3
 
 /** Looks at the primaries' replicas now, every second, and at each new connection. */
-export function watchReplicas({ kind, durable }: RedisClients): Replicas {
+export function watchReplicas(clients: RedisClients): Replicas {
+  const { kind, durable } = clients
+  const sentinels = watchSentinels(clients)
   let sights: readonly Sight[] = []
   /** When each replica was last seen in step, by the history it follows and its address. */
   const seenAt = new Map<string, number>()
@@ -45,7 +49,7 @@ export function watchReplicas({ kind, durable }: RedisClients): Replicas {
     const now = performance.now()
     sights = reports.map(readSight)
     for (const { history, inStep } of sights) for (const address of inStep) seenAt.set(`${history} ${address}`, now)
-    for (const [replica, at] of seenAt) if (now - at > MISSED_MS) seenAt.delete(replica)
+    if (sentinels.agree()) for (const [replica, at] of seenAt) if (now - at > MISSED_MS) seenAt.delete(replica)
     wasReplicated ||= sights.some(({ inStep, isFenced }) => isFenced || (kind === 'cluster' && inStep.length > 0))
   }
 
@@ -59,6 +63,7 @@ export function watchReplicas({ kind, durable }: RedisClients): Replicas {
       if (sight === undefined) throw new Error('the replicas are not known yet')
       if (!isReplicated()) return 0
       if (sights.every(({ inStep }) => inStep.length === 0)) throw new Error('NOREPLICAS no replica is in step')
+      sentinels.demand()
       // A Cluster's own failover picks the replica that is furthest on, and a manual one stops the old primary first.
       return kind === 'cluster' ? 1 : [...seenAt.keys()].filter((replica) => replica.startsWith(sight.history)).length
     },
@@ -70,7 +75,10 @@ export function watchReplicas({ kind, durable }: RedisClients): Replicas {
         ...(sights.every(({ inStep }) => inStep.length > 0) ? [] : [ALONE]),
       ]
     },
-    stop: () => clearInterval(timer),
+    stop() {
+      clearInterval(timer)
+      sentinels.stop()
+    },
   }
 }
 

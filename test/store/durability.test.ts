@@ -1,10 +1,12 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { keys } from '../../src/store/keys.ts'
 import { connectRedis, readRedisUrl } from '../../src/store/redis-client.ts'
 import { openRedis } from '../../src/store/redis.ts'
 import { put, type Store, StoreUnavailable } from '../../src/store/store.ts'
+import { startProxy } from '../support/proxy.ts'
 import { removeFolder, startRedis, temporaryFolder } from '../support/redis-process.ts'
 import { startCluster, startSentinel } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
@@ -80,6 +82,68 @@ t.test('behind Sentinel', async (t) => {
     await redis.failover()
     await eventually(() => store.commit(write('e')).catch(() => false), { within: 15_000 })
     t.match(await old.cli('ROLE'), /^master/)
+  })
+})
+
+/** How long a replica that has left is missed, and four seconds more. */
+const LONGER_THAN_MISSED_MS = 9000
+
+t.test('a replica that has left is missed until most of the Sentinels say that it was not promoted', async (t) => {
+  const redis = await startSentinel({ args: FENCED, downAfterMs: 60_000 })
+  t.teardown(redis.stop)
+  const [link, other] = await Promise.all(redis.sentinels.slice(1).map(({ port }) => startProxy(port)))
+  const [replica] = redis.replicas
+  if (link === undefined || other === undefined || replica === undefined) throw new Error('too few were started')
+  t.teardown(() => Promise.all([link.stop(), other.stop()]))
+  const ports = [redis.sentinels[0]?.port, link.port, other.port]
+  const store = await open(t, `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join()}/latchkey`)
+
+  const goesOn = () => eventually(() => store.commit(write('a')).catch(() => false), { within: 30_000 })
+  const comeBack = async () => {
+    await replica.restart()
+    const isThere = async () => (await redis.primary.cli('INFO', 'replication')).split('state=online').length === 3
+    await eventually(isThere, { within: 10_000 })
+    await goesOn()
+  }
+  const staysInDoubt = async (t: Test) => {
+    for (const from = performance.now(); performance.now() - from < LONGER_THAN_MISSED_MS; await sleep(200))
+      await t.rejects(store.commit(write('b')), StoreUnavailable)
+  }
+
+  await t.test('one that cannot be asked makes no difference', async (t) => {
+    await link.freeze()
+    await replica.kill()
+    await t.rejects(store.commit(write('b')), StoreUnavailable)
+    await goesOn()
+    await comeBack()
+  })
+
+  await t.test('for as long as two cannot be asked', async (t) => {
+    await other.cut()
+    t.equal(await store.commit(write('a')), true, 'nobody has left')
+    await replica.kill()
+    await staysInDoubt(t)
+    await Promise.all([link.pass(), other.pass()])
+    await goesOn()
+    await comeBack()
+  })
+
+  await t.test('for as long as they do not see the primary either', async (t) => {
+    await redis.primary.cli('ACL', 'SETUSER', 'default', '-ping')
+    await replica.kill()
+    await staysInDoubt(t)
+    await redis.primary.cli('ACL', 'SETUSER', 'default', '+ping')
+    await goesOn()
+    await comeBack()
+  })
+
+  await t.test('whoever connects while two cannot be asked does not know who has left', async (t) => {
+    await Promise.all([link.cut(), other.cut()])
+    await redis.primary.cli('CLIENT', 'KILL', 'TYPE', 'normal')
+    await eventually(() => store.commit(writeLoosely('a')).catch(() => false), { within: 10_000 })
+    await staysInDoubt(t)
+    await Promise.all([link.pass(), other.pass()])
+    await goesOn()
   })
 })
 
