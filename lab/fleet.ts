@@ -46,11 +46,11 @@ export interface Fleet extends Site {
 
 /** Brings it up. */
 export async function startFleet(contender: Contender, accounts: Accounts, kind?: StoreKind): Promise<Fleet> {
+  const program = await programOf(contender)
   const clocks = await Promise.all(Array.from({ length: 5 }, () => makeFakeTime()))
   const storeClock = clocks[4] as FakeTime
   const store = kind === undefined ? null : await startStore(kind, storeClock)
   const ports = await Promise.all([freePort(), freePort(), freePort(), freePort()])
-  const program = await programOf(contender)
   const env = {
     ...program.env,
     ACCOUNTS_URL: accounts.url,
@@ -107,6 +107,17 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
   }
 }
 
+/** As a supervisor would: on a busy machine an instance may be slow, or find its port taken for a moment. */
+async function stubbornly<T>(start: () => Promise<T>, tries = 5): Promise<T> {
+  try {
+    return await start()
+  } catch (error) {
+    if (tries === 1) throw error
+    await sleep(1000)
+    return stubbornly(start, tries - 1)
+  }
+}
+
 /** Rejects when all have come up or not. */
 async function startAll(servers: readonly Server[]): Promise<void> {
   const started = await Promise.allSettled(servers.map((server) => server.start()))
@@ -143,13 +154,16 @@ function makeServer({ port, clock, ahead, command, env }: Place): Server {
     isUp: () => service !== undefined,
     lastWords: () => (isGone ? (service?.lines().slice(-5) ?? []) : []),
     async start() {
-      const started = await startService({ ...env, ...clock.env, PORT: `${port}` }, { command, until })
-      void started.exited.then(() => (isGone = service === started))
+      const started = await stubbornly(() =>
+        startService({ ...env, ...clock.env, PORT: `${port}` }, { command, until }),
+      )
       service = started
+      void started.exited.then(() => (isGone = service === started))
     },
     async stop() {
-      await service?.stop('SIGTERM')
+      const told = service
       service = undefined
+      await told?.stop('SIGTERM')
     },
     async kill() {
       const killed = service

@@ -15,7 +15,7 @@ import { isClean, makeTally } from './tally.ts'
 
 const isQuick = process.argv.includes('--quick')
 const SEED = Number(process.env['SEED'] ?? 20_261_122)
-const LANES = 6
+const LANES = isQuick ? 6 : 4
 const { CONTENDERS: word = '', SCENARIOS: letters } = process.env
 const contenders = CONTENDERS.filter(({ name }) => name.includes(word))
 const scenarios = SCENARIOS.filter(({ letter }) => letters === undefined || letters.split(',').includes(letter))
@@ -63,8 +63,7 @@ async function goThrough({ contender, kind, scenarios }: Job, accounts: Accounts
   const row = cells[contender.name] ?? {}
   let fleet: Fleet
   try {
-    const start = () => startFleet(contender, accounts, kind)
-    fleet = await start().catch(start) // a machine that is busy with the other lanes may take too long
+    fleet = await startFleet(contender, accounts, kind)
   } catch (error) {
     say(`${contender.name} did not start: ${String(error)}`)
     for (const { letter } of scenarios) row[letter] = { absent: 'not measured here' }
@@ -86,6 +85,7 @@ async function measure(fleet: Fleet, scenario: Scenario): Promise<Cell> {
     await scenario.run({ fleet, tally, random: randomFrom(SEED), size })
   } catch (error) {
     for (const { lastWords } of fleet.servers) for (const line of lastWords()) say(`  ${line}`)
+    say(String(error))
     cell = { absent: `broke off: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}` }
   }
   const seconds = ((performance.now() - from) / 1000).toFixed(1)

