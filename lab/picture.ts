@@ -67,11 +67,11 @@ function cellOf(cell: Cell | undefined, x: number, y: number): string {
   const isZero = lines[0]?.startsWith('0') === true
   const first = y + CELL.height / 2 + (isZero ? 5.5 : 3.5) - (lines.length - 1) * 6.25
   const text = lines.map(
-    (line, place) => `<tspan x="${x + CELL.width / 2 + 10}" y="${first + place * 12.5}">${line}</tspan>`,
+    (line, place) => `<tspan x="${x + CELL.width / 2 + 9}" y="${first + place * 12.5}">${line}</tspan>`,
   )
   return [
     `<rect x="${x + 1.5}" y="${y + 1.5}" width="${CELL.width - 3}" height="${CELL.height - 3}" rx="5" fill="${fill}"/>`,
-    markOf(grade, x + 14, y + CELL.height / 2, ink),
+    markOf(grade, x + 12, y + CELL.height / 2, ink),
     `<text text-anchor="middle" font-size="${isZero ? 15 : 10.5}" font-weight="${isZero ? 700 : 500}" fill="${ink}">${text.join('')}</text>`,
   ].join('')
 }
