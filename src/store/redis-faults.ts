@@ -1,4 +1,4 @@
-import { keys, LIMITS } from './keys.ts'
+import { keys, LIMITS, TIDE } from './keys.ts'
 import { askTime } from './redis-clock.ts'
 import type { RedisClients } from './redis-client.ts'
 import { reportsOf } from './redis-replicas.ts'
@@ -18,7 +18,7 @@ export async function findFaults(
   await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
   await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
-  await Promise.all([askTime(client), client.wait(0, 1)])
+  await Promise.all([askTime(client), client.wait(0, 1), client.hincrby(TIDE, 'probe', 0), client.hget(TIDE, 'probe')])
   if (durable.status !== 'ready') throw new Error('one connection of two')
   const reports = await reportsOf(client, 'memory')
   return reports

@@ -652,12 +652,30 @@ t.test('34: a Redis that is not for us', async (t) => {
       '+pexpire',
       '+pttl',
       '+info',
+      '+hincrby',
+      '+hget',
+      '+wait',
+      '+time',
     ]
     await redis.cli('ACL', 'SETUSER', 'latchkey', 'on', `>${CANARY}`, '~*', ...least)
     const one = await launch(t, `redis://latchkey:${CANARY}@127.0.0.1:${redis.port}`)
     const me = await register(one)
     t.equal((await refresh(one, me)).status, 200, `${least.join(' ')} is enough`)
-    for (const command of ['getex', 'evalsha', 'set', 'get', 'mget', 'info', 'incr', 'pexpire', 'pttl']) {
+    for (const command of [
+      'getex',
+      'evalsha',
+      'set',
+      'get',
+      'mget',
+      'info',
+      'incr',
+      'pexpire',
+      'pttl',
+      'hincrby',
+      'hget',
+      'wait',
+      'time',
+    ]) {
       await redis.cli('ACL', 'SETUSER', 'latchkey', `-${command}`)
       await eventually(async () => (await one.call('GET', '/readyz')).status === 503, { within: 5000 }).catch(() =>
         t.fail(`without ${command} it is ready`),

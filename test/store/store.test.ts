@@ -334,6 +334,10 @@ t.test('Redis: a user who may touch the service’s own keys only has all it nee
     '+eval',
     '+evalsha',
     '+info',
+    '+hincrby',
+    '+hget',
+    '+wait',
+    '+time',
   )
   const store = await openHere({ url: `redis://latchkey:hunter2@127.0.0.1:${redis.port}` })
   t.teardown(() => store.close())
