@@ -37,11 +37,17 @@ export function watchSentinels({ address, durable }: RedisClients): Sentinels {
     if (named.size > 1 && durable.status === 'ready') durable.disconnect(true) // we may be connected to the other one
   }
 
+  /** At the start they may not be connected yet. */
+  async function lookUntilAgreed(tries = 20): Promise<void> {
+    await look()
+    if (agreedAt === -Infinity && tries > 0) setTimeout(() => void lookUntilAgreed(tries - 1), 50).unref()
+  }
+
   const timer = setInterval(() => void look(), LOOK_MS).unref()
   durable.on('ready', () => {
     named = new Set()
     agreedAt = -Infinity
-    void look()
+    void lookUntilAgreed()
   })
   return {
     demand() {

@@ -19,7 +19,8 @@ async function folder(t: Test): Promise<string> {
 
 async function ready<S extends Store>(opening: Promise<S>): Promise<S> {
   const store = await opening
-  await eventually(async () => (await store.faults()).length === 0, { within: 10_000 })
+  const touch = { checks: [], puts: [], deletes: ['{latchkey}:nothing'] }
+  await eventually(async () => (await store.faults()).length === 0 && store.commit(touch), { within: 10_000 })
   return store
 }
 
