@@ -31,7 +31,7 @@ const LOOK_MS = 1000
  * of the Sentinels cannot be asked, until they can: they may be with it, on the other side of a partition.
  */
 const MISSED_MS = 5000
-/** A replica reports each second. */
+/** A replica reports each second; Redis says -1 where one clock of its own is a little ahead of another. */
 const IN_STEP_SECONDS = 3
 
 /** Looks at the primaries' replicas now, every second, and at each new connection. */
@@ -93,7 +93,7 @@ export async function reportsOf(client: Redis | Cluster, section: string): Promi
 }
 
 function readSight(report: string): Sight {
-  const replicas = [...report.matchAll(/^slave\d+:(ip=\S+?,port=\d+),state=online\S*?lag=(\d+)/gm)]
+  const replicas = [...report.matchAll(/^slave\d+:(ip=\S+?,port=\d+),state=online\S*?lag=(-?\d+)/gm)]
   return {
     history: /^master_replid:(\w+)/m.exec(report)?.[1] ?? '',
     inStep: replicas.filter(([, , lag]) => Number(lag) <= IN_STEP_SECONDS).map(([, address = '']) => address),
