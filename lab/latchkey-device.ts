@@ -3,7 +3,7 @@ import { resultOf } from './device.ts'
 import { type Got, type Route, type Sent, send, sendOnce } from './http.ts'
 import { makeJar } from './jar.ts'
 
-// Latchkey's devices. They do what its README tells clients to: on 401 token_expired or token_revoked refresh, and repeat.
+// Latchkey's devices. They do what its README tells clients to: on a 401 refresh, and repeat.
 
 /** What all tabs of a browser share: in a cookie that no script reads, or in the app's own storage. */
 interface Shared {
@@ -17,8 +17,6 @@ export function latchkeyDevice(transport: 'body' | 'cookie'): MakeDevice {
   return (site, person, from) =>
     makeDevice(site, person, { from, port: site.port }, { refreshToken: undefined, transport, jar: makeJar(site.now) })
 }
-
-const EXPIRED = new Set(['token_expired', 'token_revoked', 'no_token'])
 
 function makeDevice(site: Site, person: Person, start: Route, shared: Shared, token?: string): Device {
   let route = start
@@ -40,7 +38,7 @@ function makeDevice(site: Site, person: Person, start: Route, shared: Shared, to
   const refresh = () => ask(refreshRequest(shared))
   const call = async (method: string, path: string, body?: unknown): Promise<Got> => {
     const got = await ask(withToken(method, path, body))
-    if (got.status !== 401 || !EXPIRED.has(got.body?.code)) return got
+    if (got.status !== 401) return got
     const refreshed = await refresh()
     return refreshed.status === 200 ? ask(withToken(method, path, body)) : refreshed
   }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { canListen } from './can-listen.ts'
 
 /** One instance of the service, in a process of its own, that can be killed and started again. */
 export type Instance = {
@@ -69,16 +69,4 @@ export async function freePortsAbove(port: number, count: number): Promise<numbe
   const ports: number[] = []
   for (let next = port + 1; ports.length < count; next++) if (await canListen(next)) ports.push(next)
   return ports
-}
-
-async function canListen(port: number): Promise<boolean> {
-  const server = createServer()
-  try {
-    await once(server.listen(port, '127.0.0.1'), 'listening')
-    return true
-  } catch {
-    return false
-  } finally {
-    server.close()
-  }
 }

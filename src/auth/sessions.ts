@@ -1,12 +1,5 @@
 import type { Deps } from '../deps.ts'
-import {
-  type Caller,
-  type EndReason,
-  type Session,
-  type SessionRecord,
-  type Transport,
-  whyOver,
-} from '../domain/session.ts'
+import { type Caller, type EndReason, type Session, type Transport, wasEnded, whyOver } from '../domain/session.ts'
 import { keys, type User } from '../store/keys.ts'
 import { type Entry, put, type Put, unchanged } from '../store/store.ts'
 import { demandStore } from './access.ts'
@@ -85,7 +78,7 @@ export async function endSession(
   return untilWon(async () => {
     const entry = await deps.store.get(key)
     const isAlive = entry !== null && whyOver(entry.value, deps.slowClock()) === null
-    if (!isAlive && !isVouched && !isEnded(entry?.value)) return false
+    if (!isAlive && !isVouched && !(entry && wasEnded(entry.value))) return false
     const sessions = entry?.value.kind === 'live' ? [entry.value] : []
     const { puts } = endings(deps, sessions, reason)
     // What has ended is denied once more: its end may have been written and not yet be safe with a replica.
@@ -98,11 +91,6 @@ export async function endSession(
     recordEnds(deps, sessions, reason, caller)
     return isAlive
   })
-}
-
-/** Whether somebody has ended it; by its time alone its access tokens live out their minutes. */
-function isEnded(record: SessionRecord | undefined): boolean {
-  return record?.kind === 'ended' && record.reason !== 'idle_timeout' && record.reason !== 'absolute_timeout'
 }
 
 /** Ends all of a user's sessions but `keep`, in one step. */

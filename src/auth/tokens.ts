@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { type Issuer, makeClaims } from '../domain/access-token.ts'
 import { sealRefreshToken } from '../domain/refresh-token.ts'
-import { StoreUnavailable } from '../store/store.ts'
 import { deadline, type Session, type Transport } from '../domain/session.ts'
+import { StoreUnavailable } from '../store/store.ts'
 
 /** What a login, a refresh or a password change hands out. Durations are seconds. */
 export interface Tokens {

@@ -84,6 +84,11 @@ export function whyOver(record: SessionRecord, now: number): OverReason | null {
   return now < at ? null : reason
 }
 
+/** Whether somebody ended the session; of one that only timed out the access tokens live out their minutes. */
+export function wasEnded(record: SessionRecord): boolean {
+  return record.kind === 'ended' && record.reason !== 'idle_timeout' && record.reason !== 'absolute_timeout'
+}
+
 /** Until when the store remembers a session, ended or not: as long as one of its refresh tokens could still be shown. */
 export function rememberedUntil(session: Pick<Session, 'absoluteAt' | 'idleMs'>): number {
   return session.absoluteAt + session.idleMs + 60_000

@@ -6,6 +6,7 @@ import { put, type Store, StoreUnavailable, unchanged } from './store.ts'
 
 /** Limits are counted under names of their own, by other commands. */
 const LIMIT_PROBE = `${LIMITS}probe`
+const TIDE_PROBE = `${TIDE}:probe`
 
 /** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
 export async function findFaults(
@@ -18,7 +19,8 @@ export async function findFaults(
   await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
   await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
-  await Promise.all([askTime(client), client.wait(0, 1), client.hincrby(TIDE, 'probe', 0), client.hget(TIDE, 'probe')])
+  await Promise.all([client.hincrby(TIDE_PROBE, 'a', 1), client.hget(TIDE_PROBE, 'a'), client.del(TIDE_PROBE)])
+  await Promise.all([askTime(client), client.wait(0, 1)])
   if (durable.status !== 'ready') throw new Error('one connection of two')
   const reports = await reportsOf(client, 'memory')
   return reports

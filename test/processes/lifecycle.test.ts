@@ -328,7 +328,10 @@ t.test('from the start to ready it takes less than five seconds, on either store
     const began = performance.now()
     const service = await start(t, env)
     t.ok(performance.now() - began < 5000, `${Math.round(performance.now() - began)} ms`)
-    t.match(await service.call('GET', '/readyz'), { status: 200, body: { status: 'ok' } })
+    const { warnings = [], ...said } = (await service.call('GET', '/readyz')).body
+    t.strictSame(said, { status: 'ok' })
+    t.match(warnings, 'REDIS_URL' in env ? [/appendonly yes/] : [])
+    t.equal(warnings.length, 'REDIS_URL' in env ? 1 : 0)
   }
 })
 

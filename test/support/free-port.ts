@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { canListen } from '../../examples/demo/can-listen.ts'
 
 // Below the kernel's ephemeral range, so that no outgoing connection takes a port while its server is down,
 // and with room for a Redis cluster bus at port + 10000.
@@ -47,17 +46,5 @@ function isClaimedNow(port: number): boolean {
     return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-async function canListen(port: number): Promise<boolean> {
-  const server = createServer()
-  try {
-    await once(server.listen(port, '127.0.0.1'), 'listening')
-    return true
-  } catch {
-    return false
-  } finally {
-    server.close()
   }
 }
