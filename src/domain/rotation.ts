@@ -37,7 +37,7 @@ export function decideRotation(
 /** The session after its current token has been spent at `now`: one counter on. Whether the client held that token is not said. */
 export function spend(session: Session, now: number, graceMs: number): Session {
   const spentAt = [...session.spentAt.filter((at) => now - at < graceMs), now]
-  return { ...session, counter: session.counter + 1, spentAt, lastUsedAt: now }
+  return used({ ...session, counter: session.counter + 1, spentAt }, now)
 }
 
 /** The session once an access token of a rotation has been seen: that answer arrived. Null if it is no news. */
@@ -63,7 +63,12 @@ function isInGrace(session: Session, counter: number, now: number, graceMs: numb
 
 /** A repeat keeps the session from idling out, but only a late one is worth a write: 50 tabs at once cost one. */
 function touch(session: Session, now: number, graceMs: number): Session {
-  return now - session.lastUsedAt < graceMs ? session : { ...session, lastUsedAt: now }
+  return now - session.lastUsedAt < graceMs ? session : used(session, now)
+}
+
+/** A clock set back does not age the session: an instance that has not noticed yet would take it for idle. */
+function used(session: Session, now: number): Session {
+  return { ...session, lastUsedAt: Math.max(session.lastUsedAt, now) }
 }
 
 /** The session as if it had never lost the rotations up to `counter`: when they were spent is unknown, so the grace starts now. */

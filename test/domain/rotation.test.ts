@@ -61,6 +61,11 @@ function tell(steps: readonly Step[], start: SessionRecord = NEW, graceMs = GRAC
 }
 
 const STORIES: Record<string, readonly Step[]> = {
+  'a clock set back by more than the idle timeout does not age the session for who has not noticed it': [
+    [IDLE - 1, 'show 1', 'rotate 2'],
+    [-IDLE, 'show 2', 'rotate 3'],
+    [IDLE, 'show 3', 'rotate 4'],
+  ],
   'the current token is answered with the next': [
     [0, 'show 1', 'rotate 2'],
     [1, 'show 2', 'rotate 3'],

@@ -213,8 +213,8 @@ t.test('20: the clock of the Redis host jumps', async (t) => {
       const next = (await refresh(world.one, me)).body
       t.equal((await verify(world.one, next)).status, 204)
       await clock.shift(jump)
-      // Set ahead by hours, the clock says of a token that it has expired before anybody asks whether it was revoked.
-      const code = jump > 3600 ? 'token_expired' : 'token_revoked'
+      // Set ahead by hours, the clock soon says of a token that it has expired before anybody asks whether it was revoked.
+      const code = jump > 3600 ? /^token_(expired|revoked)$/ : 'token_revoked'
       await isAsBefore(t, world, code)
       await sleep(2500)
       t.match(await refresh(world.one, me), { status: 401, body: { reason: 'token_reused' } })

@@ -146,7 +146,7 @@ export async function isReady(at: Door, within = 5000): Promise<void> {
 export async function isAsBefore(
   t: Test,
   { all, live, over, inCookies }: Past & Pick<World, 'all'>,
-  code?: string,
+  code?: string | RegExp,
 ): Promise<void> {
   for (const at of all) {
     await isReady(at)
@@ -168,7 +168,12 @@ export async function goesOn(t: Test, at: Door, session: Session): Promise<void>
 }
 
 /** Both tokens of the session are refused. */
-export async function isOver(t: Test, at: Door, session: Session, code = 'token_revoked'): Promise<void> {
+export async function isOver(
+  t: Test,
+  at: Door,
+  session: Session,
+  code: string | RegExp = 'token_revoked',
+): Promise<void> {
   t.match(await insist(() => verify(at, session)), { status: 401, body: { code } })
   t.match(await insist(() => refresh(at, session)), { status: 401, body: { code: 'session_over' } })
 }
