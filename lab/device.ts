@@ -1,3 +1,5 @@
+import type { Route } from './http.ts'
+
 /** A person who has an account. */
 export interface Person {
   readonly email: string
@@ -43,8 +45,8 @@ export interface Device {
   /** One more tab of this browser. */
   readonly tab: () => Device
   readonly steal: () => Copy
-  /** From now on in another network, or sending to another port. */
-  readonly move: (to: { readonly from?: string; readonly port?: number }) => void
+  /** From now on in another network, sending to another port, or as a tab of a real browser. */
+  readonly move: (to: Partial<Route>) => void
 }
 
 /** What a device needs to know of the site. */

@@ -1,5 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Page } from 'playwright-core'
 
 /** One request of a client. */
 export interface Sent {
@@ -20,6 +21,8 @@ export interface Got {
 export interface Route {
   readonly from: string
   readonly port: number
+  /** The tab of a real browser that sends it to where it came from, and keeps the cookies. */
+  readonly page?: Page
 }
 
 const DEADLINE_MS = 10_000
@@ -45,8 +48,33 @@ export async function send(route: Route, sent: Sent, heard: (got: Got) => void =
 /** Sends it, once. */
 export function sendOnce(route: Route, { method, path, headers = {}, body }: Sent): Promise<Got> {
   const text = body === undefined ? undefined : JSON.stringify(body)
-  const type =
-    text === undefined ? {} : { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(text)}` }
+  const all = { ...headers, ...(text === undefined ? {} : { 'content-type': 'application/json' }) }
+  const message = { method, path, headers: all, text }
+  return route.page === undefined ? sendByNode(route, message) : sendByBrowser(route.page, message)
+}
+
+interface Message {
+  readonly method: string
+  readonly path: string
+  readonly headers: Record<string, string>
+  readonly text: string | undefined
+}
+
+/** The browser adds its cookies and its word for where the request comes from, and lets no script say otherwise. */
+function sendByBrowser(page: Page, message: Message): Promise<Got> {
+  const ask = async ({ method, path, headers, text, deadline }: Message & { deadline: number }) => {
+    const init = { method, headers, body: text ?? null, signal: AbortSignal.timeout(deadline) }
+    const answer = await fetch(path, init)
+    return { status: answer.status, headers: Object.fromEntries(answer.headers), text: await answer.text() }
+  }
+  return page.evaluate(ask, { ...message, deadline: DEADLINE_MS }).then(
+    ({ status, headers, text }) => ({ status, headers, body: parse(headers['content-type'], text) }),
+    () => NOTHING,
+  )
+}
+
+function sendByNode(route: Route, { method, path, headers, text }: Message): Promise<Got> {
+  const length = text === undefined ? {} : { 'content-length': `${Buffer.byteLength(text)}` }
   return new Promise((resolve) => {
     const asked = request(
       {
@@ -55,7 +83,7 @@ export function sendOnce(route: Route, { method, path, headers = {}, body }: Sen
         agent: agentOf(route.from),
         method,
         path,
-        headers: { ...type, ...headers },
+        headers: { ...length, ...headers },
         timeout: DEADLINE_MS,
       },
       (answer) => {

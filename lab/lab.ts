@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { openBrowser } from '../test/support/chromium.ts'
 import { type Accounts, openAccounts } from './accounts.ts'
 import { type Contender, CONTENDERS, installContenders, type StoreKind } from './contenders.ts'
 import { type Fleet, startFleet } from './fleet.ts'
@@ -15,7 +16,7 @@ import { isClean, makeTally } from './tally.ts'
 
 const isQuick = process.argv.includes('--quick')
 const SEED = Number(process.env['SEED'] ?? 20_261_122)
-const LANES = isQuick ? 6 : 4
+const LANES = isQuick ? 9 : 4
 const { CONTENDERS: word = '', SCENARIOS: letters } = process.env
 const contenders = CONTENDERS.filter(({ name }) => name.includes(word))
 const scenarios = SCENARIOS.filter(({ letter }) => letters === undefined || letters.split(',').includes(letter))
@@ -30,10 +31,12 @@ interface Job {
 const startedAt = performance.now()
 await installContenders()
 const accounts = await openAccounts()
+const browser = await openBrowser()
 const cells: Record<string, Record<string, Cell>> = Object.fromEntries(contenders.map(({ name }) => [name, {}]))
 const jobs = contenders.flatMap(jobsOf).toSorted((a, b) => effortOf(b) - effortOf(a))
 await Promise.all(Array.from({ length: LANES }, work))
 accounts.stop()
+await browser.close()
 process.exit(await report())
 
 function jobsOf(contender: Contender): Job[] {
@@ -82,7 +85,7 @@ async function measure(fleet: Fleet, scenario: Scenario): Promise<Cell> {
   const size = (quick: number, full: number) => (isQuick ? quick : full)
   let cell: Cell = { counts: tally.counts }
   try {
-    await scenario.run({ fleet, tally, random: randomFrom(SEED), size })
+    await scenario.run({ fleet, tally, browser, random: randomFrom(SEED), size })
   } catch (error) {
     for (const { lastWords } of fleet.servers) for (const line of lastWords()) say(`  ${line}`)
     say(String(error))

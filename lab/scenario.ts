@@ -1,3 +1,4 @@
+import type { Browser } from '../test/support/chromium.ts'
 import type { StoreKind } from './contenders.ts'
 import type { Fleet } from './fleet.ts'
 import type { Tally } from './tally.ts'
@@ -17,6 +18,8 @@ export interface Scenario {
 export interface Trial {
   readonly fleet: Fleet
   readonly tally: Tally
+  /** A real Chromium. */
+  readonly browser: Browser
   /** The same numbers for each contender, from 0 to 1. */
   readonly random: () => number
   /** Picks by the form: how many people, rounds or milliseconds. */

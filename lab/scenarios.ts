@@ -10,6 +10,7 @@ import { clusterLosesPrimary } from './scenarios/h-cluster.ts'
 import { sentinelFailover } from './scenarios/h-sentinel.ts'
 import { storeFails } from './scenarios/h-store.ts'
 import { clocks } from './scenarios/i-clocks.ts'
+import { realBrowser } from './scenarios/j-browser.ts'
 
 /** All of them, in the order in which a fleet goes through them. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -24,4 +25,5 @@ export const SCENARIOS: readonly Scenario[] = [
   sentinelFailover,
   clusterLosesPrimary,
   clocks,
+  realBrowser,
 ]

@@ -37,8 +37,8 @@ async function logOutOthers() {
 
 /** Makes the buttons and the form of the account work. */
 export function setUpAccount() {
-  find('log-out').addEventListener('click', () => void logout('session'))
-  find('log-out-all').addEventListener('click', () => void logout('all'))
+  find('log-out').addEventListener('click', () => void logout('session').catch(() => {}))
+  find('log-out-all').addEventListener('click', () => void logout('all').catch(() => {}))
   find('log-out-others').addEventListener('click', () => void logOutOthers().catch(() => {}))
   onSubmit(form, async ({ current_password, new_password }) => {
     const answer = await changePassword({ current_password, new_password })

@@ -43,9 +43,14 @@ export function authenticate(path, credentials) {
   })
 }
 
-/** Ends this session, the `others`, or `all`. Resolves to the answer. */
+/** Ends this session, the `others`, or `all`. Resolves to the answer; rejects with SessionOver if it ends while it waits. */
 export async function logout(scope) {
-  const answer = await patiently(() => alone(() => send('POST', '/v1/logout', { body: { scope } })))
+  const sessionId = access?.sessionId
+  const attempt = async () => {
+    if (access?.sessionId !== sessionId) throw new SessionOver() // the cookie may be the next person's
+    return send('POST', '/v1/logout', { body: { scope } })
+  }
+  const answer = await patiently(() => alone(attempt))
   if (answer.status === 401 || (answer.ok && scope !== 'others')) end('logged_out')
   return answer
 }

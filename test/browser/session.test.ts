@@ -192,20 +192,28 @@ t.test('what waits for the service when a person logs out is not done as the nex
   const { page } = person
   await page.getByText('Visit 1 of this login').waitFor()
   await page.clock.install()
-  await page.route(
-    '**/v1/session/data',
-    (route) => route.fulfill({ status: 503, headers: { 'retry-after': '3600' }, json: { code: 'store_unavailable' } }),
-    { times: 1 },
-  )
+  for (const path of ['**/v1/session/data', '**/v1/logout'])
+    await page.route(
+      path,
+      (route) =>
+        route.fulfill({ status: 503, headers: { 'retry-after': '3600' }, json: { code: 'store_unavailable' } }),
+      { times: 1 },
+    )
   await add(page, 'Honey')
   await add(page, 'Honey') // waits for the first
   await says(page, 'cannot answer right now')
+  const logouts: string[] = []
+  page.on('request', (request) => request.url().endsWith('/v1/logout') && logouts.push(request.method()))
+  const refused = page.waitForResponse('**/v1/logout')
+  await page.getByRole('button', { name: 'Log out', exact: true }).click()
+  t.equal((await refused).status(), 503) // and waits
   await page.getByRole('button', { name: 'Log out', exact: true }).click()
   await loginForm(page)
   await register(person)
   await page.clock.fastForward(3_600_000)
   await add(page, 'Pears') // has its turn after those two
   await inCart(page, 1)
+  t.strictSame(logouts, ['POST', 'POST'], 'nor is the logout that waited')
   t.strictSame(person.faults, [])
 })
 

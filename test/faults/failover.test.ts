@@ -101,8 +101,7 @@ t.test('6: the primary killed: all that was answered is there on the next', asyn
   const sentinel = await launchSentinel(t)
   await underLoad(t, sentinel, async () => {
     await sentinel.primary.kill()
-    const next = async () => (await sentinel.current()) !== sentinel.primary
-    await eventually(async () => (await sentinel.current()) !== undefined && next(), { within: 20_000 })
+    await sentinel.moved(sentinel.primary)
   })
 })
 

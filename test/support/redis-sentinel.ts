@@ -12,8 +12,10 @@ export type RedisSentinel = {
   readonly sentinels: readonly RedisProcess[]
   /** The node that all Sentinels that answer call primary, undefined while they differ. */
   readonly current: () => Promise<RedisProcess | undefined>
-  /** A clean failover; resolves to the new primary when all Sentinels name it and it has a replica: the old one still takes writes. */
+  /** A clean failover; resolves as `moved` does: the old primary still takes writes. */
   readonly failover: () => Promise<RedisProcess>
+  /** Resolves to another primary than that one when all Sentinels name it and it has a replica. */
+  readonly moved: (from: RedisProcess | undefined) => Promise<RedisProcess>
   /** Resolves to the current primary when both other nodes follow it. */
   readonly settled: () => Promise<RedisProcess>
   readonly stop: () => Promise<void>
@@ -72,18 +74,22 @@ function operate(nodes: readonly RedisProcess[], sentinels: readonly RedisProces
     const node = await current()
     return node !== undefined && (await hasReplicas(node, count)) ? node : undefined
   }
+  const moved = (from: RedisProcess | undefined) => {
+    const next = async () => {
+      const node = await currentWith(1)
+      return node?.port === from?.port ? undefined : node
+    }
+    return eventually(next, { within: 30_000 })
+  }
   return {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}/${NAME}`,
     current,
+    moved,
     settled: () => eventually(() => currentWith(2), { within: 30_000 }),
     async failover() {
       const old = await current()
       await eventually(() => sentinels[0]?.cli('SENTINEL', 'FAILOVER', NAME), { within: 15_000 })
-      const next = async () => {
-        const node = await currentWith(1)
-        return node === old ? undefined : node
-      }
-      return eventually(next, { within: 15_000 })
+      return moved(old)
     },
   }
 }
