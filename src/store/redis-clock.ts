@@ -3,30 +3,31 @@ import { keys } from './keys.ts'
 import type { RedisClients } from './redis-client.ts'
 
 const LOOK_MS = 1000
-/** More than a clock is ever slewed while an answer is awaited. */
-const SET_MS = 100
 
 /**
- * A clock that all instances share, however wrong their own: that of Redis, in ms since the epoch, asked every second. By
- * the same clock Redis forgets what has expired. Our own until it has first been asked.
+ * A clock that all instances share, however wrong their own, and whenever that is set: that of Redis, in ms since the epoch,
+ * asked every second. By the same clock Redis forgets what has expired. Our own of the start until it has first been asked.
  */
 export function watchClock({ client }: RedisClients): () => number {
   let offset: number | null = null
 
   async function look(): Promise<void> {
-    const [sentAt, sentAtSteady] = [Date.now(), performance.now()]
+    const sentAt = steadyTime()
     const theirs = await askTime(client)
-    const [now, passed] = [Date.now(), performance.now() - sentAtSteady]
-    if (Math.abs(now - sentAt - passed) > SET_MS) return // our own clock was set meanwhile: this tells nothing
     // It was that time there at some moment between question and answer: no other offset can be right.
-    const [least, most] = [theirs - now, theirs - sentAt]
+    const [least, most] = [theirs - steadyTime(), theirs - sentAt]
     offset = Math.min(Math.max(offset ?? (least + most) / 2, least), most)
   }
 
   const tryLook = () => void look().catch(() => {}) // it goes on as before
   setInterval(tryLook, LOOK_MS).unref()
   client.on('ready', tryLook)
-  return () => Date.now() + (offset ?? 0)
+  return () => steadyTime() + (offset ?? 0)
+}
+
+/** What our clock would say if nobody set it after the start. */
+function steadyTime(): number {
+  return performance.timeOrigin + performance.now()
 }
 
 /** The time of Redis, in ms since the epoch; on a Cluster always that of the same shard. */

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { keys, TIDE } from './keys.ts'
 import { type RedisClients, TIMED_OUT } from './redis-client.ts'
 import type { Replicas } from './redis-replicas.ts'
-import type { Tide } from './redis-tide.ts'
+import type { Count, Tide } from './redis-tide.ts'
 import type { Commit } from './store.ts'
 
 // A value is kept as `version JSON`. Expiry is Redis's own.
@@ -30,7 +30,9 @@ end
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
   /** Two more KEYS: the tide, which it moves, and the identity of the store. One more ARGV: the process whose tide it is. */
-  latchkeyCount: `${COMMIT} return { redis.call('HINCRBY', KEYS[#KEYS - 1], ARGV[#ARGV], 1), redis.call('GET', KEYS[#KEYS]) or '' }`,
+  latchkeyCount: `${COMMIT}
+local own = redis.call('HINCRBY', KEYS[#KEYS - 1], ARGV[#ARGV], 1)
+return { own, redis.call('HINCRBY', KEYS[#KEYS - 1], 'all', 1), redis.call('GET', KEYS[#KEYS]) or '' }`,
 }
 
 /** How long a commit waits for the replicas; all that is sent on its connection meanwhile waits with it. */
@@ -52,14 +54,14 @@ export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide
     const isCounted = clients.kind !== 'cluster'
     const all = isCounted ? [...names, TIDE, keys.identity, ...args, tide.process] : [...names, ...args]
     const keyCount = names.length + (isCounted ? 2 : 0)
-    tide.demand()
+    tide.demand(clients.durable)
     const reply = await runAndWait(
       durable,
       isCounted ? 'latchkeyCount' : 'latchkeyCommit',
       [keyCount, ...all],
       replicas,
     )
-    if (Array.isArray(reply)) tide.acknowledge(reply as [number, string])
+    if (Array.isArray(reply)) tide.acknowledge(reply as unknown as Count)
     return reply !== 0
   }
 

@@ -8,6 +8,8 @@ import { watchSentinels } from './redis-sentinels.ts'
 export interface Replicas {
   /** How many must acknowledge a commit that must not be lost; 0: there are none. Throws until it is known. */
   needed(): number
+  /** Whether one could be promoted. */
+  areThere(): boolean
   /** Takes note of who is there, from the primary's INFO of now. */
   see(report: string): void
   /** What is amiss with them, in words for an operator. */
@@ -43,7 +45,7 @@ export function watchReplicas(clients: RedisClients): Replicas {
   const seenAt = new Map<string, number>()
   let wasReplicated = kind === 'sentinel'
   // One Redis that has had a replica for a while, to be copied, is one Redis again.
-  const isReplicated = () => wasReplicated || seenAt.size > 0
+  const areThere = () => wasReplicated || seenAt.size > 0
 
   function note(reports: readonly string[]): void {
     const now = performance.now()
@@ -61,16 +63,20 @@ export function watchReplicas(clients: RedisClients): Replicas {
     needed() {
       const [sight] = sights
       if (sight === undefined) throw new Error('the replicas are not known yet')
-      if (!isReplicated()) return 0
+      if (!areThere()) return 0
       if (sights.every(({ inStep }) => inStep.length === 0)) throw new Error('NOREPLICAS no replica is in step')
-      sentinels.demand()
+      const fault = sentinels.fault()
+      if (fault !== null) throw new Error(`NOREPLICAS ${fault}`)
       // A Cluster's own failover picks the replica that is furthest on, and a manual one stops the old primary first.
       return kind === 'cluster' ? 1 : [...seenAt.keys()].filter((replica) => replica.startsWith(sight.history)).length
     },
+    areThere,
     see: (report) => note([report]),
     weaknesses() {
-      if (!isReplicated()) return []
+      if (!areThere()) return []
+      const fault = sentinels.fault()
       return [
+        ...(fault === null ? [] : [`${fault}: ${REFUSED}`]),
         ...(sights.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
         ...(sights.every(({ inStep }) => inStep.length > 0) ? [] : [ALONE]),
       ]
@@ -84,7 +90,8 @@ export function watchReplicas(clients: RedisClients): Replicas {
 
 const UNFENCED =
   'min-replicas-to-write is 0: an old primary could answer after a failover, set it to half the number of replicas'
-const ALONE = 'a primary has no replica in step: logins, revocations and other changes are refused until it has'
+const REFUSED = 'logins, revocations and other changes are refused'
+const ALONE = `a primary has no replica in step: ${REFUSED}`
 
 /** A section of INFO from each primary. */
 export async function reportsOf(client: Redis | Cluster, section: string): Promise<string[]> {

@@ -5,8 +5,8 @@ import type { RedisAddress, RedisClients } from './redis-client.ts'
 
 /** What is known of the Sentinels; without any, nothing speaks against going on. */
 export interface Sentinels {
-  /** Throws until most of them have named one primary, and nobody another, since we connected to it. */
-  demand(): void
+  /** What is amiss, in words for an operator, until most of them have named one primary, and nobody another, since we connected to it. */
+  fault(): string | null
   /** Whether they did so just now, and see it alive: they are not about to make another one. */
   agree(): boolean
   stop(): void
@@ -20,7 +20,7 @@ const ALIVE_MS = 3000
 
 /** Asks all Sentinels of the address each second, and at each new connection, who is the primary. */
 export function watchSentinels({ address, durable }: RedisClients): Sentinels {
-  if (address.kind !== 'sentinel') return { demand() {}, agree: () => true, stop() {} }
+  if (address.kind !== 'sentinel') return { fault: () => null, agree: () => true, stop() {} }
   const sentinels = address.hosts.map((host) => connect(host, address.tls))
   /** Who has been named since we connected: their addresses need not be those by which we know them. */
   let named = new Set<string>()
@@ -50,9 +50,7 @@ export function watchSentinels({ address, durable }: RedisClients): Sentinels {
     void lookUntilAgreed()
   })
   return {
-    demand() {
-      if (named.size !== 1 || agreedAt === -Infinity) throw new Error('NOREPLICAS most of the Sentinels do not agree')
-    },
+    fault: () => (named.size === 1 && agreedAt !== -Infinity ? null : 'most of the Sentinels do not name one primary'),
     agree: () => named.size === 1 && performance.now() - agreedAt <= JUST_NOW_MS,
     stop() {
       clearInterval(timer)

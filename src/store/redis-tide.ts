@@ -1,55 +1,74 @@
 import { randomBytes } from 'node:crypto'
+import type { Cluster, Redis } from 'ioredis'
 import { keys, TIDE } from './keys.ts'
 import type { RedisClients } from './redis-client.ts'
 
 /**
- * ARGV: this process, the tide it was last answered, and the identity of the store that answered. If the store is still
- * that one and has counted less for this process, it has lost commits that were answered, revocations among them: it loses
- * its identity, so that every token and session of before is dead.
+ * ARGV: this process, then of each store that has answered it: the identity, and how many commits it had counted of this
+ * process and of all. If this is one of them and has counted less, it has lost commits that were answered, revocations
+ * among them: it loses its identity, so that every token and session of before is dead.
  */
-const STRIKE = `
-if redis.call('GET', KEYS[1]) ~= ARGV[3] then return 0 end
-if tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') >= tonumber(ARGV[2]) then return 0 end
-return redis.call('DEL', KEYS[1])`
+const LOOK = `
+local identity = redis.call('GET', KEYS[1]) or ''
+local own = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+local all = tonumber(redis.call('HGET', KEYS[2], 'all') or '0')
+for i = 2, #ARGV, 3 do
+  local isLess = own < tonumber(ARGV[i + 1]) or all < tonumber(ARGV[i + 2])
+  if ARGV[i] == identity and isLess then return redis.call('DEL', KEYS[1]) end
+end
+return { own, all, identity }`
 
-const RETRY_MS = 100
+const LOOK_MS = 250
+
+/** What a store has counted, of this process and of all, and its identity. */
+export type Count = readonly [own: number, all: number, identity: string]
 
 /** Whether the store still has all that it has answered for. */
 export interface Tide {
   /** Under which name the store counts the commits of this process: nobody else's hide that one of its own is lost. */
   readonly process: string
-  /** Takes note of what a commit was answered: the tide, and the identity of the store. */
-  acknowledge(answer: readonly [tide: number, identity: string]): void
-  /** Throws while it is not known whether the store, met again, is as far as it was. */
-  demand(): void
+  /** Takes note of what a commit was answered. */
+  acknowledge(count: Count): void
+  /** Throws while it is not known whether the store, met again over this connection, is as far as it was. */
+  demand(over: Redis | Cluster): void
+  stop(): void
 }
 
-/** Looks at the tide whenever the connection is made again: a store can go back only where it was lost from sight. */
-export function watchTide({ kind, client }: RedisClients): Tide {
+/**
+ * Looks at the tide four times a second, and whenever a connection is made again: until then nothing goes over it. What
+ * others have committed counts where no replica could take over without it.
+ */
+export function watchTide({ kind, client, durable }: RedisClients, isReplicated: () => boolean): Tide {
   const name = randomBytes(6).toString('base64url')
-  let answered: readonly [tide: number, identity: string] | null = null
-  let isCertain = true
+  const answered = new Map<string, readonly [own: number, all: number]>()
+  const unseen = new Set<Redis | Cluster>()
 
-  async function look(): Promise<void> {
-    try {
-      if (answered !== null) await client.eval(STRIKE, 2, keys.identity, TIDE, name, ...answered)
-      isCertain = true
-    } catch {
-      if (client.status === 'ready') setTimeout(() => void look(), RETRY_MS).unref()
-    }
+  async function look(over: Redis | Cluster): Promise<void> {
+    const known = [...answered].flatMap(([identity, counts]) => [identity, ...counts])
+    const found = await over.eval(LOOK, 2, keys.identity, TIDE, name, ...known)
+    if (Array.isArray(found) && !isReplicated()) note(found as unknown as Count)
+    unseen.delete(over)
   }
 
-  if (kind !== 'cluster') {
-    client.on('close', () => (isCertain = false))
-    client.on('ready', () => void look())
+  function note([own, all, identity]: Count): void {
+    const [ownBefore, allBefore] = answered.get(identity) ?? [0, 0]
+    const hasGoneBack = own < ownBefore // the next look finds less, however many commits come before it
+    answered.set(identity, [hasGoneBack ? Number.MAX_SAFE_INTEGER : own, Math.max(all, allBefore)])
+  }
+
+  const tryLook = (over: Redis | Cluster) => void look(over).catch(() => {}) // the next turn tries again
+  const turn = () => new Set([client, ...unseen]).forEach(tryLook)
+  const timer = kind === 'cluster' ? undefined : setInterval(turn, LOOK_MS).unref()
+  for (const over of kind === 'cluster' ? [] : [client, durable]) {
+    over.on('close', () => unseen.add(over))
+    over.on('ready', () => tryLook(over))
   }
   return {
     process: name,
-    acknowledge(answer) {
-      if (answered === null || answer[1] !== answered[1] || answer[0] > answered[0]) answered = answer
+    acknowledge: note,
+    demand(over) {
+      if (unseen.has(over)) throw new Error('the store has not been looked at since it was away')
     },
-    demand() {
-      if (!isCertain) throw new Error('the store has not been looked at since it was away')
-    },
+    stop: () => clearInterval(timer),
   }
 }

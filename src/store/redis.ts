@@ -11,7 +11,8 @@ import { type Entry, type Key, type Store, StoreUnavailable } from './store.ts'
 /** The Redis store, over connected or connecting clients (see redis-client.ts). `clock` turns expiry times into lifetimes. */
 export function openRedis(clients: RedisClients, clock: () => number): Store {
   const { client, durable } = clients
-  const [tide, replicas] = [watchTide(clients), watchReplicas(clients)]
+  const replicas = watchReplicas(clients)
+  const tide = watchTide(clients, replicas.areThere)
   const [read, runCommit] = [makeRead(clients, tide), makeCommit(clients, replicas, tide)]
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
@@ -37,6 +38,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
       ),
     async close() {
       replicas.stop()
+      tide.stop()
       client.disconnect()
       durable.disconnect()
     },
@@ -50,7 +52,7 @@ function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<un
   if (kind === 'cluster') return unlessFailed(batchReads(byTag(readEntries)))
   return batchReads((names) =>
     inDoubt(() => {
-      tide.demand()
+      tide.demand(client)
       return readEntries(names)
     }),
   )
