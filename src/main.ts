@@ -5,11 +5,13 @@ import { buildApp } from './app.ts'
 import { keepAuthSecret } from './auth-secret-file.ts'
 import { makeHashing } from './auth/hashing.ts'
 import { type Keyring, openKeyring } from './auth/keyring.ts'
+import { UnreadableKeys } from './auth/signing-ring.ts'
 import { type Config, InvalidConfig, readConfig } from './config.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
 import { makeLogger, makeRecorder } from './log.ts'
 import { makeReadiness } from './readiness.ts'
+import { hasStore } from './store/data-folder.ts'
 import { watchClock } from './store/redis-clock.ts'
 import { connectRedis, type RedisClients } from './store/redis-client.ts'
 import { openRedis } from './store/redis.ts'
@@ -101,29 +103,41 @@ async function rotateKeys(): Promise<void> {
   })
 }
 
+const SECRET_IS_LOST = '--secret-is-lost'
+
 /** For whoever has restored a backup, or lost AUTH_SECRET: nothing that the store remembers of sessions is believed any more. */
-async function revokeEverything(): Promise<void> {
-  await withKeyring(async (keyring) => {
+async function revokeEverything(words: readonly string[]): Promise<void> {
+  const isSecretLost = words.includes(SECRET_IS_LOST)
+  await withKeyring(async (keyring, place) => {
     const giveUpAt = performance.now() + GIVE_UP_MS
-    while (!(await isDone(keyring.revokeEverything()))) {
-      if (performance.now() > giveUpAt) throw new Refusal('The store cannot be reached: nothing is revoked.')
+    while (!(await isDone(keyring.revokeEverything({ isSecretLost })))) {
+      if (performance.now() > giveUpAt)
+        throw new Refusal(`${place} does not answer. It is not known whether anything is revoked: run this again.`)
       await wait(100)
     }
-    process.stdout.write('Every token and every session of until now is dead. Everybody logs in again.\n')
+    process.stdout.write(`${place}: every token and session of until now is dead. Everybody logs in again.\n`)
   })
 }
 
 async function isDone(work: Promise<void>): Promise<boolean> {
-  return work.then(
-    () => true,
-    () => false,
-  )
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof UnreadableKeys)
+      throw new Refusal(`Nothing is revoked: ${error.message}, or, if it is lost, add ${SECRET_IS_LOST}.`)
+    return false
+  }
 }
 
-async function withKeyring(work: (keyring: Keyring) => Promise<void>): Promise<void> {
+async function withKeyring(work: (keyring: Keyring, place: string) => Promise<void>): Promise<void> {
+  const { REDIS_URL, DATA_DIR } = readConfig(process.env)
+  if (!REDIS_URL && !hasStore(DATA_DIR))
+    throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)
   const { keyring, store } = await openHome()
+  const hosts = REDIS_URL?.hosts.map(({ host, port }) => `${host}:${port}`).join()
   try {
-    await work(keyring)
+    await work(keyring, hosts === undefined ? `The store in ${DATA_DIR}` : `Redis at ${hosts}`)
   } finally {
     keyring.close()
     await store.close()
@@ -168,7 +182,7 @@ function explain(error: Error): string {
   return isTold ? error.message : (error.stack ?? error.message)
 }
 
-const commands: Record<string, () => Promise<void>> = {
+const commands: Record<string, (words: readonly string[]) => Promise<void>> = {
   serve,
   'rotate-keys': rotateKeys,
   'revoke-everything': revokeEverything,
@@ -178,7 +192,7 @@ const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 
 try {
   if (command === undefined) throw new Refusal(`Usage: main.js [${Object.keys(commands).join(' | ')}]`)
-  await command()
+  await command(process.argv.slice(3))
 } catch (error) {
   process.stderr.write(`${explain(error as Error)}\n`)
   process.exit(1)

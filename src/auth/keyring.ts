@@ -32,8 +32,8 @@ export interface Keyring {
   readonly reload: () => Promise<void>
   /** Makes the published next key sign from now on; false if it has not been published for long enough. */
   readonly rotate: () => Promise<boolean>
-  /** Gives the store another identity and other keys: every token and session of until now is dead, on every instance. */
-  readonly revokeEverything: () => Promise<void>
+  /** Gives the store another identity and other keys: every token and session of until now is dead, on every instance, for good. */
+  readonly revokeEverything: (options?: { readonly isSecretLost?: boolean }) => Promise<void>
   readonly close: () => void
 }
 
@@ -50,7 +50,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
 
   async function load(change: RingChange): Promise<void> {
     try {
-      const next = await untilWon(() => updateRing(options, change))
+      const next = await untilWon(() => updateRing(options, change, ring?.former ?? []))
       recordNews(options, ring, next)
       ring = next
       fault = null
@@ -61,7 +61,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
   }
 
   function reload(): Promise<void> {
-    loading ??= load((found) => found).finally(() => (loading = null))
+    loading ??= load({}).finally(() => (loading = null))
     return loading
   }
 
@@ -80,10 +80,10 @@ export function openKeyring(options: KeyringOptions): Keyring {
     async rotate() {
       const before = signer(options, loaded().keys)
       // Of many commands given at once one hands over.
-      await load((found) => (signer(options, found) === before ? handOver(found, policy, clock()) : found))
+      await load({ keys: (found) => (signer(options, found) === before ? handOver(found, policy, clock()) : found) })
       return signer(options, loaded().keys) !== before
     },
-    revokeEverything: () => load(null),
+    revokeEverything: ({ isSecretLost = false } = {}) => load({ givesUp: true, isSecretLost }),
     close: keepFresh(reload, () => (ring === null ? RETRY_MS : Math.min(RELOAD_MS, policy.rotationMs / 4))),
   }
 }

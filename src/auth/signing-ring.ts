@@ -10,6 +10,8 @@ import { put, type Store, StoreUnavailable, unchanged } from '../store/store.ts'
 /** All signing keys, as the store of that identity had them. */
 export interface SigningRing {
   readonly identity: string
+  /** Identities that were given up on purpose, as far as we ever heard. */
+  readonly former: readonly string[]
   readonly keys: readonly SigningKey[]
   /** By key id: makes a JWT, `typ: at+jwt`, RFC 9068 section 2.1. */
   readonly signers: ReadonlyMap<string, (claims: AccessClaims) => string>
@@ -37,28 +39,45 @@ export interface RingOptions {
   readonly clock: () => number
 }
 
-/** What is to be made of the keys that were found; null: neither they nor the store's identity are to be kept. */
-export type RingChange = ((found: readonly SigningKey[]) => readonly SigningKey[]) | null
+const PLACES = [keys.identity, keys.signingKeys, keys.formerIdentities] as const
 
-/** One try at bringing the store's ring up to date, with `change` first; null: another instance was quicker. */
+/** What is to be made of the ring that was found. */
+export interface RingChange {
+  readonly keys?: (found: readonly SigningKey[]) => readonly SigningKey[]
+  /** Gives up the store's identity, and all its keys. */
+  readonly givesUp?: boolean
+  /** Keys that cannot be read are given up, too. */
+  readonly isSecretLost?: boolean
+}
+
+/**
+ * One try at bringing the store's ring up to date, with `change` first; null: another instance was quicker. A store that
+ * comes back with one of the `former` identities, or without any, gets a new one.
+ */
 export async function updateRing(
   { store, authKeys, policy, clock }: RingOptions,
   change: RingChange,
+  former: readonly string[],
 ): Promise<SigningRing | null> {
-  const [identity, sealed] = await store.getMany([keys.identity, keys.signingKeys])
-  const isKept = identity !== null && change !== null
-  const text = sealed && isKept ? decrypt(authKeys, sealed.value) : '[]'
-  if (text === null) throw new UnreadableKeys()
+  const [identity, sealed, given] = await store.getMany(PLACES)
+  const known = [...new Set([...(given?.value ?? []), ...former])]
+  const name = nextName(identity?.value ?? null, known, change.givesUp === true)
+  const text = sealed ? decrypt(authKeys, sealed.value) : '[]'
+  if (text === null && change.isSecretLost !== true) throw new UnreadableKeys()
+  const found = name.isNew || text === null ? [] : (JSON.parse(text) as SigningKey[])
   const now = clock()
-  const { kept, missing } = planKeys(change?.(JSON.parse(text) as SigningKey[]) ?? [], policy, now)
+  const { kept, missing } = planKeys(change.keys?.(found) ?? found, policy, now)
   const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time, now))))]
-  const name = isKept ? identity.value : randomBytes(16).toString('base64url')
-  const isStored = JSON.stringify(ring) === text && sealed !== null && !isSealedByOldKey(authKeys, sealed.value)
-  if (isStored) return makeRing(name, ring)
+  const isSealed = JSON.stringify(ring) === text && sealed !== null && !isSealedByOldKey(authKeys, sealed.value)
+  if (isSealed && !name.isNew) return makeRing(name, ring)
   const isWon = await store.commit({
-    checks: [unchanged(keys.identity, identity), unchanged(keys.signingKeys, sealed)],
+    checks: [
+      unchanged(keys.identity, identity),
+      unchanged(keys.signingKeys, sealed),
+      unchanged(keys.formerIdentities, given),
+    ],
     puts: [
-      ...(isKept ? [] : [put(keys.identity, name, null)]),
+      ...(name.isNew ? [put(keys.identity, name.identity, null), put(keys.formerIdentities, name.former, null)] : []),
       put(keys.signingKeys, encrypt(authKeys, JSON.stringify(ring)), null),
     ],
     deletes: [],
@@ -66,13 +85,26 @@ export async function updateRing(
   return isWon ? makeRing(name, ring) : null
 }
 
-function makeRing(identity: string, found: readonly SigningKey[]): SigningRing {
+interface Name {
+  readonly identity: string
+  readonly former: readonly string[]
+  readonly isNew: boolean
+}
+
+/** What the store is to be called from now on. */
+function nextName(found: string | null, former: readonly string[], isGivenUp: boolean): Name {
+  if (found !== null && !isGivenUp && !former.includes(found)) return { identity: found, former, isNew: false }
+  const past = found === null ? former : [...new Set([...former, found])]
+  return { identity: randomBytes(16).toString('base64url'), former: past, isNew: true }
+}
+
+function makeRing({ identity, former }: Name, found: readonly SigningKey[]): SigningRing {
   const signers = new Map<string, (claims: AccessClaims) => string>()
   for (const { kid, alg, privatePem } of found) {
     const sign = createSigner({ key: privatePem, algorithm: alg, header: { alg, kid, typ: 'at+jwt' } })
     signers.set(kid, (claims) => sign({ ...claims }))
   }
-  return { identity, keys: found, signers }
+  return { identity, former, keys: found, signers }
 }
 
 const makePair = promisify(generateKeyPair) as (

@@ -15,6 +15,11 @@ const HEAD_BYTES = 8192
 const LOCK_BYTES = 16_384
 const DAMAGED = 'The file data.mdb in DATA_DIR is damaged or shorter than it was: restore the folder from a backup.'
 
+/** Whether there is a store in the folder. */
+export function hasStore(dir: string): boolean {
+  return existsSync(join(dir, DATA))
+}
+
 /** Makes the folder, its owner's alone, and refuses one whose files are not LMDB's. */
 export async function prepareFolder(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 })

@@ -32,6 +32,8 @@ export interface EmailClaim {
 export const keys = {
   /** Made once with the store: an instance that meets another one here has lost its store. */
   identity: '{latchkey}:identity' as Key<string>,
+  /** The identities that were given up on purpose: a store that comes back with one of them is older than it was. */
+  formerIdentities: '{latchkey}:former-identities' as Key<readonly string[]>,
   /** All signing keys, encrypted under AUTH_SECRET. */
   signingKeys: '{latchkey}:signing-keys' as Key<string>,
   /** Written and deleted by the readiness check. */
