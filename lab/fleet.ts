@@ -96,6 +96,7 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     async pass(seconds) {
       ahead += seconds
       await atOnce(store, () => Promise.all([storeClock.shift(ahead), ...servers.map((server) => server.follow())]))
+      await sleep(SEEN_MS)
     },
     async newPerson() {
       const person = { email: `person-${(people += 1)}@example.org`, password: 'seven red bicycles in the rain' }
@@ -106,6 +107,9 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     stop,
   }
 }
+
+/** Who sets his clock by another's has looked. */
+const SEEN_MS = 1200
 
 /** As a supervisor would: on a busy machine an instance may be slow, or find its port taken for a moment. */
 async function stubbornly<T>(start: () => Promise<T>, tries = 5): Promise<T> {

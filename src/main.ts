@@ -3,10 +3,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { buildApp } from './app.ts'
 import { keepAuthSecret } from './auth-secret-file.ts'
-import { makeHashing } from './auth/hashing.ts'
+import { type Hashing, makeHashing } from './auth/hashing.ts'
 import { type Keyring, openKeyring } from './auth/keyring.ts'
 import { UnreadableKeys } from './auth/signing-ring.ts'
 import { type Config, InvalidConfig, readConfig } from './config.ts'
+import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
 import { makeLogger, makeRecorder } from './log.ts'
@@ -16,7 +17,6 @@ import { watchClock } from './store/redis-clock.ts'
 import { connectRedis, type RedisClients } from './store/redis-client.ts'
 import { openRedis } from './store/redis.ts'
 import { openLmdb } from './store/lmdb.ts'
-import type { Store } from './store/store.ts'
 
 /** How long the process goes on serving after SIGTERM, so that balancers notice. */
 const NOTICE_MS = 3000
@@ -27,11 +27,11 @@ const WATCH_MS = 5000
 const KEYS_PATIENCE_MS = 2000
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
-interface Home {
+const OWN_CLOCK = { now: Date.now, awayMs: () => 0 }
+
+interface Home extends Pick<Deps, 'store' | 'clock' | 'moment' | 'graceMs'> {
   readonly config: Config
   readonly logger: Logger
-  readonly clock: () => number
-  readonly store: Store
   readonly redis: RedisClients | null
   readonly authKeys: AuthKeys
   readonly keyring: Keyring
@@ -41,33 +41,21 @@ async function openHome(): Promise<Home> {
   const config = readConfig(process.env)
   const logger = makeLogger(config.LOG_LEVEL)
   const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, reportOnce(logger)) : null
-  const clock = redis ? watchClock(redis) : Date.now
+  const { now: clock, awayMs } = redis ? watchClock(redis) : OWN_CLOCK
   const store = redis ? openRedis(redis, clock) : await openLmdb({ dir: config.DATA_DIR, clock })
   const secrets = config.AUTH_SECRET.length > 0 ? config.AUTH_SECRET : [await keepAuthSecret(config.DATA_DIR)]
   const authKeys = secrets.map(deriveAuthKey) as unknown as AuthKeys
   const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
   const keyring = openKeyring({ store, authKeys, policy, clock, record: makeRecorder(logger) })
-  return { config, logger, clock, store, redis, authKeys, keyring }
+  const moment = () => ({ shared: clock(), own: Date.now() })
+  const graceMs = () => config.REFRESH_GRACE + awayMs(config.REFRESH_GRACE)
+  return { config, logger, clock, moment, graceMs, store, redis, authKeys, keyring }
 }
 
 async function serve(): Promise<void> {
-  const { config, logger, clock, store, redis, authKeys, keyring } = await openHome()
-  const hashing = makeHashing({
-    memoryKib: config.ARGON2_MEMORY_KIB,
-    passes: config.ARGON2_PASSES,
-    lanes: config.ARGON2_LANES,
-    processors: Math.min(availableParallelism(), THREADS),
-  })
-  const deps = {
-    config,
-    store,
-    keyring,
-    hashing,
-    authKeys,
-    clock,
-    slowClock: () => Math.min(clock(), Date.now()),
-    record: makeRecorder(logger),
-  }
+  const home = await openHome()
+  const { config, logger, store, redis, keyring } = home
+  const deps: Deps = { ...home, hashing: openHashing(config), record: makeRecorder(logger) }
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
@@ -91,6 +79,11 @@ async function serve(): Promise<void> {
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
   void checkReadiness()
   setInterval(() => void checkReadiness(), WATCH_MS).unref()
+}
+
+function openHashing(config: Config): Hashing {
+  const { ARGON2_MEMORY_KIB: memoryKib, ARGON2_PASSES: passes, ARGON2_LANES: lanes } = config
+  return makeHashing({ memoryKib, passes, lanes, processors: Math.min(availableParallelism(), THREADS) })
 }
 
 async function rotateKeys(): Promise<void> {

@@ -46,12 +46,12 @@ async function commitPassword(
   { isRight, passwordHash }: { isRight: PasswordCheck; passwordHash: string },
   caller: Caller,
 ): Promise<PasswordChanged | null> {
-  const { store, clock, slowClock, config } = deps
+  const { store, moment, graceMs } = deps
   const [user, own] = await store.getMany([keys.user(userId), keys.session(userId, sessionId)])
-  if (user === null || own === null || whyOver(own.value, slowClock()) !== null) return { kind: 'over' }
+  if (user === null || own === null || whyOver(own.value, moment()) !== null) return { kind: 'over' }
   if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' }
   const { next, denials } = nextGeneration(deps, user.value)
-  const session = { ...spend(own.value as Session, clock(), config.REFRESH_GRACE), generation: next.generation }
+  const session = { ...spend(own.value as Session, moment(), graceMs()), generation: next.generation }
   const others = (await unendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
   const { puts, deletes } = endings(deps, others, 'password_changed')
   const sessions = next.sessions.filter((id) => id === sessionId)

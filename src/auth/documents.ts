@@ -65,8 +65,8 @@ export async function patchDocument(
   })
 }
 
-function isOver({ slowClock }: Deps, { value }: Entry<SessionRecord | User>): boolean {
-  return 'kind' in value && whyOver(value, slowClock()) !== null
+function isOver({ moment }: Deps, { value }: Entry<SessionRecord | User>): boolean {
+  return 'kind' in value && whyOver(value, moment()) !== null
 }
 
 function expiryOf(session: SessionRecord): number | null {

@@ -49,14 +49,10 @@ export async function confirmRotation({ store }: Deps, { sub, sid, rtc }: Access
   if (confirmed) await store.commit({ checks: [entry], puts: [putSession(confirmed)], deletes: [], mayBeLost: true })
 }
 
-function judge(
-  { clock, slowClock, config, keyring }: Deps,
-  entry: Entry<SessionRecord>,
-  claim: RefreshClaim,
-): Rotation {
+function judge({ moment, graceMs, keyring }: Deps, entry: Entry<SessionRecord>, claim: RefreshClaim): Rotation {
   const isOfAnother = entry.value.kind === 'live' && entry.value.store !== keyring.identity()
   if (isOfAnother) return { kind: 'over', reason: 'revoked' } // everything was revoked since
-  return decideRotation(entry.value, claim.counter, clock(), config.REFRESH_GRACE, slowClock())
+  return decideRotation(entry.value, claim.counter, moment(), graceMs())
 }
 
 async function settle(

@@ -24,18 +24,26 @@ export function endings(
   sessions: readonly Session[],
   reason: EndReason,
 ): { puts: Put[]; deletes: string[] } {
-  const puts = sessions.flatMap((session) => [putEnded(session, reason), denySession(deps, session.userId, session.id)])
+  const puts = sessions.flatMap((session) => [
+    putEnded(deps, session, reason),
+    denySession(deps, session.userId, session.id),
+  ])
   return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
 }
 
 /** Sessions that have timed out, written down as such. Their access tokens live out their minutes. */
-export function timeouts(sessions: readonly Entry<Session>[]): Put[] {
-  return sessions.map(({ value }) => putEnded(value, deadline(value).reason))
+export function timeouts(deps: Deps, sessions: readonly Entry<Session>[]): Put[] {
+  return sessions.map(({ value }) => putEnded(deps, value, deadline(value).reason))
 }
 
-function putEnded(session: Session, reason: EndedSession['reason']): Put {
+/** Logins beyond SESSION_MAX may come by the thousand: why they ended is not remembered for months. */
+const EVICTED_MS = 86_400_000
+
+function putEnded({ clock }: Deps, session: Session, reason: EndedSession['reason']): Put {
   const { id, userId, secret } = session
-  return put(keys.session(userId, id), { kind: 'ended', id, secret, reason }, rememberedUntil(session))
+  const until = reason === 'evicted' ? clock() + EVICTED_MS : Infinity
+  const ended = { kind: 'ended', id, secret, reason } as const
+  return put(keys.session(userId, id), ended, Math.min(until, rememberedUntil(session)))
 }
 
 /** The denial of every access token of a session. */

@@ -37,7 +37,7 @@ export async function openSession(
   const { puts, deletes } = endings(deps, evicted, 'evicted')
   const isWon = await deps.store.commit({
     checks: [user, ...timedOut],
-    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(timedOut)],
+    puts: [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(deps, timedOut)],
     deletes,
   })
   if (!isWon) return null
@@ -48,7 +48,7 @@ export async function openSession(
 /** The user's live sessions, oldest first. */
 export async function liveSessions(deps: Deps, user: User): Promise<Session[]> {
   const sessions = await unendedSessions(deps, user)
-  return sessions.filter((session) => whyOver(session, deps.slowClock()) === null)
+  return sessions.filter((session) => whyOver(session, deps.moment()) === null)
 }
 
 /** The sessions nobody has ended: the live ones, and those that have timed out but may have access tokens left. */
@@ -77,7 +77,7 @@ export async function endSession(
   const key = keys.session(userId, sessionId)
   return untilWon(async () => {
     const entry = await deps.store.get(key)
-    const isAlive = entry !== null && whyOver(entry.value, deps.slowClock()) === null
+    const isAlive = entry !== null && whyOver(entry.value, deps.moment()) === null
     if (!isAlive && !isVouched && !(entry && wasEnded(entry.value))) return false
     const sessions = entry?.value.kind === 'live' ? [entry.value] : []
     const { puts } = endings(deps, sessions, reason)
@@ -164,7 +164,7 @@ async function makeRoom(deps: Deps, user: User): Promise<Room> {
   const { SESSION_MAX: max } = deps.config
   if (user.sessions.length < max) return { ids: user.sessions, evicted: [], timedOut: [] }
   const entries = await unendedEntries(deps, user)
-  const now = deps.slowClock()
+  const now = deps.moment()
   const timedOut = entries.filter(({ value }) => whyOver(value, now) !== null)
   const alive = entries.map(({ value }) => value).filter((session) => whyOver(session, now) === null)
   const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))

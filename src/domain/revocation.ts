@@ -5,8 +5,8 @@ import type { AccessClaims } from './access-token.ts'
 /** Seconds by which an expired token may be late, against skewed clocks. */
 export const LEEWAY_MS = 10_000
 
-/** How much longer than the tokens it denies an entry lives: the clock of the store may be set by hours before anybody sees it. */
-const MARGIN_MS = 26 * 3_600_000
+/** How much longer than needed denials and sessions are remembered: the clock of the store may be set by hours before anybody sees it. */
+export const MARGIN_MS = 26 * 3_600_000
 
 /** What the store said when asked for the three entries that could deny a token. */
 export interface Denials {

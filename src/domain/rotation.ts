@@ -1,4 +1,4 @@
-import { type OverReason, type Session, type SessionRecord, whyOver } from './session.ts'
+import { type Moment, type OverReason, type Session, type SessionRecord, whyOver } from './session.ts'
 
 /** What a presented refresh token means for its session. */
 export type Rotation =
@@ -12,18 +12,11 @@ export type Rotation =
 const HEAL_SPAN = 32
 
 /**
- * Decides what presenting the refresh token with `counter` does. Pure: all facts are arguments;
- * by `slowNow` it is judged whether the session has timed out.
+ * Decides what presenting the refresh token with `counter` does. Pure: all facts are arguments.
  * The end of a session wins over everything, then the counters decide.
  */
-export function decideRotation(
-  record: SessionRecord,
-  counter: number,
-  now: number,
-  graceMs: number,
-  slowNow = now,
-): Rotation {
-  const over = whyOver(record, slowNow)
+export function decideRotation(record: SessionRecord, counter: number, now: Moment, graceMs: number): Rotation {
+  const over = whyOver(record, now)
   if (over !== null) return { kind: 'over', reason: over }
   const session = record as Session
   if (counter > session.counter) return { kind: 'heal', next: show(healed(session, counter, now), now, graceMs) }
@@ -35,8 +28,8 @@ export function decideRotation(
 }
 
 /** The session after its current token has been spent at `now`: one counter on. Whether the client held that token is not said. */
-export function spend(session: Session, now: number, graceMs: number): Session {
-  const spentAt = [...session.spentAt.filter((at) => now - at < graceMs), now]
+export function spend(session: Session, now: Moment, graceMs: number): Session {
+  const spentAt = [...session.spentAt.filter((at) => isWithin(graceMs, at, now)), now]
   return used({ ...session, counter: session.counter + 1, spentAt }, now)
 }
 
@@ -47,7 +40,7 @@ export function confirm(record: SessionRecord, rotationCounter: number): Session
 }
 
 /** The session after its client has shown the current token. */
-function show(session: Session, now: number, graceMs: number): Session {
+function show(session: Session, now: Moment, graceMs: number): Session {
   return spend(hold(session, session.counter), now, graceMs)
 }
 
@@ -55,24 +48,29 @@ function hold(session: Session, counter: number): Session {
   return counter > session.held ? { ...session, held: counter } : session
 }
 
-/** Counted from the token's own first use. One that lies in the future is a wrong clock's, and no grace without end. */
-function isInGrace(session: Session, counter: number, now: number, graceMs: number): boolean {
+/** Counted from the token's own first use. */
+function isInGrace(session: Session, counter: number, now: Moment, graceMs: number): boolean {
   const firstUsedAt = session.spentAt[session.spentAt.length - (session.counter - counter)]
-  return firstUsedAt !== undefined && Math.abs(now - firstUsedAt) < graceMs
+  return firstUsedAt !== undefined && isWithin(graceMs, firstUsedAt, now)
+}
+
+/** By either clock: one that is set makes nobody a thief. A time in the future is a wrong clock's, and no grace without end. */
+function isWithin(graceMs: number, at: Moment, now: Moment): boolean {
+  return Math.abs(now.shared - at.shared) < graceMs || Math.abs(now.own - at.own) < graceMs
 }
 
 /** A repeat keeps the session from idling out, but only a late one is worth a write: 50 tabs at once cost one. */
-function touch(session: Session, now: number, graceMs: number): Session {
-  return now - session.lastUsedAt < graceMs ? session : used(session, now)
+function touch(session: Session, now: Moment, graceMs: number): Session {
+  return now.shared - session.lastUsedAt < graceMs ? session : used(session, now)
 }
 
 /** A clock set back does not age the session: an instance that has not noticed yet would take it for idle. */
-function used(session: Session, now: number): Session {
-  return { ...session, lastUsedAt: Math.max(session.lastUsedAt, now) }
+function used(session: Session, now: Moment): Session {
+  return { ...session, lastUsedAt: Math.max(session.lastUsedAt, now.shared) }
 }
 
 /** The session as if it had never lost the rotations up to `counter`: when they were spent is unknown, so the grace starts now. */
-function healed(session: Session, counter: number, now: number): Session {
+function healed(session: Session, counter: number, now: Moment): Session {
   const lost = Math.min(counter - session.counter, HEAL_SPAN)
-  return { ...session, counter, spentAt: [...session.spentAt.slice(-HEAL_SPAN), ...Array<number>(lost).fill(now)] }
+  return { ...session, counter, spentAt: [...session.spentAt.slice(-HEAL_SPAN), ...Array<Moment>(lost).fill(now)] }
 }

@@ -1,3 +1,5 @@
+import { MARGIN_MS } from './revocation.ts'
+
 // A session is one login on one device: who, since when, how long, and where its refresh tokens stand.
 
 export type Transport = 'body' | 'cookie'
@@ -29,6 +31,12 @@ export interface Caller {
   readonly requestId: string
 }
 
+/** What time it is, in ms since the epoch: by the clock that all instances share, and by this machine's own. */
+export interface Moment {
+  readonly shared: number
+  readonly own: number
+}
+
 /** A live session. Times are ms since the epoch. */
 export interface Session {
   readonly kind: 'live'
@@ -47,7 +55,7 @@ export interface Session {
   /** The counter of the latest refresh token that the client is known to have received. */
   readonly held: number
   /** When the latest spent tokens were first used, oldest first; the last belongs to `counter - 1`. */
-  readonly spentAt: readonly number[]
+  readonly spentAt: readonly Moment[]
   readonly createdAt: number
   readonly lastUsedAt: number
   readonly idleMs: number
@@ -77,11 +85,11 @@ export function deadline(session: Session): {
     : { at: session.absoluteAt, reason: 'absolute_timeout' }
 }
 
-/** Why the session is over at `now`, or null while it is alive. */
-export function whyOver(record: SessionRecord, now: number): OverReason | null {
+/** Why the session is over at `now`, or null while it is alive. It times out when both clocks say so: one that is set wrong ends none. */
+export function whyOver(record: SessionRecord, now: Moment): OverReason | null {
   if (record.kind === 'ended') return record.reason
   const { at, reason } = deadline(record)
-  return now < at ? null : reason
+  return Math.min(now.shared, now.own) < at ? null : reason
 }
 
 /** Whether somebody ended the session; of one that only timed out the access tokens live out their minutes. */
@@ -91,5 +99,5 @@ export function wasEnded(record: SessionRecord): boolean {
 
 /** Until when the store remembers a session, ended or not: as long as one of its refresh tokens could still be shown. */
 export function rememberedUntil(session: Pick<Session, 'absoluteAt' | 'idleMs'>): number {
-  return session.absoluteAt + session.idleMs + 60_000
+  return session.absoluteAt + session.idleMs + MARGIN_MS
 }

@@ -3,13 +3,22 @@ import { keys } from './keys.ts'
 import type { RedisClients } from './redis-client.ts'
 
 const LOOK_MS = 1000
+/** A look was missed. */
+const SILENCE_MS = 1500
 
-/**
- * A clock that all instances share, however wrong their own, and whenever that is set: that of Redis, in ms since the epoch,
- * asked every second. By the same clock Redis forgets what has expired. Our own of the start until it has first been asked.
- */
-export function watchClock({ client }: RedisClients): () => number {
+/** The clock of Redis, and how long that could not be asked. */
+export interface SharedClock {
+  /** In ms since the epoch: the same for all instances, however wrong their own clocks, and whenever those are set. */
+  readonly now: () => number
+  /** For how many ms nothing was answered, if that ended no longer than `withinMs` ago; else 0. */
+  readonly awayMs: (withinMs: number) => number
+}
+
+/** Asks Redis for its time every second; by the same clock it forgets what has expired. Our own of the start until it has answered. */
+export function watchClock({ client }: RedisClients): SharedClock {
   let offset: number | null = null
+  let heardAt = performance.now()
+  let silence = { ms: 0, endedAt: -Infinity }
 
   async function look(): Promise<void> {
     const sentAt = steadyTime()
@@ -17,12 +26,21 @@ export function watchClock({ client }: RedisClients): () => number {
     // It was that time there at some moment between question and answer: no other offset can be right.
     const [least, most] = [theirs - steadyTime(), theirs - sentAt]
     offset = Math.min(Math.max(offset ?? (least + most) / 2, least), most)
+    hear(performance.now())
+  }
+
+  function hear(at: number): void {
+    if (at - heardAt > SILENCE_MS) silence = { ms: at - heardAt, endedAt: at }
+    heardAt = at
   }
 
   const tryLook = () => void look().catch(() => {}) // it goes on as before
   setInterval(tryLook, LOOK_MS).unref()
   client.on('ready', tryLook)
-  return () => steadyTime() + (offset ?? 0)
+  return {
+    now: () => steadyTime() + (offset ?? 0),
+    awayMs: (withinMs) => (performance.now() - silence.endedAt < withinMs ? silence.ms : 0),
+  }
 }
 
 /** What our clock would say if nobody set it after the start. */
@@ -30,8 +48,15 @@ function steadyTime(): number {
   return performance.timeOrigin + performance.now()
 }
 
-/** The time of Redis, in ms since the epoch; on a Cluster always that of the same shard. */
+/**
+ * The time of Redis, in ms since the epoch; on a Cluster always that of the same shard. As other reads it is by GETEX, and
+ * so by nobody who may not know of a revocation.
+ */
 export async function askTime(client: Redis | Cluster): Promise<number> {
-  const [seconds, micros] = (await client.eval("return redis.call('TIME')", 1, keys.identity)) as [string, string]
+  const [seconds, micros] = (await client.eval(
+    "redis.call('GETEX', KEYS[1]) return redis.call('TIME')",
+    1,
+    keys.identity,
+  )) as [string, string]
   return Number(seconds) * 1000 + Number(micros) / 1000
 }

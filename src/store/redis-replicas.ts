@@ -9,7 +9,7 @@ export interface Replicas {
   /** How many must acknowledge a commit that must not be lost; 0: there are none. Throws until it is known. */
   needed(): number
   /** Whether one could be promoted. */
-  areThere(): boolean
+  readonly areThere: () => boolean
   /** Takes note of who is there, from the primary's INFO of now. */
   see(report: string): void
   /** What is amiss with them, in words for an operator. */
@@ -72,15 +72,7 @@ export function watchReplicas(clients: RedisClients): Replicas {
     },
     areThere,
     see: (report) => note([report]),
-    weaknesses() {
-      if (!areThere()) return []
-      const fault = sentinels.fault()
-      return [
-        ...(fault === null ? [] : [`${fault}: ${REFUSED}`]),
-        ...(sights.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
-        ...(sights.every(({ inStep }) => inStep.length > 0) ? [] : [ALONE]),
-      ]
-    },
+    weaknesses: () => (areThere() ? weaknessesOf(sights, sentinels.fault()) : []),
     stop() {
       clearInterval(timer)
       sentinels.stop()
@@ -92,6 +84,14 @@ const UNFENCED =
   'min-replicas-to-write is 0: an old primary could answer after a failover, set it to half the number of replicas'
 const REFUSED = 'logins, revocations and other changes are refused'
 const ALONE = `a primary has no replica in step: ${REFUSED}`
+
+function weaknessesOf(sights: readonly Sight[], fault: string | null): string[] {
+  return [
+    ...(fault === null ? [] : [`${fault}: ${REFUSED}`]),
+    ...(sights.every(({ isFenced }) => isFenced) ? [] : [UNFENCED]),
+    ...(sights.every(({ inStep }) => inStep.length > 0) ? [] : [ALONE]),
+  ]
+}
 
 /** A section of INFO from each primary. */
 export async function reportsOf(client: Redis | Cluster, section: string): Promise<string[]> {

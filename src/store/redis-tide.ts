@@ -44,7 +44,7 @@ export function watchTide({ kind, client, durable }: RedisClients, isReplicated:
   const unseen = new Set<Redis | Cluster>()
 
   async function look(over: Redis | Cluster): Promise<void> {
-    const known = [...answered].flatMap(([identity, counts]) => [identity, ...counts])
+    const known = [...answered].flat(2)
     const found = await over.eval(LOOK, 2, keys.identity, TIDE, name, ...known)
     if (Array.isArray(found) && !isReplicated()) note(found as unknown as Count)
     unseen.delete(over)
@@ -52,8 +52,7 @@ export function watchTide({ kind, client, durable }: RedisClients, isReplicated:
 
   function note([own, all, identity]: Count): void {
     const [ownBefore, allBefore] = answered.get(identity) ?? [0, 0]
-    const hasGoneBack = own < ownBefore // the next look finds less, however many commits come before it
-    answered.set(identity, [hasGoneBack ? Number.MAX_SAFE_INTEGER : own, Math.max(all, allBefore)])
+    answered.set(identity, [Math.max(own, ownBefore), Math.max(all, allBefore)])
   }
 
   const tryLook = (over: Redis | Cluster) => void look(over).catch(() => {}) // the next turn tries again

@@ -28,6 +28,9 @@ const NEW: Session = Object.freeze({
   userAgent: 'test',
 })
 
+/** The same by every clock. */
+const at = (time: number) => ({ shared: time, own: time })
+
 type Happening = `show ${number}` | `see ${number}`
 /** At this time a refresh token is shown, or an access token of a rotation seen, and this comes of it. */
 type Step = readonly [at: number, happening: Happening, outcome: string]
@@ -38,7 +41,7 @@ function keep(start: SessionRecord, graceMs = GRACE) {
   return {
     record: () => record,
     show(counter: number, now: number): string {
-      const rotation = decideRotation(record, counter, now, graceMs)
+      const rotation = decideRotation(record, counter, at(now), graceMs)
       if (rotation.kind === 'over') return rotation.reason
       if (rotation.kind === 'reuse') record = { kind: 'ended', id: 'sid', secret: '', reason: 'token_reused' }
       else record = Object.freeze({ ...rotation.next, spentAt: Object.freeze([...rotation.next.spentAt]) })
@@ -200,12 +203,12 @@ t.test('the end of a session wins over grace, over lost answers and over lost wr
   ]
   for (const reason of reasons) {
     const ended: SessionRecord = { kind: 'ended', id: 'sid', secret: 'secret', reason }
-    for (const counter of [0, 1, 2, 9]) t.same(decideRotation(ended, counter, 6, GRACE), { kind: 'over', reason })
+    for (const counter of [0, 1, 2, 9]) t.same(decideRotation(ended, counter, at(6), GRACE), { kind: 'over', reason })
   }
 })
 
 t.test('a session times out at whichever deadline comes first, to the millisecond', async (t) => {
-  const used = (lastUsedAt: number): Session => ({ ...NEW, lastUsedAt, spentAt: [lastUsedAt - 1], counter: 2 })
+  const used = (lastUsedAt: number): Session => ({ ...NEW, lastUsedAt, spentAt: [at(lastUsedAt - 1)], counter: 2 })
   const table: [lastUsedAt: number, now: number, outcome: string][] = [
     [0, IDLE - 1, 'rotate 3'],
     [0, IDLE, 'idle_timeout'],
@@ -229,7 +232,7 @@ t.test(
     const changed = () => {
       const session = keep(NEW)
       session.show(1, 0)
-      return keep(spend(session.record() as Session, 1, GRACE))
+      return keep(spend(session.record() as Session, at(1), GRACE))
     }
     const nothingArrived = changed()
     t.equal(nothingArrived.show(1, 60_000), 'repeat 3')
@@ -240,6 +243,24 @@ t.test(
     t.equal(firstArrived.show(1, 60_001), 'reuse', 'its holder has shown the next one')
   },
 )
+
+t.test('a clock that is set makes nobody a thief: a second tab is in its grace by either clock', async (t) => {
+  const [first, second] = [decideRotation(NEW, 1, at(0), GRACE), decideRotation(NEW, 1, at(0), GRACE)]
+  t.equal(first.kind, 'rotate')
+  const seen = confirm((second as { next: Session }).next, 2) as Session
+  const later = 6 * GRACE
+  for (const now of [
+    { shared: later, own: 1 },
+    { shared: -later, own: 1 },
+    { shared: 1, own: later },
+  ]) {
+    const spent = spend(seen, now, GRACE)
+    t.equal(decideRotation(seen, 1, now, GRACE).kind, 'repeat')
+    t.equal(decideRotation(spent, 1, now, GRACE).kind, 'repeat', 'its first use is not forgotten by the next')
+  }
+  t.equal(decideRotation(seen, 1, at(later), GRACE).kind, 'reuse')
+  t.equal(decideRotation(seen, 1, at(-later), GRACE).kind, 'reuse')
+})
 
 t.test('no refresh extends the absolute timeout', async (t) => {
   const session = keep(NEW)
@@ -254,7 +275,7 @@ t.test('a session remembers only the spent tokens that are inside the grace', as
   const { spentAt, counter } = session.record() as Session
   t.same(
     spentAt,
-    [990, 991, 992, 993, 994, 995, 996, 997, 998, 999].map((second) => second * 1000),
+    [990, 991, 992, 993, 994, 995, 996, 997, 998, 999].map((second) => at(second * 1000)),
   )
   t.equal(counter, 1001)
 })

@@ -167,6 +167,7 @@ t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', 
   })
 
   await t.test('take no second tab for a thief: it asks a second later, and elsewhere', async (t) => {
+    await sleep(1500) // the clock of Redis is asked each second
     for (const [first, second] of [
       [slow, fast],
       [fast, slow],
@@ -199,6 +200,63 @@ t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', 
     t.equal(await redis.cli('KEYS', '*:denied-*'), '')
   })
 })
+
+t.test('an own clock that is set ends no session, and lets no token live longer', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  const { at, clock } = await launchSkewed(t, redis.url, 0)
+  const world = await populate([at])
+  await sleep(1500) // the clock of Redis is asked each second
+  for (const ahead of [3600, -3600, 0]) {
+    const [live, out] = await Promise.all([world.spare(), world.spare()])
+    t.equal((await logout(at, out)).status, 204)
+    await clock.shift(ahead)
+    t.equal((await verify(at, live)).status, 204, `${ahead} s`)
+    await goesOn(t, at, live)
+    await isOver(t, at, out)
+    await isAsBefore(t, world)
+  }
+})
+
+t.test('a second tab is no thief', async (t) => {
+  await t.test('though it had to wait while the store was away', async (t) => {
+    const world = await makeWorld(t, {
+      args: ['--appendonly', 'yes', '--appendfsync', 'always'],
+      env: { REFRESH_GRACE: '2s' },
+    })
+    const me = await world.spare()
+    const next = (await refresh(world.one, me)).body
+    t.equal((await verify(world.one, next)).status, 204)
+    await world.redis.kill()
+    const answer = eventually(async () => saidSomething(await refresh(world.one, me)), { within: 20_000 })
+    await sleep(4000)
+    await world.redis.restart()
+    t.equal((await answer).status, 200)
+    await goesOn(t, world.one, next)
+    await sleep(2500)
+    t.match(await refresh(world.one, me), { status: 401, body: { reason: 'token_reused' } }, 'the grace has an end')
+  })
+
+  await t.test('though the clock of Redis was set in between', async (t) => {
+    const clock = await makeFakeTime(0)
+    t.teardown(clock.stop)
+    const redis = await startRedis({ env: clock.env })
+    t.teardown(redis.stop)
+    const all = await Promise.all([1, 2].map(() => launch(t, redis.url)))
+    const [one, two] = all as [Service, Service]
+    for (const ahead of [15, -15]) {
+      const me = await register(one)
+      const next = (await refresh(one, me)).body
+      t.equal((await verify(one, next)).status, 204)
+      await clock.shift(ahead)
+      await sleep(2500) // that has been seen, and the rotation is confirmed
+      t.equal((await refresh(two, me)).status, 200)
+      await goesOn(t, one, next)
+    }
+  })
+})
+
+const saidSomething = (answer: Answer<any>) => answer.status !== 503 && answer
 
 t.test('20: the clock of the Redis host jumps', async (t) => {
   for (const jump of [200, -86_400, 32_400]) {

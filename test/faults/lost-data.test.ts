@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -222,9 +223,7 @@ t.test('35: a backup is restored while no instance runs', async (t) => {
 
   await t.test('revoke-everything ends every token and session of before, on all that run, at once', async (t) => {
     for (const at of all) await goesOn(t, at, me)
-    const env = { PATH: process.env['PATH'], ISSUER, REDIS_URL: redis.url, AUTH_SECRET: TEST_SECRET }
-    const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
-    await promisify(execFile)(process.execPath, [main, 'revoke-everything'], { env })
+    await revokeEverything({ REDIS_URL: redis.url })
     for (const at of all) {
       for (const session of [me, ...world.live]) {
         t.ok([401, 503].includes((await verify(at, session)).status))
@@ -236,4 +235,28 @@ t.test('35: a backup is restored while no instance runs', async (t) => {
     t.equal(again.status, 200, 'accounts and passwords are there')
     for (const at of all) t.equal((await verify(at, again.body)).status, 204)
   })
+
+  await t.test('it stays ended when that backup is restored once more', async (t) => {
+    await redis.kill()
+    await copyFile(backup, file)
+    await redis.restart()
+    await isForgotten(t, { ...world, all, over: [...world.over, me] })
+  })
+
+  await t.test('revoke-everything touches no keys that it cannot read, and no store that is not there', async (t) => {
+    const you = await register(all[0] as Service)
+    const stranger = { REDIS_URL: redis.url, AUTH_SECRET: randomBytes(32).toString('base64url') }
+    await t.rejects(revokeEverything(stranger), { code: 1, stderr: /AUTH_SECRET.*--secret-is-lost/ })
+    await t.rejects(revokeEverything({ DATA_DIR: join(dir, 'none') }), { code: 1, stderr: /no store/ })
+    for (const at of all) await goesOn(t, at, you)
+    t.match(await revokeEverything({ REDIS_URL: redis.url }, '--secret-is-lost'), { stdout: /is dead/ })
+    await isForgotten(t, { ...world, all, over: [you] })
+  })
 })
+
+/** The command, in an environment of its own. */
+function revokeEverything(env: Record<string, string>, ...words: string[]) {
+  const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+  const whole = { PATH: process.env['PATH'], ISSUER, AUTH_SECRET: TEST_SECRET, ...env }
+  return promisify(execFile)(process.execPath, [main, 'revoke-everything', ...words], { env: whole })
+}

@@ -27,7 +27,19 @@ const hashing = makeHashing({
   lanes: config.ARGON2_LANES,
   processors: availableParallelism(),
 })
-const deps = { config, store, keyring, hashing, authKeys, clock: Date.now, slowClock: Date.now, record }
+const moment = () => ({ shared: Date.now(), own: Date.now() })
+const graceMs = () => config.REFRESH_GRACE
+const deps = {
+  config,
+  store,
+  keyring,
+  hashing,
+  authKeys,
+  clock: Date.now,
+  moment,
+  graceMs,
+  record,
+}
 const isDraining = () => false
 const checkReadiness = makeReadiness(deps, isDraining, logger)
 const app = await buildApp(deps, { logger, redis: redis.client, isDraining, checkReadiness })

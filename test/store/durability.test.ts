@@ -263,6 +263,40 @@ t.test('a store that comes back older than it was loses its identity', async (t)
     await store.commit({ checks: [], puts: [put(keys.identity, 'new', null)], deletes: [] })
   })
 
+  await t.test('when it comes back once more with the identity that it lost', async (t) => {
+    await redis.cli('SAVE')
+    const { found } = await identity()
+    await store.commit(write('f'))
+    for (const next of ['second', 'third']) {
+      await redis.kill()
+      await redis.restart()
+      t.equal((await identity()).found, null)
+      await store.commit({ checks: [], puts: [put(keys.identity, next, null)], deletes: [] })
+    }
+    t.equal(found?.value, 'new')
+  })
+
+  await t.test('when what another process was answered is lost, and that process is gone', async (t) => {
+    const other = await open(t, redis.url)
+    await redis.cli('SAVE')
+    await other.commit(write('g'))
+    await other.close()
+    const all = await redis.cli('HGET', '{latchkey}:tide', 'all')
+    await eventually(async () => store.commit(writeLoosely('h')), { within: 5000 })
+    await sleep(600) // it has looked
+    await redis.kill()
+    await redis.restart()
+    t.equal((await identity()).found, null)
+    t.not(await redis.cli('HGET', '{latchkey}:tide', 'all'), all)
+    await store.commit({ checks: [], puts: [put(keys.identity, 'fourth', null)], deletes: [] })
+  })
+
+  await t.test('even when the connection stays', async (t) => {
+    await redis.cli('HINCRBY', '{latchkey}:tide', 'all', '-1')
+    t.ok(await eventually(async () => (await store.get(keys.identity)) === null, { within: 5000 }))
+    await store.commit({ checks: [], puts: [put(keys.identity, 'fifth', null)], deletes: [] })
+  })
+
   await t.test('a Redis that is not ours keeps its own', async (t) => {
     await store.commit(write('c'))
     await redis.cli('SET', keys.identity, 'v "theirs"')

@@ -88,7 +88,19 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
     lanes: config.ARGON2_LANES,
     processors: 2,
   })
-  const deps: Deps = { config, store, keyring, hashing, authKeys, clock: now, slowClock: now, record }
+  const moment = () => ({ shared: now(), own: now() })
+  const graceMs = () => config.REFRESH_GRACE
+  const deps: Deps = {
+    config,
+    store,
+    keyring,
+    hashing,
+    authKeys,
+    clock: now,
+    moment,
+    graceMs,
+    record,
+  }
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
