@@ -1,9 +1,9 @@
 // The session of a page that logs in with `transport: "cookie"`. Copy this file, calls.js and tabs.js.
 //
 // The refresh token is in a cookie that no script can read; the access token is in this module and nowhere else.
-// Only a refusal of /v1/refresh ends the session here: a service that is away never does.
+// Only a 401 of /v1/refresh ends the session here: a service that is away never does, nor a proxy with another refusal.
 
-import { events, patiently, saysSomething, send, tell } from './calls.js'
+import { events, patiently, send, tell } from './calls.js'
 import { alone, askOthers, listen, share } from './tabs.js'
 
 export { events }
@@ -12,7 +12,7 @@ export { events }
 export class SessionOver extends Error {}
 
 const EARLY_MS = 2000
-const RENEWED = { status: 200 } // by another call, or another tab
+const RENEWED = { ok: true } // by another call, or another tab
 
 /** `{ token, sessionId, at, expiresAt }`, or null. */
 let access = null
@@ -89,9 +89,14 @@ async function callOnce(sessionId, method, path, request) {
 
 /** Resolves to another token than `used`; rejects with SessionOver. No tab has the turn while it waits for the service. */
 async function renew(used) {
-  await patiently(() => alone(() => replace(used)))
+  await patiently(() => alone(() => replace(used)), decides)
   if (access === null) throw new SessionOver()
   return access
+}
+
+// A 403 or 404 is a proxy's: /v1/refresh itself says who is logged in with tokens or a 401.
+function decides({ ok, status }) {
+  return ok || status === 401
 }
 
 async function replace(used) {
@@ -99,7 +104,7 @@ async function replace(used) {
   if (access !== used) return RENEWED
   const answer = await send('POST', '/v1/refresh')
   if (answer.ok) take(answer.body)
-  else if (saysSomething(answer)) end(answer.body?.reason ?? 'none')
+  else if (answer.status === 401) end(answer.body?.reason ?? 'none')
   return answer
 }
 

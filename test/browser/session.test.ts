@@ -98,6 +98,24 @@ t.test('while no instance is left the page says so and waits; then it goes on by
   await tab.getByRole('heading', { name: 'Welcome' }).waitFor()
 })
 
+t.test('only a 401 of /v1/refresh ends a session: whatever else a proxy says there is waited out', async (t) => {
+  const person = await newcomer(t)
+  const { page } = person
+  await page.getByText('Visit 1 of this login').waitFor()
+  const refusals = [400, 403, 404, 404, 408, 425]
+  await page.route('**/v1/refresh', (route) => {
+    const status = refusals.shift()
+    return status === undefined ? route.fallback() : route.fulfill({ status, body: 'from a proxy' })
+  })
+  const refreshes = refreshesOf(person)
+  await page.reload()
+  await says(page, 'cannot answer right now')
+  await page.getByText('Visit 2 of this login').waitFor()
+  t.strictSame(refusals, [])
+  const [first = 0, last = 0] = [refreshes[0], refreshes[6]]
+  t.ok(last - first > 3000, `with a pause after each: all within ${last - first} ms`)
+})
+
 t.test('the countdown of the access token runs, and begins again when it is renewed', async (t) => {
   const person = await newcomer(t)
   const refreshes = refreshesOf(person)
