@@ -46,8 +46,8 @@ export function authenticate(path, credentials) {
 /** Ends this session, the `others`, or `all`. Resolves to the answer; rejects with SessionOver if it ends while it waits. */
 export async function logout(scope) {
   const sessionId = access?.sessionId
-  const attempt = async () => {
-    if (access?.sessionId !== sessionId) throw new SessionOver() // the cookie may be the next person's
+  const attempt = () => {
+    insistOn(sessionId) // the cookie may be the next person's
     return send('POST', '/v1/logout', { body: { scope } })
   }
   const answer = await patiently(() => alone(attempt))
@@ -55,10 +55,13 @@ export async function logout(scope) {
   return answer
 }
 
-/** Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done. */
+/**
+ * Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done.
+ * It has its turn: the answer sets the cookie, whoever is logged in by then.
+ */
 export async function changePassword(passwords) {
   const sessionId = await currentSession()
-  const answer = await callOnce(sessionId, 'POST', '/v1/password', { body: passwords })
+  const answer = await callOnce(sessionId, 'POST', '/v1/password', { body: passwords }, alone)
   if (answer.ok) take(answer.body)
   return answer
 }
@@ -77,14 +80,23 @@ async function currentSession() {
 }
 
 // A 401, whatever its code, is a token to renew. Twice at most: the first may be another tab's, and no better.
-async function callOnce(sessionId, method, path, request) {
+async function callOnce(sessionId, method, path, request, inTurn = (work) => work()) {
   for (let tries = 1; ; tries++) {
-    if (access?.sessionId !== sessionId) throw new SessionOver()
-    const used = access
-    const answer = await send(method, path, { ...request, token: used.token })
+    let used
+    const answer = await inTurn(() => {
+      insistOn(sessionId)
+      used = access
+      return send(method, path, { ...request, token: used.token })
+    })
+    insistOn(sessionId)
     if (answer.status !== 401 || tries === 3) return answer
     await renew(used)
   }
+}
+
+/** Throws SessionOver in any other session: nothing is sent as the next person, nor answered to them. */
+function insistOn(sessionId) {
+  if (access?.sessionId !== sessionId) throw new SessionOver()
 }
 
 /** Resolves to another token than `used`; rejects with SessionOver. No tab has the turn while it waits for the service. */
