@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import t from 'tap'
 import { startDemo } from '../support/demo.ts'
 import { eventually } from '../support/settle.ts'
@@ -19,6 +20,17 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const) {
     for (const port of ports) await eventually(() => refuses(port), { within: 10_000 })
   })
 }
+
+t.test('an instance that has not begun when the demo is killed does not begin', async (t) => {
+  const leash = new URL('../../examples/demo/leash.js', import.meta.url).href
+  const instance = spawn(process.execPath, ['--import', leash, '--eval', 'setInterval(() => {}, 1000)'], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
+  t.teardown(() => instance.kill('SIGKILL'))
+  instance.disconnect()
+  await eventually(() => instance.signalCode === 'SIGKILL', { within: 10_000 })
+})
 
 t.test('the demo takes its buttons and its name from nobody else', async (t) => {
   const demo = await startDemo()
