@@ -21,16 +21,19 @@ const env = {
 const ports = await freePortsAbove(port, 3)
 const instances = ports.map((each, index) => makeInstance(`${index + 1}`, each, env))
 const front = makeFront(port, instances)
+let isStopping = false
 
 async function stop(code: number): Promise<void> {
+  if (isStopping) return // npm sends Ctrl-C on, which the terminal has sent already
+  isStopping = true
   front.close()
   front.closeAllConnections()
   await Promise.all(instances.map((instance) => instance.end('SIGINT')))
   await rm(folder, { recursive: true, force: true })
   process.exit(code)
 }
-process.once('SIGINT', () => void stop(0))
-process.once('SIGTERM', () => void stop(0))
+process.on('SIGINT', () => void stop(0))
+process.on('SIGTERM', () => void stop(0))
 
 try {
   await once(front.listen(port, '127.0.0.1'), 'listening')

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
-import t from 'tap'
-import { startDemo } from '../support/demo.ts'
+import { readdir, rm } from 'node:fs/promises'
+import t, { type Test } from 'tap'
+import { launchDemo, startDemo } from '../support/demo.ts'
+import { freePort } from '../support/free-port.ts'
 import { eventually } from '../support/settle.ts'
 
 // What the browser tests take for granted of the demo that they run on.
@@ -30,6 +32,28 @@ t.test('an instance that has not begun when the demo is killed does not begin', 
   t.teardown(() => instance.kill('SIGKILL'))
   instance.disconnect()
   await eventually(() => instance.signalCode === 'SIGKILL', { within: 10_000 })
+})
+
+async function launch(t: Test, env: Record<string, string>) {
+  const { child, folder } = await launchDemo(env)
+  t.teardown(async () => {
+    await child.end('SIGKILL')
+    await rm(folder, { recursive: true, force: true })
+  })
+  return { child, leftBehind: () => readdir(folder) }
+}
+
+t.test('Ctrl-C, however often, ends the demo with nothing left behind', async (t) => {
+  const { child, leftBehind } = await launch(t, { PORT: `${await freePort()}` })
+  await child.printed('http://localhost')
+  t.equal((await leftBehind()).length, 1)
+  const interrupt = () => {
+    void child.end('SIGINT')
+    return child.hasExited()
+  }
+  await eventually(interrupt, { within: 15_000 })
+  t.equal(await child.exited, 0)
+  t.strictSame(await leftBehind(), [])
 })
 
 t.test('the demo takes its buttons and its name from nobody else', async (t) => {
