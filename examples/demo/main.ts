@@ -1,14 +1,16 @@
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFront } from './front.ts'
-import { freePortsAbove, makeInstance } from './instances.ts'
+import { makeInstance } from './instances.ts'
+import { choosePorts } from './ports.ts'
 
 // Three instances of the service, the page, and a server in front of them: `npm run demo`. It keeps nothing.
 
-const port = Number(process.env['PORT'] ?? 8080)
-const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+const { port, above } = await choosePorts(process.env['PORT'] || '8080', 3).catch(refuse)
+const folder = mkdtempSync(join(tmpdir(), 'latchkey-demo-')) // no signal comes between this and `stop`
 const env = {
   ACCESS_TTL: '30s', // worth looking at
   LOG_LEVEL: 'error',
@@ -18,8 +20,7 @@ const env = {
   TRUST_PROXY: '127.0.0.1',
 }
 
-const ports = await freePortsAbove(port, 3)
-const instances = ports.map((each, index) => makeInstance(`${index + 1}`, each, env))
+const instances = above.map((each, index) => makeInstance(`${index + 1}`, each, env))
 const front = makeFront(port, instances)
 let isStopping = false
 
@@ -42,4 +43,9 @@ try {
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   await stop(1)
+}
+
+function refuse({ message }: Error): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(1)
 }

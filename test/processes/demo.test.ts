@@ -56,6 +56,29 @@ t.test('Ctrl-C, however often, ends the demo with nothing left behind', async (t
   t.strictSame(await leftBehind(), [])
 })
 
+for (const [PORT, words] of [
+  ['abc', 'PORT must be a whole number from 0 to 65535'],
+  ['8080.5', 'PORT must be a whole number from 0 to 65535'],
+  ['65536', 'PORT must be a whole number from 0 to 65535'],
+  ['65535', 'no port is free from 65536 on: choose a lower PORT'],
+] as const) {
+  t.test(`the demo refuses PORT=${PORT} in a line, and leaves nothing behind`, async (t) => {
+    const { child, leftBehind } = await launch(t, { PORT })
+    await eventually(() => child.hasExited(), { within: 10_000 })
+    t.equal(await child.exited, 1)
+    t.strictSame(child.lines(), [words])
+    t.strictSame(await leftBehind(), [])
+  })
+}
+
+t.test('with PORT=0 the demo finds a port, and says which', async (t) => {
+  const { child } = await launch(t, { PORT: '0' })
+  await child.printed('http://localhost')
+  const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
+  t.equal((await fetch(url)).status, 200)
+  t.equal((await fetch(`${url}/v1/me`)).status, 401)
+})
+
 t.test('the demo takes its buttons and its name from nobody else', async (t) => {
   const demo = await startDemo()
   t.teardown(() => demo.stop())
