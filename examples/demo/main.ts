@@ -9,12 +9,15 @@ import { choosePorts } from './ports.ts'
 
 // Three instances of the service, the page, and a server in front of them: `npm run demo`. It keeps nothing.
 
+// What the instances hear of this shell: nothing of where a service keeps its data, with which secret, under which name.
+const FROM_SHELL = /^(PATH|HOME|TMPDIR|ACCESS_TTL|LOG_LEVEL|LIMIT_\w+)$/
+
 const { port, above } = await choosePorts(process.env['PORT'] || '8080', 3).catch(refuse)
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-demo-')) // no signal comes between this and `stop`
 const env = {
   ACCESS_TTL: '30s', // worth looking at
   LOG_LEVEL: 'error',
-  ...process.env,
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => FROM_SHELL.test(name))),
   DATA_DIR: folder,
   ISSUER: `http://localhost:${port}`,
   TRUST_PROXY: '127.0.0.1',

@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { launchDemo, startDemo } from '../support/demo.ts'
 import { freePort } from '../support/free-port.ts'
+import { TEST_SECRET } from '../support/home.ts'
 import { eventually } from '../support/settle.ts'
 
 // What the browser tests take for granted of the demo that they run on.
@@ -77,6 +78,20 @@ t.test('with PORT=0 the demo finds a port, and says which', async (t) => {
   const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
   t.equal((await fetch(url)).status, 200)
   t.equal((await fetch(`${url}/v1/me`)).status, 401)
+})
+
+t.test('the demo keeps nothing, and is the same whatever a service of this shell is told', async (t) => {
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', AUTH_SECRET: TEST_SECRET, COOKIE_DOMAIN: 'shop.example' }
+  const { child } = await launch(t, { ...env, PORT: `${await freePort()}` })
+  await child.printed('http://localhost')
+  const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
+  const answer = await fetch(`${url}/v1/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+    body: JSON.stringify({ email: 'ada@example.org', password: 'seven red bicycles in the rain', transport: 'cookie' }),
+  })
+  t.equal(answer.status, 201)
+  t.match(answer.headers.get('set-cookie'), /^__Host-refresh_token=/)
 })
 
 t.test('the demo takes its buttons and its name from nobody else', async (t) => {
