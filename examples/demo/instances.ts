@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { canListen } from './can-listen.ts'
 
 /** One instance of the service, in a process of its own, that can be killed and started again. */
 export type Instance = {
@@ -62,11 +61,4 @@ function isReady(port: number): Promise<boolean> {
     ({ ok }) => ok,
     () => false,
   )
-}
-
-/** The first free ports above this one. */
-export async function freePortsAbove(port: number, count: number): Promise<number[]> {
-  const ports: number[] = []
-  for (let next = port + 1; ports.length < count; next++) if (await canListen(next)) ports.push(next)
-  return ports
 }

@@ -1,36 +1,43 @@
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFront } from './front.ts'
-import { freePortsAbove, makeInstance } from './instances.ts'
+import { makeInstance } from './instances.ts'
+import { choosePorts } from './ports.ts'
 
 // Three instances of the service, the page, and a server in front of them: `npm run demo`. It keeps nothing.
 
-const port = Number(process.env['PORT'] ?? 8080)
-const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+// What the instances hear of this shell: nothing of where a service keeps its data, with which secret, under which name.
+const FROM_SHELL = /^(PATH|HOME|TMPDIR|ACCESS_TTL|LOG_LEVEL|LIMIT_\w+)$/
+
+const { port, above } = await choosePorts(process.env['PORT'] || '8080', 3).catch(refuse)
+const folder = mkdtempSync(join(tmpdir(), 'latchkey-demo-')) // no signal comes between this and `stop`
 const env = {
   ACCESS_TTL: '30s', // worth looking at
   LOG_LEVEL: 'error',
-  ...process.env,
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => FROM_SHELL.test(name))),
   DATA_DIR: folder,
   ISSUER: `http://localhost:${port}`,
   TRUST_PROXY: '127.0.0.1',
 }
 
-const ports = await freePortsAbove(port, 3)
-const instances = ports.map((each, index) => makeInstance(`${index + 1}`, each, env))
+const instances = above.map((each, index) => makeInstance(`${index + 1}`, each, env))
 const front = makeFront(port, instances)
+let isStopping = false
 
 async function stop(code: number): Promise<void> {
+  if (isStopping) return // npm sends Ctrl-C on, which the terminal has sent already
+  isStopping = true
   front.close()
   front.closeAllConnections()
   await Promise.all(instances.map((instance) => instance.end('SIGINT')))
   await rm(folder, { recursive: true, force: true })
   process.exit(code)
 }
-process.once('SIGINT', () => void stop(0))
-process.once('SIGTERM', () => void stop(0))
+process.on('SIGINT', () => void stop(0))
+process.on('SIGTERM', () => void stop(0))
 
 try {
   await once(front.listen(port, '127.0.0.1'), 'listening')
@@ -39,4 +46,9 @@ try {
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   await stop(1)
+}
+
+function refuse({ message }: Error): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(1)
 }

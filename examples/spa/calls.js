@@ -10,11 +10,11 @@ export function tell(name, detail) {
 const DEADLINE_MS = 20_000
 const NOBODY = { status: 0, ok: false, body: null, headers: new Headers() }
 
-/** Makes the attempt until its answer says something: again after `Retry-After` while the service is away or asks to wait. */
-export async function patiently(attempt) {
+/** Makes the attempt until its answer `isFinal`: again after `Retry-After`, or a second, while the service is away or asks to wait. */
+export async function patiently(attempt, isFinal = saysSomething) {
   for (;;) {
     const answer = await attempt()
-    if (saysSomething(answer)) {
+    if (isFinal(answer)) {
       tell('well')
       return answer
     }
@@ -24,8 +24,8 @@ export async function patiently(attempt) {
   }
 }
 
-/** Not so of no answer (status 0), 5xx and 429: from those nothing follows, least of all that a session is over. */
-export function saysSomething({ status }) {
+// Not so of no answer (status 0), 5xx and 429: from those nothing follows.
+function saysSomething({ status }) {
   return status > 0 && status < 500 && status !== 429
 }
 

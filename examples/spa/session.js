@@ -1,9 +1,9 @@
 // The session of a page that logs in with `transport: "cookie"`. Copy this file, calls.js and tabs.js.
 //
 // The refresh token is in a cookie that no script can read; the access token is in this module and nowhere else.
-// Only a refusal of /v1/refresh ends the session here: a service that is away never does.
+// Only a 401 of /v1/refresh ends the session here: a service that is away never does, nor a proxy with another refusal.
 
-import { events, patiently, saysSomething, send, tell } from './calls.js'
+import { events, patiently, send, tell } from './calls.js'
 import { alone, askOthers, listen, share } from './tabs.js'
 
 export { events }
@@ -12,7 +12,7 @@ export { events }
 export class SessionOver extends Error {}
 
 const EARLY_MS = 2000
-const RENEWED = { status: 200 } // by another call, or another tab
+const RENEWED = { ok: true } // by another call, or another tab
 
 /** `{ token, sessionId, at, expiresAt }`, or null. */
 let access = null
@@ -46,8 +46,8 @@ export function authenticate(path, credentials) {
 /** Ends this session, the `others`, or `all`. Resolves to the answer; rejects with SessionOver if it ends while it waits. */
 export async function logout(scope) {
   const sessionId = access?.sessionId
-  const attempt = async () => {
-    if (access?.sessionId !== sessionId) throw new SessionOver() // the cookie may be the next person's
+  const attempt = () => {
+    insistOn(sessionId) // the cookie may be the next person's
     return send('POST', '/v1/logout', { body: { scope } })
   }
   const answer = await patiently(() => alone(attempt))
@@ -55,10 +55,13 @@ export async function logout(scope) {
   return answer
 }
 
-/** Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done. */
+/**
+ * Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done.
+ * It has its turn: the answer sets the cookie, whoever is logged in by then.
+ */
 export async function changePassword(passwords) {
   const sessionId = await currentSession()
-  const answer = await callOnce(sessionId, 'POST', '/v1/password', { body: passwords })
+  const answer = await callOnce(sessionId, 'POST', '/v1/password', { body: passwords }, alone)
   if (answer.ok) take(answer.body)
   return answer
 }
@@ -77,21 +80,35 @@ async function currentSession() {
 }
 
 // A 401, whatever its code, is a token to renew. Twice at most: the first may be another tab's, and no better.
-async function callOnce(sessionId, method, path, request) {
+async function callOnce(sessionId, method, path, request, inTurn = (work) => work()) {
   for (let tries = 1; ; tries++) {
-    if (access?.sessionId !== sessionId) throw new SessionOver()
-    const used = access
-    const answer = await send(method, path, { ...request, token: used.token })
+    let used
+    const answer = await inTurn(() => {
+      insistOn(sessionId)
+      used = access
+      return send(method, path, { ...request, token: used.token })
+    })
+    insistOn(sessionId)
     if (answer.status !== 401 || tries === 3) return answer
     await renew(used)
   }
 }
 
+/** Throws SessionOver in any other session: nothing is sent as the next person, nor answered to them. */
+function insistOn(sessionId) {
+  if (access?.sessionId !== sessionId) throw new SessionOver()
+}
+
 /** Resolves to another token than `used`; rejects with SessionOver. No tab has the turn while it waits for the service. */
 async function renew(used) {
-  await patiently(() => alone(() => replace(used)))
+  await patiently(() => alone(() => replace(used)), decides)
   if (access === null) throw new SessionOver()
   return access
+}
+
+// A 403 or 404 is a proxy's: /v1/refresh itself says who is logged in with tokens or a 401.
+function decides({ ok, status }) {
+  return ok || status === 401
 }
 
 async function replace(used) {
@@ -99,7 +116,7 @@ async function replace(used) {
   if (access !== used) return RENEWED
   const answer = await send('POST', '/v1/refresh')
   if (answer.ok) take(answer.body)
-  else if (saysSomething(answer)) end(answer.body?.reason ?? 'none')
+  else if (answer.status === 401) end(answer.body?.reason ?? 'none')
   return answer
 }
 

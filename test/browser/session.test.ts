@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import type { BrowserContext, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
@@ -96,6 +96,24 @@ t.test('while no instance is left the page says so and waits; then it goes on by
   await says(page, 'Nothing was lost')
   await inCart(page, 1)
   await tab.getByRole('heading', { name: 'Welcome' }).waitFor()
+})
+
+t.test('only a 401 of /v1/refresh ends a session: whatever else a proxy says there is waited out', async (t) => {
+  const person = await newcomer(t)
+  const { page } = person
+  await page.getByText('Visit 1 of this login').waitFor()
+  const refusals = [400, 403, 404, 404, 408, 425]
+  await page.route('**/v1/refresh', (route) => {
+    const status = refusals.shift()
+    return status === undefined ? route.fallback() : route.fulfill({ status, body: 'from a proxy' })
+  })
+  const refreshes = refreshesOf(person)
+  await page.reload()
+  await says(page, 'cannot answer right now')
+  await page.getByText('Visit 2 of this login').waitFor()
+  t.strictSame(refusals, [])
+  const [first = 0, last = 0] = [refreshes[0], refreshes[6]]
+  t.ok(last - first > 3000, `with a pause after each: all within ${last - first} ms`)
 })
 
 t.test('the countdown of the access token runs, and begins again when it is renewed', async (t) => {
@@ -216,6 +234,74 @@ t.test('what waits for the service when a person logs out is not done as the nex
   t.strictSame(logouts, ['POST', 'POST'], 'nor is the logout that waited')
   t.strictSame(person.faults, [])
 })
+
+/** Holds back what the service answers to the next such request of this page; `answered` resolves when it has. */
+async function holdAnswer(page: Page, method: string, path: string) {
+  const events = new EventEmitter()
+  let isTaken = false
+  const [answered, passed] = [once(events, 'answered'), once(events, 'passed')]
+  await page.route(demo.url + path, async (route) => {
+    const request = route.request()
+    if (isTaken || request.method() !== method) return route.fallback()
+    isTaken = true
+    const answer = await fetch(request.url(), { method, headers: request.headers(), body: request.postData() })
+    const held = { status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() }
+    events.emit('answered')
+    await passed
+    await route.fulfill({ ...held, headers: { ...held.headers, 'x-instance': 'late' } })
+  })
+  return { answered, pass: () => events.emit('passed') }
+}
+
+t.test('an answer that comes when the next person is inside is not shown to them', async (t) => {
+  const person = await newcomer(t)
+  const { page } = person
+  const other = await person.newTab()
+  await add(page, 'Honey')
+  await inCart(page, 1)
+  const { answered, pass } = await holdAnswer(page, 'PATCH', '/v1/session/data')
+  await add(page, 'Honey')
+  await answered
+  await other.getByRole('button', { name: 'Log out', exact: true }).click()
+  await loginForm(other)
+  const counted = page.waitForResponse((answer) => answer.request().method() === 'PATCH' && answer.ok())
+  const email = await register({ ...person, page: other })
+  await counted
+  await page.getByText(`Welcome, ${email.split('@')[0]}`).waitFor()
+  await inCart(page, 0)
+  pass()
+  await page.getByText('200 · late').waitFor()
+  t.equal(await page.locator('#cart-total').textContent(), '0 in your cart')
+  t.strictSame(person.faults, [])
+})
+
+t.test(
+  'who logs out while the password is being changed does so after its answer, which sets the cookie',
+  async (t) => {
+    const person = await newcomer(t)
+    const { page } = person
+    const other = await person.newTab()
+    const { answered, pass } = await holdAnswer(page, 'POST', '/v1/password')
+    const form = page.locator('#change')
+    await form.getByLabel('Current password').fill(PASSWORD)
+    await form.getByLabel('New password').fill('eight blue bicycles in the snow')
+    await form.getByRole('button').click()
+    await answered
+    const before = await refreshToken(person.context)
+    await other.getByRole('button', { name: 'Log out', exact: true }).click()
+    const waiting = () => other.evaluate<number>('navigator.locks.query().then(({ pending }) => pending.length)')
+    await eventually(async () => (await waiting()) > 0, { within: 10_000 })
+    t.equal(await refreshToken(person.context), before)
+    pass()
+    await loginForm(other)
+    await loginForm(page)
+    t.equal(await refreshToken(person.context), undefined)
+    const email = await register({ ...person, page: other })
+    await other.reload()
+    await other.getByText(`Welcome, ${email.split('@')[0]}`).waitFor()
+    t.strictSame(person.faults, [])
+  },
+)
 
 t.test('a computer whose clock is put back can log in', async (t) => {
   const person = await newcomer(t)

@@ -1,5 +1,9 @@
-import t from 'tap'
-import { startDemo } from '../support/demo.ts'
+import { spawn } from 'node:child_process'
+import { readdir, rm } from 'node:fs/promises'
+import t, { type Test } from 'tap'
+import { launchDemo, startDemo } from '../support/demo.ts'
+import { freePort } from '../support/free-port.ts'
+import { TEST_SECRET } from '../support/home.ts'
 import { eventually } from '../support/settle.ts'
 
 // What the browser tests take for granted of the demo that they run on.
@@ -19,6 +23,76 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const) {
     for (const port of ports) await eventually(() => refuses(port), { within: 10_000 })
   })
 }
+
+t.test('an instance that has not begun when the demo is killed does not begin', async (t) => {
+  const leash = new URL('../../examples/demo/leash.js', import.meta.url).href
+  const instance = spawn(process.execPath, ['--import', leash, '--eval', 'setInterval(() => {}, 1000)'], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
+  t.teardown(() => instance.kill('SIGKILL'))
+  instance.disconnect()
+  await eventually(() => instance.signalCode === 'SIGKILL', { within: 10_000 })
+})
+
+async function launch(t: Test, env: Record<string, string>) {
+  const { child, folder } = await launchDemo(env)
+  t.teardown(async () => {
+    await child.end('SIGKILL')
+    await rm(folder, { recursive: true, force: true })
+  })
+  return { child, leftBehind: () => readdir(folder) }
+}
+
+t.test('Ctrl-C, however often, ends the demo with nothing left behind', async (t) => {
+  const { child, leftBehind } = await launch(t, { PORT: `${await freePort()}` })
+  await child.printed('http://localhost')
+  t.equal((await leftBehind()).length, 1)
+  const interrupt = () => {
+    void child.end('SIGINT')
+    return child.hasExited()
+  }
+  await eventually(interrupt, { within: 15_000 })
+  t.equal(await child.exited, 0)
+  t.strictSame(await leftBehind(), [])
+})
+
+for (const [PORT, words] of [
+  ['abc', 'PORT must be a whole number from 0 to 65535'],
+  ['8080.5', 'PORT must be a whole number from 0 to 65535'],
+  ['65536', 'PORT must be a whole number from 0 to 65535'],
+  ['65535', 'no port is free from 65536 on: choose a lower PORT'],
+] as const) {
+  t.test(`the demo refuses PORT=${PORT} in a line, and leaves nothing behind`, async (t) => {
+    const { child, leftBehind } = await launch(t, { PORT })
+    await eventually(() => child.hasExited(), { within: 10_000 })
+    t.equal(await child.exited, 1)
+    t.strictSame(child.lines(), [words])
+    t.strictSame(await leftBehind(), [])
+  })
+}
+
+t.test('with PORT=0 the demo finds a port, and says which', async (t) => {
+  const { child } = await launch(t, { PORT: '0' })
+  await child.printed('http://localhost')
+  const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
+  t.equal((await fetch(url)).status, 200)
+  t.equal((await fetch(`${url}/v1/me`)).status, 401)
+})
+
+t.test('the demo keeps nothing, and is the same whatever a service of this shell is told', async (t) => {
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', AUTH_SECRET: TEST_SECRET, COOKIE_DOMAIN: 'shop.example' }
+  const { child } = await launch(t, { ...env, PORT: `${await freePort()}` })
+  await child.printed('http://localhost')
+  const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
+  const answer = await fetch(`${url}/v1/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+    body: JSON.stringify({ email: 'ada@example.org', password: 'seven red bicycles in the rain', transport: 'cookie' }),
+  })
+  t.equal(answer.status, 201)
+  t.match(answer.headers.get('set-cookie'), /^__Host-refresh_token=/)
+})
 
 t.test('the demo takes its buttons and its name from nobody else', async (t) => {
   const demo = await startDemo()

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { startChild } from './child.ts'
+import { type Child, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 
 /** The demo, as `npm run demo` starts it: three instances behind one origin. */
@@ -23,12 +23,19 @@ export type Demo = {
 const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.url))
 const SERVICE = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
+/** Starts the demo's process with this environment; `folder`, made for it, is where it keeps what is temporary. */
+export async function launchDemo(
+  env: Record<string, string>,
+): Promise<{ readonly child: Child; readonly folder: string }> {
+  const { PATH, HOME } = process.env
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
+  return { child: startChild([process.execPath, MAIN], { PATH, HOME, TMPDIR: folder, ...env }), folder }
+}
+
 /** Starts the demo with this environment; resolves when its instances are ready. */
 export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
   const port = await freePort()
-  const { PATH, HOME } = process.env
-  const TMPDIR = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
-  const child = startChild([process.execPath, MAIN], { PATH, HOME, TMPDIR, PORT: `${port}`, ...env })
+  const { child, folder } = await launchDemo({ PORT: `${port}`, ...env })
   await child.printed('http://localhost')
   const url = `http://localhost:${port}`
   const command =
@@ -44,13 +51,13 @@ export async function startDemo(env: Record<string, string> = {}): Promise<Demo>
     kill: command('kill'),
     start: command('start'),
     async revokeEverything() {
-      const [folder = ''] = await readdir(TMPDIR)
-      const own = { PATH, ISSUER: url, DATA_DIR: join(TMPDIR, folder) }
+      const [data = ''] = await readdir(folder)
+      const own = { PATH: process.env['PATH'], ISSUER: url, DATA_DIR: join(folder, data) }
       await promisify(execFile)(process.execPath, [SERVICE, 'revoke-everything'], { env: own })
     },
     async stop(signal = 'SIGTERM') {
       await child.end(signal)
-      await rm(TMPDIR, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
     },
   }
 }
