@@ -1,12 +1,17 @@
-/** The work, begun at most once in that time; whoever comes in between shares what the last one brings. */
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** The work, begun at most once in that time: at once if it may, else all who come meanwhile share the next turn. */
 export function atMostEvery(pauseMs: number, work: () => Promise<void>): () => Promise<void> {
   let begunAt = -Infinity
-  let latest = Promise.resolve()
-  return () => {
-    if (performance.now() - begunAt >= pauseMs) {
-      begunAt = performance.now()
-      latest = work()
-    }
-    return latest
+  let next: Promise<void> | null = null
+
+  async function begin(): Promise<void> {
+    const restMs = begunAt + pauseMs - performance.now()
+    await (restMs > 0 ? wait(restMs) : undefined)
+    next = null
+    begunAt = performance.now()
+    return work()
   }
+
+  return () => (next ??= begin())
 }

@@ -28,7 +28,7 @@ export interface Bearer {
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const CACHED_TOKENS = 10_000
 /** How often at most a key that is not known is looked for in the store. */
-const LOOK_MS = 1000
+const LOOK_MS = 50
 const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = {
   expired: 'token_expired',
   revoked: 'token_revoked',

@@ -38,7 +38,7 @@ export function watchClock({ client }: RedisClients): SharedClock {
   setInterval(tryLook, LOOK_MS).unref()
   client.on('ready', tryLook)
   return {
-    now: () => steadyTime() + (offset ?? 0),
+    now: () => Math.round(steadyTime() + (offset ?? 0)),
     awayMs: (withinMs) => (performance.now() - silence.endedAt < withinMs ? silence.ms : 0),
   }
 }

@@ -539,7 +539,7 @@ t.test('every ended session says why, to whichever of its tokens is shown (C3)',
   const late = await few.newcomer()
   few.clock.advance(10 * MINUTE)
   await tell(late, 'idle_timeout')
-  few.clock.advance(DAY)
+  few.clock.advance(3 * DAY)
   await tell(late, 'unknown')
   await tell(out, 'unknown')
 })
