@@ -171,8 +171,10 @@ class Refusal extends Error {}
 
 /** An operator's mistake and the system's answer (a port in use, a full disk) are told in a line; a fault of ours with its place. */
 function explain(error: Error): string {
-  const isTold = error instanceof InvalidConfig || error instanceof Refusal || 'syscall' in error
-  return isTold ? error.message : (error.stack ?? error.message)
+  if (error instanceof InvalidConfig || error instanceof Refusal) return error.message
+  if (!('syscall' in error)) return error.stack ?? error.message
+  const isOfNetwork = error.syscall === 'listen' || error.syscall === 'getaddrinfo'
+  return `${isOfNetwork ? 'HOST, PORT' : 'DATA_DIR'}: ${error.message}`
 }
 
 const commands: Record<string, (words: readonly string[]) => Promise<void>> = {

@@ -300,7 +300,7 @@ t.test(
 t.test('a setting that is out of its bounds or missing stops the start', async (t) => {
   const dir = await folder(t)
   const wrong: readonly (readonly [string, Env])[] = [
-    ['AUTH_SECRET', { REDIS_URL: 'redis://127.0.0.1:1' }],
+    ['AUTH_SECRET is required .* make one: node -p', { REDIS_URL: 'redis://127.0.0.1:1' }],
     ['ARGON2_MEMORY_KIB', { ARGON2_MEMORY_KIB: '19455' }],
     ['TRUST_PROXY', { TRUST_PROXY: '1' }],
     ['AUTH_SECRET', { AUTH_SECRET: Buffer.from('change-me-change-me-change-me-change-me').toString('base64url') }],
@@ -320,7 +320,28 @@ t.test('an unknown command and a port in use are said in a message and end with 
   const { port } = await start(t, { DATA_DIR: await folder(t) })
   const second = await run({ DATA_DIR: await folder(t), PORT: String(port) })
   t.equal(second.code, 1)
-  t.match(second.output, 'EADDRINUSE')
+  t.match(second.output, /^HOST, PORT: .*EADDRINUSE/)
+})
+
+t.test('what the system refuses is told in one line that names the variable', async (t) => {
+  const dir = await folder(t)
+  const file = join(dir, 'file')
+  await writeFile(file, '')
+  const { mode } = await stat(file)
+  const refused: readonly (readonly [RegExp, Env])[] = [
+    [/^HOST, PORT: getaddrinfo /, { HOST: 'nobody..invalid' }],
+    [/^HOST, PORT: listen EADDRNOTAVAIL/, { HOST: '192.0.2.1' }],
+    [/^DATA_DIR: EEXIST/, { DATA_DIR: file }],
+    [/^DATA_DIR: ENOTDIR/, { DATA_DIR: join(file, 'below', 'it') }],
+    [/^DATA_DIR: ENOENT/, { DATA_DIR: '/proc/latchkey/data' }],
+  ]
+  for (const [line, env] of refused) {
+    const { code, output } = await run({ DATA_DIR: join(dir, 'data'), PORT: '0', ...env })
+    t.equal(code, 1)
+    t.match(output, line)
+    t.notMatch(output, '\n')
+  }
+  t.equal((await stat(file)).mode, mode, 'a file is not taken for the folder')
 })
 
 t.test('from the start to ready it takes less than five seconds, on either store', async (t) => {
