@@ -25,6 +25,7 @@ const GIVE_UP_MS = 9000
 const WATCH_MS = 5000
 /** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
 const KEYS_PATIENCE_MS = 2000
+const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
 const OWN_CLOCK = { now: Date.now, awayMs: () => 0 }
@@ -77,6 +78,7 @@ async function serve(): Promise<void> {
   await awaitKeys(keyring, KEYS_PATIENCE_MS)
   const address = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
+  if (redis && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checkReadiness()
   setInterval(() => void checkReadiness(), WATCH_MS).unref()
 }

@@ -344,6 +344,18 @@ t.test('what the system refuses is told in one line that names the variable', as
   t.equal((await stat(file)).mode, mode, 'a file is not taken for the folder')
 })
 
+t.test('on Redis a start without ISSUER is warned of once; with it, or on an embedded store, none is', async (t) => {
+  const redis = await redisEnv(t)
+  const warnings = async (env: Env) => {
+    const service = await start(t, env)
+    await eventually(() => service.lines().some((line) => line.includes('"msg":"ready"')), { within: 10_000 })
+    return service.lines().filter((line) => line.includes('ISSUER is not set'))
+  }
+  t.match(await warnings({ ...redis, ISSUER: '' }), [/"level":40,/])
+  t.strictSame(await warnings(redis), [])
+  t.strictSame(await warnings({ DATA_DIR: await folder(t), ISSUER: '' }), [])
+})
+
 t.test('from the start to ready it takes less than five seconds, on either store', async (t) => {
   for (const env of [await redisEnv(t), { DATA_DIR: await folder(t) }]) {
     const began = performance.now()
