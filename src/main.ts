@@ -89,10 +89,10 @@ function openHashing(config: Config): Hashing {
 }
 
 async function rotateKeys(): Promise<void> {
-  await withKeyring(async (keyring) => {
+  await withKeyring(async (keyring, place, store) => {
     await awaitKeys(keyring, GIVE_UP_MS)
     const fault = keyring.fault()
-    if (fault !== null) throw new Refusal(fault)
+    if (fault !== null) throw new Refusal(`${place}: ${[...(await store.faults()), fault].join('; ')}`)
     const isRotated = await keyring.rotate()
     if (!isRotated) throw new Refusal('The next key has not been published for five minutes yet: try again then.')
   })
@@ -125,14 +125,16 @@ async function isDone(work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function withKeyring(work: (keyring: Keyring, place: string) => Promise<void>): Promise<void> {
+async function withKeyring(
+  work: (keyring: Keyring, place: string, store: Deps['store']) => Promise<void>,
+): Promise<void> {
   const { REDIS_URL, DATA_DIR } = readConfig(process.env)
   if (!REDIS_URL && !hasStore(DATA_DIR))
     throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)
   const { keyring, store } = await openHome()
   const hosts = REDIS_URL?.hosts.map(({ host, port }) => `${host}:${port}`).join()
   try {
-    await work(keyring, hosts === undefined ? `The store in ${DATA_DIR}` : `Redis at ${hosts}`)
+    await work(keyring, hosts === undefined ? `The store in ${DATA_DIR}` : `Redis at ${hosts}`, store)
   } finally {
     keyring.close()
     await store.close()

@@ -442,6 +442,11 @@ t.test('a damaged secret stops the start with a message and is never replaced', 
   t.equal(await readFile(join(dir, 'auth-secret'), 'utf8'), 'short')
 })
 
+t.test('rotate-keys without its Redis says that it cannot be reached', async (t) => {
+  const env = { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, AUTH_SECRET: TEST_SECRET, LOG_LEVEL: 'silent' }
+  t.match(await run(env, 'rotate-keys'), { code: 1, output: /^Redis at 127\.0\.0\.1:\d+: Redis cannot be reached; / })
+})
+
 t.test('rotate-keys', { jobs: 2 }, async (t) => {
   const on = (store: 'Redis' | 'LMDB') =>
     t.test(`on ${store}`, { buffered: true }, async (t) => {
