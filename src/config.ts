@@ -139,7 +139,7 @@ const Environment = z
   })
   .refine((env) => env.REDIS_URL === undefined || env.AUTH_SECRET.length > 0, {
     path: ['AUTH_SECRET'],
-    message: 'is required with REDIS_URL',
+    message: `is required with REDIS_URL; make one: node -p "require('crypto').randomBytes(32).toString('base64url')"`,
     when: () => true,
   })
   .transform((env) => ({

@@ -25,6 +25,7 @@ const GIVE_UP_MS = 9000
 const WATCH_MS = 5000
 /** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
 const KEYS_PATIENCE_MS = 2000
+const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
 const OWN_CLOCK = { now: Date.now, awayMs: () => 0 }
@@ -77,6 +78,7 @@ async function serve(): Promise<void> {
   await awaitKeys(keyring, KEYS_PATIENCE_MS)
   const address = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
+  if (redis && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checkReadiness()
   setInterval(() => void checkReadiness(), WATCH_MS).unref()
 }
@@ -87,10 +89,10 @@ function openHashing(config: Config): Hashing {
 }
 
 async function rotateKeys(): Promise<void> {
-  await withKeyring(async (keyring) => {
+  await withKeyring(async (keyring, place, store) => {
     await awaitKeys(keyring, GIVE_UP_MS)
     const fault = keyring.fault()
-    if (fault !== null) throw new Refusal(fault)
+    if (fault !== null) throw new Refusal(`${place}: ${[...(await store.faults()), fault].join('; ')}`)
     const isRotated = await keyring.rotate()
     if (!isRotated) throw new Refusal('The next key has not been published for five minutes yet: try again then.')
   })
@@ -123,14 +125,16 @@ async function isDone(work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function withKeyring(work: (keyring: Keyring, place: string) => Promise<void>): Promise<void> {
+async function withKeyring(
+  work: (keyring: Keyring, place: string, store: Deps['store']) => Promise<void>,
+): Promise<void> {
   const { REDIS_URL, DATA_DIR } = readConfig(process.env)
   if (!REDIS_URL && !hasStore(DATA_DIR))
     throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)
   const { keyring, store } = await openHome()
   const hosts = REDIS_URL?.hosts.map(({ host, port }) => `${host}:${port}`).join()
   try {
-    await work(keyring, hosts === undefined ? `The store in ${DATA_DIR}` : `Redis at ${hosts}`)
+    await work(keyring, hosts === undefined ? `The store in ${DATA_DIR}` : `Redis at ${hosts}`, store)
   } finally {
     keyring.close()
     await store.close()
@@ -171,8 +175,10 @@ class Refusal extends Error {}
 
 /** An operator's mistake and the system's answer (a port in use, a full disk) are told in a line; a fault of ours with its place. */
 function explain(error: Error): string {
-  const isTold = error instanceof InvalidConfig || error instanceof Refusal || 'syscall' in error
-  return isTold ? error.message : (error.stack ?? error.message)
+  if (error instanceof InvalidConfig || error instanceof Refusal) return error.message
+  if (!('syscall' in error)) return error.stack ?? error.message
+  const isOfNetwork = error.syscall === 'listen' || error.syscall === 'getaddrinfo'
+  return `${isOfNetwork ? 'HOST, PORT' : 'DATA_DIR'}: ${error.message}`
 }
 
 const commands: Record<string, (words: readonly string[]) => Promise<void>> = {

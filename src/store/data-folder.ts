@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, link, mkdir, open, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
 
 // The files of the embedded store, kept so that LMDB meets none it would crash on.
@@ -22,11 +22,21 @@ export function hasStore(dir: string): boolean {
 
 /** Makes the folder, its owner's alone, and refuses one whose files are not LMDB's. */
 export async function prepareFolder(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await makeFolder(dir)
   await chmod(dir, 0o700).catch(unlessNotOurs)
   await refuseForeignFile(join(dir, DATA))
   // LMDB would leave holes in its lock file, and crash where a full disk has no room to fill one.
   await makeOnce(join(dir, 'lock.mdb'), Buffer.alloc(LOCK_BYTES))
+}
+
+/** Makes the folder and those above it. Node's own recursive mkdir never ends where none can be made, as in /proc. */
+async function makeFolder(dir: string): Promise<void> {
+  const parent = dirname(dir)
+  if (parent !== dir && !existsSync(parent)) await makeFolder(parent)
+  await mkdir(dir, { mode: 0o700 }).catch(async (error) => {
+    const found = await stat(dir).catch(() => null)
+    if (!found?.isDirectory()) throw error
+  })
 }
 
 /** A folder mounted for us may belong to another, who decides who may look into it. */

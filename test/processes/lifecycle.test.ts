@@ -300,7 +300,7 @@ t.test(
 t.test('a setting that is out of its bounds or missing stops the start', async (t) => {
   const dir = await folder(t)
   const wrong: readonly (readonly [string, Env])[] = [
-    ['AUTH_SECRET', { REDIS_URL: 'redis://127.0.0.1:1' }],
+    ['AUTH_SECRET is required .* make one: node -p', { REDIS_URL: 'redis://127.0.0.1:1' }],
     ['ARGON2_MEMORY_KIB', { ARGON2_MEMORY_KIB: '19455' }],
     ['TRUST_PROXY', { TRUST_PROXY: '1' }],
     ['AUTH_SECRET', { AUTH_SECRET: Buffer.from('change-me-change-me-change-me-change-me').toString('base64url') }],
@@ -320,7 +320,40 @@ t.test('an unknown command and a port in use are said in a message and end with 
   const { port } = await start(t, { DATA_DIR: await folder(t) })
   const second = await run({ DATA_DIR: await folder(t), PORT: String(port) })
   t.equal(second.code, 1)
-  t.match(second.output, 'EADDRINUSE')
+  t.match(second.output, /^HOST, PORT: .*EADDRINUSE/)
+})
+
+t.test('what the system refuses is told in one line that names the variable', async (t) => {
+  const dir = await folder(t)
+  const file = join(dir, 'file')
+  await writeFile(file, '')
+  const { mode } = await stat(file)
+  const refused: readonly (readonly [RegExp, Env])[] = [
+    [/^HOST, PORT: getaddrinfo /, { HOST: 'nobody..invalid' }],
+    [/^HOST, PORT: listen EADDRNOTAVAIL/, { HOST: '192.0.2.1' }],
+    [/^DATA_DIR: EEXIST/, { DATA_DIR: file }],
+    [/^DATA_DIR: ENOTDIR/, { DATA_DIR: join(file, 'below', 'it') }],
+    [/^DATA_DIR: ENOENT/, { DATA_DIR: '/proc/latchkey/data' }],
+  ]
+  for (const [line, env] of refused) {
+    const { code, output } = await run({ DATA_DIR: join(dir, 'data'), PORT: '0', ...env })
+    t.equal(code, 1)
+    t.match(output, line)
+    t.notMatch(output, '\n')
+  }
+  t.equal((await stat(file)).mode, mode, 'a file is not taken for the folder')
+})
+
+t.test('on Redis a start without ISSUER is warned of once; with it, or on an embedded store, none is', async (t) => {
+  const redis = await redisEnv(t)
+  const warnings = async (env: Env) => {
+    const service = await start(t, env)
+    await eventually(() => service.lines().some((line) => line.includes('"msg":"ready"')), { within: 10_000 })
+    return service.lines().filter((line) => line.includes('ISSUER is not set'))
+  }
+  t.match(await warnings({ ...redis, ISSUER: '' }), [/"level":40,/])
+  t.strictSame(await warnings(redis), [])
+  t.strictSame(await warnings({ DATA_DIR: await folder(t), ISSUER: '' }), [])
 })
 
 t.test('from the start to ready it takes less than five seconds, on either store', async (t) => {
@@ -407,6 +440,11 @@ t.test('a damaged secret stops the start with a message and is never replaced', 
   t.equal(code, 1)
   t.match(output, /auth-secret.*damaged/)
   t.equal(await readFile(join(dir, 'auth-secret'), 'utf8'), 'short')
+})
+
+t.test('rotate-keys without its Redis says that it cannot be reached', async (t) => {
+  const env = { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, AUTH_SECRET: TEST_SECRET, LOG_LEVEL: 'silent' }
+  t.match(await run(env, 'rotate-keys'), { code: 1, output: /^Redis at 127\.0\.0\.1:\d+: Redis cannot be reached; / })
 })
 
 t.test('rotate-keys', { jobs: 2 }, async (t) => {
