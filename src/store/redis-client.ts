@@ -131,6 +131,7 @@ function connectionOptions(address: RedisAddress) {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 1000,
+    maxLoadingRetryTime: 500, // Redis guesses how long it loads
     socketTimeout: 2000,
     retryStrategy: backOff,
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // the primary has moved: look for it again

@@ -30,6 +30,7 @@ export async function makeNames(): Promise<Names> {
       LD_PRELOAD: await findLibrary('libnss-wrapper', 'libnss_wrapper.so'),
       NSS_WRAPPER_HOSTS: file,
       RES_OPTIONS: 'timeout:1 attempts:1',
+      UV_THREADPOOL_SIZE: '1', // the wrapper was made for one thread that asks
     },
     async point(name, address) {
       table.set(name, address)

@@ -139,7 +139,15 @@ const cookieOf = ({ headers }: Answer<unknown>) => (headers.getSetCookie()[0] ??
 
 /** Resolves when the instance is ready again. */
 export async function isReady(at: Door, within = 5000): Promise<void> {
-  await eventually(async () => (await at.call('GET', '/readyz')).status === 200, { within })
+  let said: unknown
+  const isOk = async () => {
+    const { status, body } = await at.call('GET', '/readyz')
+    said = body
+    return status === 200
+  }
+  await eventually(isOk, { within }).catch((error: Error) => {
+    throw new Error(`not ready within ${within} ms: ${JSON.stringify(said)}`, { cause: error })
+  })
 }
 
 /** Ready again without a restart within 5 s, sessions that were valid refresh, tokens that were revoked are refused, nothing broke. */
