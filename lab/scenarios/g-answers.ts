@@ -14,7 +14,7 @@ export const answers: Scenario = {
     const tunnel = await startProxy(trial.fleet.port)
     try {
       await tabs(trial, await newVisitors(trial, trial.size(2, 10)))
-      for (const visitor of await newVisitors(trial, trial.size(2, 6))) await ride(trial, visitor, tunnel)
+      for (const visitor of await newVisitors(trial, trial.size(1, 6))) await ride(trial, visitor, tunnel)
       await theft(trial, await newVisitors(trial, trial.size(2, 6)))
     } finally {
       await tunnel.stop()
