@@ -2,9 +2,9 @@ import type { Cluster, Redis } from 'ioredis'
 import { keys } from './keys.ts'
 import type { RedisClients } from './redis-client.ts'
 
-const LOOK_MS = 1000
-/** A look was missed. */
-const SILENCE_MS = 1500
+const LOOK_MS = 250
+/** More than one look was missed. */
+const SILENCE_MS = 750
 
 /** The clock of Redis, and how long that could not be asked. */
 export interface SharedClock {
@@ -14,7 +14,7 @@ export interface SharedClock {
   readonly awayMs: (withinMs: number) => number
 }
 
-/** Asks Redis for its time every second; by the same clock it forgets what has expired. Our own of the start until it has answered. */
+/** Asks Redis for its time four times a second; by the same clock it forgets what has expired. Our own of the start until it has answered. */
 export function watchClock({ client }: RedisClients): SharedClock {
   let offset: number | null = null
   let heardAt = performance.now()

@@ -167,7 +167,7 @@ t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', 
   })
 
   await t.test('take no second tab for a thief: it asks a second later, and elsewhere', async (t) => {
-    await sleep(1500) // the clock of Redis is asked each second
+    await sleep(1500) // the clock of Redis is asked four times a second
     for (const [first, second] of [
       [slow, fast],
       [fast, slow],
@@ -190,7 +190,7 @@ t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', 
     }
     await sleep(2000) // the rotation is confirmed
     await pass(12)
-    await sleep(1500) // the clock of Redis is asked each second
+    await sleep(1500) // the clock of Redis is asked four times a second
     for (const [turn, at] of [fast.at, slow.at].entries())
       t.match(await refresh(at, stolen[turn] as Newcomer), { status: 401, body: { reason: 'token_reused' } })
   })
@@ -206,7 +206,7 @@ t.test('an own clock that is set ends no session, and lets no token live longer'
   t.teardown(redis.stop)
   const { at, clock } = await launchSkewed(t, redis.url, 0)
   const world = await populate([at])
-  await sleep(1500) // the clock of Redis is asked each second
+  await sleep(1500) // the clock of Redis is asked four times a second
   for (const ahead of [3600, -3600, 0]) {
     const [live, out] = await Promise.all([world.spare(), world.spare()])
     t.equal((await logout(at, out)).status, 204)
