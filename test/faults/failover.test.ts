@@ -27,8 +27,6 @@ import {
 // What clients see while Sentinel makes another Redis the primary, and that nothing that was answered is lost by it.
 
 const FENCED = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2']
-/** An old primary is told after ten seconds that it is none. */
-const FOUND_MS = 7000
 /** A replica that has gone is missed by commits for five seconds. */
 const MISSED_MS = 15_000
 
@@ -65,23 +63,13 @@ async function underLoad(t: Test, { url }: RedisSentinel, fail: () => Promise<un
   const gap = Math.max(0, ...ofReads.map(({ at }) => at - movedAt))
   t.comment(`${histogram(samples)}; the last 503 of verify or refresh after ${Math.round(gap)} ms`)
   t.comment(visits.map(({ logins, logouts }) => `${logins} in, ${logouts} out`).join())
-  if (gap >= FOUND_MS)
-    for (const at of all)
-      t.comment(
-        at
-          .lines()
-          .filter((line) => /"level":[45]0/.test(line))
-          .slice(-12)
-          .join('\n')
-          .slice(0, 6000),
-      )
   t.strictSame(strange(samples), [])
   t.strictSame(
     visits.flatMap(({ broken }) => broken),
     [],
     'no login was lost, no token outlived its logout',
   )
-  t.ok(gap < FOUND_MS, 'the new primary is found before the old one is told that it is none')
+  t.ok(gap < 7000, 'the new primary is found before the old one is told, after ten seconds, that it is none')
   t.ok(Math.max(...samples.map(({ ms }) => ms)) < 3000, 'nobody waits')
   await isAsBefore(t, {
     ...world,

@@ -142,8 +142,10 @@ t.test('a replica that has left is missed until most of the Sentinels say that i
     await redis.primary.cli('CLIENT', 'KILL', 'TYPE', 'normal')
     await eventually(() => store.commit(writeLoosely('a')).catch(() => false), { within: 10_000 })
     await staysInDoubt(t)
+    t.match((await store.weaknesses()).join(), /Sentinels do not name one primary/)
     await Promise.all([link.pass(), other.pass()])
     await goesOn()
+    t.notMatch((await store.weaknesses()).join(), /Sentinels/)
   })
 })
 
