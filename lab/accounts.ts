@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Person } from './device.ts'
 
-/** The contenders' table of accounts: it never fails, and a password is changed at once. */
+/** A contender's table of accounts: it never fails, and a password is changed at once. */
 export interface Accounts {
   readonly url: string
   readonly add: (person: Person) => void

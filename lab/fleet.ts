@@ -3,7 +3,7 @@ import { type FakeTime, makeFakeTime } from '../test/support/faketime.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startBalancer } from '../test/support/nginx.ts'
 import { type Service, startService } from '../test/support/service.ts'
-import type { Accounts } from './accounts.ts'
+import { openAccounts } from './accounts.ts'
 import { type Contender, programOf, type StoreKind } from './contenders.ts'
 import type { Device, Person, Site } from './device.ts'
 import { register } from './latchkey-device.ts'
@@ -45,8 +45,9 @@ export interface Fleet extends Site {
 }
 
 /** Brings it up. */
-export async function startFleet(contender: Contender, accounts: Accounts, kind?: StoreKind): Promise<Fleet> {
+export async function startFleet(contender: Contender, kind?: StoreKind): Promise<Fleet> {
   const program = await programOf(contender)
+  const accounts = await openAccounts()
   const clocks = await Promise.all(Array.from({ length: 5 }, () => makeFakeTime()))
   const storeClock = clocks[4] as FakeTime
   const store = kind === undefined ? null : await startStore(kind, storeClock)
@@ -66,6 +67,7 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
     await balancer.stop()
     await Promise.all(servers.map((server) => server.kill()))
     await store?.stop()
+    accounts.stop()
     await Promise.all(clocks.map((clock) => clock.stop()))
   }
   await startAll(servers.slice(0, 3)).catch(async (error: unknown) => {
@@ -109,7 +111,7 @@ export async function startFleet(contender: Contender, accounts: Accounts, kind?
 }
 
 /** Latchkey's instances go by the clock of Redis, and have looked at it. */
-const SEEN_MS = 1200
+const SEEN_MS = 400
 
 /** As a supervisor would: on a busy machine an instance may be slow, or find its port taken for a moment. */
 async function stubbornly<T>(start: () => Promise<T>, tries = 5): Promise<T> {

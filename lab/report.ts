@@ -5,6 +5,9 @@ import { type Counts, isClean } from './tally.ts'
 /** What came of a contender in a scenario: counts, or why there are none. */
 export type Cell = { readonly counts: Counts } | { readonly absent: string }
 
+/** Of a contender that did not start: what it needs is not on this machine. */
+export const NOT_HERE = 'not measured here'
+
 /** All of a run. */
 export interface Results {
   readonly about: {
@@ -57,11 +60,12 @@ export function duration(ms: number): string {
   return `${Math.round(ms / size)} ${name}`
 }
 
-/** Which cells of a contender are not clean, in words. */
-export function faultsOf(contender: Contender, { cells }: Results): string[] {
-  return Object.entries(cells[contender.name] ?? {}).flatMap(([letter, cell]) => {
-    if ('absent' in cell) return cell.absent === '–' ? [] : [`${contender.name}, ${letter}: ${cell.absent}`]
-    return isClean(cell.counts) ? [] : [`${contender.name}, ${letter}: ${JSON.stringify(cell.counts)}`]
+/** What is not as it should be, in words: a cell of Latchkey's that is not clean, and any that was begun and not measured. */
+export function faultsOf({ name, program }: Contender, { cells }: Results): string[] {
+  const isOurs = program === 'latchkey'
+  return Object.entries(cells[name] ?? {}).flatMap(([letter, cell]) => {
+    const isFault = 'absent' in cell ? isOurs || cell.absent !== NOT_HERE : isOurs && !isClean(cell.counts)
+    return isFault ? [`${name}, ${letter}: ${'absent' in cell ? cell.absent : JSON.stringify(cell.counts)}`] : []
   })
 }
 

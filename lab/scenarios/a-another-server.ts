@@ -7,7 +7,7 @@ export const anotherServer: Scenario = {
   name: 'another server answers',
   about: 'People log in and make 50 requests each; after the 25th they leave the house, and come from another network.',
   async run(trial) {
-    const visitors = await newVisitors(trial, trial.size(4, 16))
+    const visitors = await newVisitors(trial, trial.size(2, 16))
     await together(visitors.length, async (turn) => {
       const visitor = visitors[turn]
       for (let request = 0; request < 50; request += 1) {

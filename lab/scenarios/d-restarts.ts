@@ -9,7 +9,7 @@ export const restarts: Scenario = {
   about:
     'Under load: a rolling restart of all three instances, a fourth comes up, and one is ended by kill -9 and started again. A client tries once more.',
   async run(trial) {
-    const visitors = await newVisitors(trial, trial.size(3, 12))
+    const visitors = await newVisitors(trial, trial.size(2, 12))
     await underLoad(trial, visitors, () => comeAndGo(trial))
     for (const visitor of visitors) await visitor.checkCart()
     await trial.fleet.servers[3]?.kill()

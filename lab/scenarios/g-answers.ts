@@ -14,7 +14,7 @@ export const answers: Scenario = {
     const tunnel = await startProxy(trial.fleet.port)
     try {
       await tabs(trial, await newVisitors(trial, trial.size(2, 10)))
-      for (const visitor of await newVisitors(trial, trial.size(1, 6))) await ride(trial, visitor, tunnel)
+      await ride(trial, await newVisitors(trial, trial.size(2, 6)), tunnel)
       await theft(trial, await newVisitors(trial, trial.size(2, 6)))
     } finally {
       await tunnel.stop()
@@ -33,39 +33,49 @@ async function tabs({ fleet, tally }: Trial, visitors: readonly Visitor[]): Prom
 }
 
 /** Each thing is done while answers are lost: once, so that the client's second try gets through, or twice, so that it gives up. */
-async function ride({ fleet, tally }: Trial, visitor: Visitor, tunnel: Proxy): Promise<void> {
-  const { device } = visitor
-  device.move({ port: tunnel.port })
-  for (const act of [device.renew, device.whoAmI, () => device.setTheme('dark'), device.login]) {
+async function ride({ fleet, tally }: Trial, visitors: readonly Visitor[], tunnel: Proxy): Promise<void> {
+  for (const visitor of visitors) {
+    const { device } = visitor
+    device.move({ port: tunnel.port })
+    for (const act of [device.renew, device.whoAmI, () => device.setTheme('dark'), device.login]) {
+      await tunnel.loseReplies(1)
+      tally.saw(await act())
+    }
     await tunnel.loseReplies(1)
-    tally.saw(await act())
+    await visitor.add('bought in the tunnel')
   }
-  await tunnel.loseReplies(1)
-  await visitor.add('bought in the tunnel')
   for (let hour = 0; hour < 3; hour += 1) {
     await tunnel.loseReplies(Infinity)
-    await device.renew() // nothing comes back
+    await Promise.all(visitors.map(({ device }) => device.renew())) // nothing comes back
     await tunnel.pass()
     await fleet.pass(HOUR_S)
-    await visitor.renew()
-    await visitor.visit()
+    for (const visitor of visitors) {
+      await visitor.renew()
+      await visitor.visit()
+    }
   }
-  await visitor.checkCart()
-  device.move({ port: fleet.port })
+  for (const visitor of visitors) {
+    await visitor.checkCart()
+    visitor.device.move({ port: fleet.port })
+  }
 }
 
 /** The owner goes on, then the thief comes; and where the thief comes first, the owner goes on. */
 async function theft({ fleet, tally }: Trial, visitors: readonly Visitor[]): Promise<void> {
-  for (const [turn, { device }] of visitors.entries()) {
+  const pairs = visitors.map(({ device }, turn) => {
     const copy = device.steal()
-    const parties = turn % 2 === 0 ? [device, copy] : [copy, device]
-    for (let round = 0; round < 3; round += 1) {
-      for (const party of parties) {
-        await fleet.pass(SIX_MINUTES_S)
-        await party.renew()
-        if (party === device) await device.whoAmI()
+    return { device, copy, parties: turn % 2 === 0 ? [device, copy] : [copy, device] }
+  })
+  for (let round = 0; round < 3; round += 1) {
+    for (const place of [0, 1]) {
+      await fleet.pass(SIX_MINUTES_S)
+      for (const { device, parties } of pairs) {
+        await parties[place]?.renew()
+        if (parties[place] === device) await device.whoAmI()
       }
     }
+  }
+  for (const { copy } of pairs) {
     tally.counts.thieves += 1
     const isAccepted = await Promise.all(fleet.ports().map(copy.isAcceptedAt))
     if (!isAccepted.includes(true)) tally.counts.thievesFound += 1

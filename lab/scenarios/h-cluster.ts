@@ -13,7 +13,7 @@ export const clusterLosesPrimary: Scenario = {
   async run(trial: Trial) {
     const { store } = trial.fleet
     if (store?.kind !== 'cluster') throw new Error('no Cluster')
-    const stayers = await newVisitors(trial, trial.size(3, 12))
+    const stayers = await newVisitors(trial, trial.size(2, 12))
     const [primary, , , replica] = store.group.nodes
     const isPromoted = async () => (await replica?.cli('ROLE'))?.startsWith('master')
     const end = async () => {

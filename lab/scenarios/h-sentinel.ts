@@ -15,7 +15,7 @@ export const sentinelFailover: Scenario = {
     const { store } = trial.fleet
     if (store?.kind !== 'sentinel') throw new Error('no Sentinel')
     const { group } = store
-    const stayers = await newVisitors(trial, trial.size(3, 12))
+    const stayers = await newVisitors(trial, trial.size(2, 12))
     const nodes = [group.primary, ...group.replicas]
     if (trial.size(0, 1) === 1) {
       await suffer(trial, stayers, { begin: group.failover, lastsMs: 500, end: async () => {} })

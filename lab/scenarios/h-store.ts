@@ -15,7 +15,7 @@ export const storeFails: Scenario = {
   async run(trial: Trial) {
     const { store } = trial.fleet
     if (store?.kind !== 'standalone') throw new Error('no Redis of its own')
-    const stayers = await newVisitors(trial, trial.size(3, 12))
+    const stayers = await newVisitors(trial, trial.size(2, 12))
     for (const fault of faultsOf(store)) await suffer(trial, stayers, fault)
   },
 }

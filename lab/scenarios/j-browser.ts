@@ -14,7 +14,7 @@ export const realBrowser: Scenario = {
 
 async function browse(trial: Trial, killsServer: boolean): Promise<void> {
   const { fleet, tally, browser } = trial
-  const rounds = trial.size(4, 12)
+  const rounds = trial.size(2, 12)
   const context = await browser.newPerson()
   // What the site's own page would be: nothing but a place to send from.
   await context.route('**/app', (route) => route.fulfill({ contentType: 'text/html', body: '<title>lab</title>' }))
