@@ -29,7 +29,10 @@ export function makeDrain(): Drain {
   }
 }
 
-/** Closing a server waits for connections that have never sent anything; this closes those at once. */
+/** Who has just connected is about to ask. */
+const SILENCE_MS = 1000
+
+/** Closing a server waits for connections that have never sent anything; this does not wait for them for long. */
 export function closeSilentConnections(app: App): void {
   const sockets = new Set<Socket>()
   const server: Server = app.server
@@ -37,7 +40,8 @@ export function closeSilentConnections(app: App): void {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  app.addHook('preClose', async () => {
+  const hangUp = () => {
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-  })
+  }
+  app.addHook('preClose', async () => void setTimeout(hangUp, SILENCE_MS).unref())
 }

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { link, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -139,6 +142,25 @@ t.test('SIGINT stops at once, with exit code 0', async (t) => {
   const told = performance.now()
   t.equal(await service.stop('SIGINT'), 0)
   t.ok(performance.now() - told < 2500)
+})
+
+t.test('whoever has connected when it stops may still ask; who goes on saying nothing is not waited for', async (t) => {
+  const service = await start(t, { DATA_DIR: await folder(t) })
+  const [late, mute] = [connect(service.port, '127.0.0.1'), connect(service.port, '127.0.0.1')]
+  await Promise.all([once(late, 'connect'), once(mute, 'connect')])
+  const told = performance.now()
+  const exited = service.stop('SIGINT')
+  const isRefused = () =>
+    service.call('GET', '/livez').then(
+      () => false,
+      (error: unknown) => codeOf(error) === 'ECONNREFUSED',
+    )
+  await eventually(isRefused, { within: 2000 })
+  late.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  t.match(await text(late), /^HTTP\/1\.1 (200|503) /)
+  await once(mute.resume(), 'close')
+  t.equal(await exited, 0)
+  t.ok(performance.now() - told < 5000)
 })
 
 type Reply = { readonly status: number; readonly body: any }
