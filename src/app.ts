@@ -5,7 +5,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Cluster, Redis } from 'ioredis'
 import { randomBytes } from 'node:crypto'
 import type { Deps } from './deps.ts'
-import { closeSilentConnections } from './drain.ts'
+import { closeGently } from './drain.ts'
 import type { App } from './plugins/app.ts'
 import { readBearerTokens } from './plugins/bearer.ts'
 import { makeCrossSiteCheck } from './plugins/cross-site.ts'
@@ -47,7 +47,7 @@ export async function buildApp(deps: Deps, { logger, redis, isDraining, checkRea
   const app = makeServer(deps)
   answerErrors(app, logger)
   setSecurityHeaders(app, isDraining)
-  closeSilentConnections(app)
+  closeGently(app)
   // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   acceptJson(app)

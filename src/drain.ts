@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { App } from './plugins/app.ts'
 
 /** How a process leaves: it says so first, goes on serving while balancers notice, finishes what it has begun, and closes. */
@@ -32,16 +32,34 @@ export function makeDrain(): Drain {
 /** Who has just connected is about to ask. */
 const SILENCE_MS = 1000
 
-/** Closing a server waits for connections that have never sent anything; this does not wait for them for long. */
-export function closeSilentConnections(app: App): void {
-  const sockets = new Set<Socket>()
+/** As many may wait in the kernel for Node to let them in (its own `backlog`). */
+const QUEUE_LENGTH = 511
+
+/**
+ * Who has connected before the server closes is served. Closing alone would reset whom the kernel has let in and Node not yet,
+ * and wait without end for who never says anything.
+ */
+export function closeGently(app: App): void {
+  const open = new Set<Socket>()
   const server: Server = app.server
+  let met = 0
   server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    met += 1
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
   })
-  const hangUp = () => {
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+  // Node lets in one connection a turn of its loop: a turn without any has found the queue empty.
+  const letIn = async () => {
+    for (let turn = 0, known = -1; known !== met && turn < QUEUE_LENGTH; turn += 1) {
+      known = met
+      await nextTurn()
+    }
   }
-  app.addHook('preClose', async () => void setTimeout(hangUp, SILENCE_MS).unref())
+  const hangUp = () => {
+    for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+  }
+  app.addHook('preClose', async () => {
+    await letIn()
+    setTimeout(hangUp, SILENCE_MS).unref()
+  })
 }

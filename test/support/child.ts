@@ -16,7 +16,7 @@ export type Child = {
   readonly printed: (text: string) => Promise<void>
   readonly freeze: () => void
   readonly thaw: () => void
-  /** Thaws and signals it, kills it if it is still there 15 s later, and resolves to its exit code. */
+  /** Signals and thaws it, kills it if it is still there 15 s later, and resolves to its exit code. */
   readonly end: (signal: NodeJS.Signals) => Promise<number | null>
 }
 
@@ -74,8 +74,8 @@ export function startChild(command: readonly string[], env: NodeJS.ProcessEnv): 
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
     async end(signal) {
-      child.kill('SIGCONT')
       child.kill(signal)
+      child.kill('SIGCONT')
       const timer = setTimeout(kill, 15_000)
       return exited.finally(() => clearTimeout(timer))
     },
