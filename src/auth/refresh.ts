@@ -44,9 +44,13 @@ export async function readSession(deps: Deps, claim: RefreshClaim): Promise<Entr
 
 /** Remembers that an access token of the session's current rotation has been seen. Losing this only makes the rules milder. */
 export async function confirmRotation({ store }: Deps, { sub, sid, rtc }: AccessClaims): Promise<void> {
-  const entry = await store.get(keys.session(sub, sid))
-  const confirmed = entry && confirm(entry.value, rtc)
-  if (confirmed) await store.commit({ checks: [entry], puts: [putSession(confirmed)], deletes: [], mayBeLost: true })
+  await untilWon(async () => {
+    const entry = await store.get(keys.session(sub, sid))
+    const confirmed = entry && confirm(entry.value, rtc)
+    if (!confirmed) return true
+    const write = { checks: [entry], puts: [putSession(confirmed)], deletes: [], mayBeLost: true } as const
+    return (await store.commit(write)) || null
+  })
 }
 
 function judge({ moment, graceMs, keyring }: Deps, entry: Entry<SessionRecord>, claim: RefreshClaim): Rotation {

@@ -289,6 +289,16 @@ t.test('an access token of an earlier rotation confirms nothing (D6)', async (t)
   t.equal((await next(t, one.refresh_token)).refresh_token, lost.refresh_token)
 })
 
+t.test('access tokens of two rotations that are first seen at once confirm the later one (D6)', async (t) => {
+  const me = await home.newcomer()
+  const one = await next(t, me.refresh_token)
+  const passwords = { current_password: me.password, new_password: 'eight blue tricycles in the snow' }
+  const changed = await home.call('POST', '/v1/password', { token: me.access_token, body: passwords })
+  await Promise.all([verify(one.access_token), arrive(t, changed.body, me.user.id)])
+  home.clock.advance(11 * SECOND)
+  isOver(t, await refresh(one.refresh_token), 'token_reused')
+})
+
 t.test('a token that nobody has replayed stays good, however often its access token is used', async (t) => {
   const me = await home.newcomer()
   const one = await next(t, me.refresh_token)
