@@ -5,12 +5,13 @@ import type { RedisClients } from './redis-client.ts'
 const LOOK_MS = 250
 /** More than one look was missed. */
 const SILENCE_MS = 750
+const SILENCES_KEPT = 32
 
 /** The clock of Redis, and how long that could not be asked. */
 export interface SharedClock {
   /** In ms since the epoch: the same for all instances, however wrong their own clocks, and whenever those are set. */
   readonly now: () => number
-  /** For how many ms nothing was answered, if that ended no longer than `withinMs` ago; else 0. */
+  /** For how many ms nothing was answered, all in all, since the moment from which on it answered for `withinMs`. */
   readonly awayMs: (withinMs: number) => number
 }
 
@@ -18,7 +19,7 @@ export interface SharedClock {
 export function watchClock({ client }: RedisClients): SharedClock {
   let offset: number | null = null
   let heardAt = performance.now()
-  let silence = { ms: 0, endedAt: -Infinity }
+  let silences: Silence[] = [] // newest first
 
   async function look(): Promise<void> {
     const sentAt = steadyTime()
@@ -30,7 +31,7 @@ export function watchClock({ client }: RedisClients): SharedClock {
   }
 
   function hear(at: number): void {
-    if (at - heardAt > SILENCE_MS) silence = { ms: at - heardAt, endedAt: at }
+    if (at - heardAt > SILENCE_MS) silences = [{ from: heardAt, to: at }, ...silences].slice(0, SILENCES_KEPT)
     heardAt = at
   }
 
@@ -39,8 +40,24 @@ export function watchClock({ client }: RedisClients): SharedClock {
   client.on('ready', tryLook)
   return {
     now: () => Math.round(steadyTime() + (offset ?? 0)),
-    awayMs: (withinMs) => (performance.now() - silence.endedAt < withinMs ? silence.ms : 0),
+    awayMs: (withinMs) => totalWithin(silences, withinMs, performance.now()),
   }
+}
+
+/** A time in which Redis did not answer. */
+interface Silence {
+  readonly from: number
+  readonly to: number
+}
+
+/** Going back from `now` through the silences, newest first, until there was no silence for `withinMs`: how long they were. */
+function totalWithin(silences: readonly Silence[], withinMs: number, now: number): number {
+  let total = 0
+  for (const { from, to } of silences) {
+    if (now - to - total >= withinMs) break
+    total += to - from
+  }
+  return total
 }
 
 /** What our clock would say if nobody set it after the start. */
