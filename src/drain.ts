@@ -59,7 +59,10 @@ export function closeGently(app: App): void {
     for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
   }
   app.addHook('preClose', async () => {
+    if (!server.listening) return
+    server.closeIdleConnections() // many take a while, in which nobody is let in
     await letIn()
-    setTimeout(hangUp, SILENCE_MS).unref()
+    server.close() // in the same turn: Fastify does so a little later
+    setTimeout(() => setImmediate(hangUp), SILENCE_MS).unref() // what they have said is read first
   })
 }

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { availableParallelism } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -76,7 +77,8 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => void stop(0))
 
   await awaitKeys(keyring, KEYS_PATIENCE_MS)
-  const address = await app.listen({ host: config.HOST, port: config.PORT })
+  const { address: host } = await lookup(config.HOST, { order: 'ipv4first' }) // of `localhost` Fastify makes two servers
+  const address = await app.listen({ host, port: config.PORT })
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
   if (redis && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checkReadiness()

@@ -14,7 +14,10 @@ export const SECURITY_HEADERS = {
 export function setSecurityHeaders(app: App, isDraining: () => boolean): void {
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.headers(SECURITY_HEADERS)
-    if (isDraining()) void reply.header('connection', 'close')
     done()
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (isDraining()) void reply.header('connection', 'close')
+    done(null, payload)
   })
 }

@@ -40,7 +40,7 @@ t.test('23: the name of Redis', async (t) => {
   const world = await populate([one])
 
   await t.test('stops resolving: the connections there are go on', async (t) => {
-    await names.point(NAME, null)
+    await names.point(NAME)
     for (let turn = 0; turn < 20; turn += 1) t.equal((await verify(one, world.live[0] as Session)).status, 204)
     await isAsBefore(t, world)
   })
@@ -63,7 +63,7 @@ t.test('23: the name of Redis', async (t) => {
   })
 
   await t.test('does not resolve at the start: it is alive, says 503, and is ready when it does', async (t) => {
-    await names.point(NAME, null)
+    await names.point(NAME)
     const late = await launch(t, `redis://${NAME}:${port}`, names.env, 'live')
     t.equal((await late.call('GET', '/readyz')).status, 503)
     await names.point(NAME, '127.0.0.2')

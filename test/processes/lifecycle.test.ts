@@ -14,6 +14,7 @@ import { startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { NO_LIMITS, type Newcomer, TEST_SECRET } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
+import { makeNames } from '../support/names.ts'
 import { type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
 
@@ -145,6 +146,33 @@ t.test('SIGINT stops at once, with exit code 0', async (t) => {
   t.ok(performance.now() - told < 2500)
 })
 
+t.test('what it was asked when it is told to stop is answered, and the connection given up', async (t) => {
+  const service = await start(t, { DATA_DIR: await folder(t) })
+  const me = await register(service)
+  const body = JSON.stringify({ email: me.email, password: PASSWORD })
+  const socket = connect(service.port, '127.0.0.1')
+  const head = `POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`
+  socket.write(`${head}\r\n\r\n${body.slice(0, 9)}`)
+  await once(socket, 'connect')
+  const told = performance.now()
+  const exited = service.stop('SIGINT')
+  await eventually(() => service.lines().some((line) => line.includes('stopping')), { within: 2000 })
+  socket.write(body.slice(9))
+  t.match(await text(socket), /^HTTP\/1\.1 (200|503) (?=[^]*\r\nconnection: close\r\n)/i)
+  t.equal(await exited, 0)
+  t.ok(performance.now() - told < 4000, 'sooner than what still runs is cut off')
+})
+
+t.test('of the addresses of HOST it listens on one', async (t) => {
+  const names = await makeNames()
+  t.teardown(names.stop)
+  await names.point('localhost', '::1', '127.0.0.1')
+  const service = await start(t, { DATA_DIR: await folder(t), HOST: 'localhost', ...names.env })
+  const other = connect(service.port, '::1')
+  await t.rejects(once(other, 'connect'))
+  t.equal((await service.call('GET', '/livez')).status, 200)
+})
+
 t.test('whoever has connected when it stops may still ask; who goes on saying nothing is not waited for', async (t) => {
   const service = await start(t, { DATA_DIR: await folder(t) })
   const [late, mute] = [connect(service.port, '127.0.0.1'), connect(service.port, '127.0.0.1')]
@@ -157,8 +185,11 @@ t.test('whoever has connected when it stops may still ask; who goes on saying no
       (error: unknown) => codeOf(error) === 'ECONNREFUSED',
     )
   await eventually(isRefused, { within: 2000 })
+  service.freeze()
   late.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  t.match(await text(late), /^HTTP\/1\.1 (200|503) /)
+  await sleep(1100) // longer than silence is borne
+  service.thaw()
+  t.match(await text(late), /^HTTP\/1\.1 (200|503) /, 'even if the process is held up just then')
   await once(mute.resume(), 'close')
   t.equal(await exited, 0)
   t.ok(performance.now() - told < 5000)

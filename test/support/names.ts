@@ -6,8 +6,8 @@ import { findLibrary } from './debian.ts'
 /** Host names as processes started with `env` resolve them. */
 export type Names = {
   readonly env: Record<string, string>
-  /** Makes `name` mean this address, or nothing any more; running processes follow at once. */
-  readonly point: (name: string, address: string | null) => Promise<void>
+  /** Makes `name` mean these addresses, or nothing any more; running processes follow at once. */
+  readonly point: (name: string, ...addresses: string[]) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -15,10 +15,10 @@ export type Names = {
 export async function makeNames(): Promise<Names> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-names-'))
   const file = join(dir, 'hosts')
-  const table = new Map<string, string | null>()
+  const table = new Map<string, readonly string[]>()
   let written = 0
   const write = async () => {
-    const lines = [...table].map(([name, address]) => (address === null ? '' : `${address} ${name}\n`))
+    const lines = [...table].flatMap(([name, addresses]) => addresses.map((address) => `${address} ${name}\n`))
     await writeFile(`${file}.next`, lines.join(''))
     const at = Math.floor(Date.now() / 1000) + (written += 1) // it is read again when its second of change is another
     await utimes(`${file}.next`, at, at)
@@ -32,8 +32,8 @@ export async function makeNames(): Promise<Names> {
       RES_OPTIONS: 'timeout:1 attempts:1',
       UV_THREADPOOL_SIZE: '1', // the wrapper was made for one thread that asks
     },
-    async point(name, address) {
-      table.set(name, address)
+    async point(name, ...addresses) {
+      table.set(name, addresses)
       await write()
     },
     stop: () => rm(dir, { recursive: true, force: true }),
