@@ -3,19 +3,24 @@ import { resultOf } from './device.ts'
 import { type Got, type Route, type Sent, send, sendOnce } from './http.ts'
 import { makeJar } from './jar.ts'
 
-// Latchkey's devices. They do what its README tells clients to: on a 401 refresh, and repeat.
+// Latchkey's devices. They do what its README tells clients to: on a 401 refresh, one tab at a time, and repeat.
 
 /** What all tabs of a browser share: in a cookie that no script reads, or in the app's own storage. */
 interface Shared {
   refreshToken: string | undefined
   readonly transport: 'body' | 'cookie'
   readonly jar: ReturnType<typeof makeJar>
+  /** Settles when the tab whose turn it is has refreshed: a page has Web Locks for that. */
+  turn: Promise<unknown>
 }
 
 /** An app or a browser that keeps the refresh token so. Each tab has an access token of its own. */
 export function latchkeyDevice(transport: 'body' | 'cookie'): MakeDevice {
-  return (site, person, from) =>
-    makeDevice(site, person, { from, port: site.port }, { refreshToken: undefined, transport, jar: makeJar(site.now) })
+  return (site, person, from) => makeDevice(site, person, { from, port: site.port }, newlyShared(site, transport))
+}
+
+function newlyShared(site: Site, transport: Shared['transport']): Shared {
+  return { refreshToken: undefined, transport, jar: makeJar(site.now), turn: Promise.resolve() }
 }
 
 function makeDevice(site: Site, person: Person, start: Route, shared: Shared, token?: string): Device {
@@ -36,10 +41,15 @@ function makeDevice(site: Site, person: Person, start: Route, shared: Shared, to
     ...(body === undefined ? {} : { body }),
   })
   const refresh = () => ask(refreshRequest(shared))
+  const refreshInTurn = () => {
+    const refreshed = shared.turn.then(refresh)
+    shared.turn = refreshed.catch(() => {})
+    return refreshed
+  }
   const call = async (method: string, path: string, body?: unknown): Promise<Got> => {
     const got = await ask(withToken(method, path, body))
     if (got.status !== 401) return got
-    const refreshed = await refresh()
+    const refreshed = await refreshInTurn()
     return refreshed.status === 200 ? ask(withToken(method, path, body)) : refreshed
   }
   const act = async (...args: Parameters<typeof call>): Promise<Result> => resultOf(await call(...args))
