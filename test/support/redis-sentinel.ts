@@ -23,7 +23,7 @@ export type RedisSentinel = {
 
 /** How to start one. */
 export type SentinelOptions = {
-  /** Silence after which a Sentinel calls a node down, 1 s unless told. */
+  /** Silence after which a Sentinel calls a node down, 3 s unless told: less, and a busy machine fails over for nothing, after which it takes ten seconds to be whole. */
   readonly downAfterMs?: number
   /** After twice this a Sentinel may try the next failover, 3 s unless told. */
   readonly failoverTimeoutMs?: number
@@ -97,7 +97,7 @@ function operate(nodes: readonly RedisProcess[], sentinels: readonly RedisProces
 }
 
 async function startWatching(primary: RedisProcess, options: SentinelOptions): Promise<RedisProcess> {
-  const { downAfterMs = 1_000, failoverTimeoutMs = 3_000 } = options
+  const { downAfterMs = 3_000, failoverTimeoutMs = 3_000 } = options
   const [port, dir] = [await freePort(), await temporaryFolder()]
   const file = join(dir, 'sentinel.conf') // Sentinel keeps its state in it
   const config = [
