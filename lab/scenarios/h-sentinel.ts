@@ -57,5 +57,5 @@ async function isReplaced(group: RedisSentinel, primary: RedisProcess): Promise<
     const node = await group.current()
     return node !== undefined && node !== primary
   }
-  await eventually(next, { within: 60_000 })
+  await eventually(next, { within: 30_000 })
 }

@@ -23,7 +23,7 @@ export type RedisSentinel = {
 
 /** How to start one. */
 export type SentinelOptions = {
-  /** Silence after which a Sentinel calls a node down, 3 s unless told: less, and a busy machine fails over for nothing, after which it takes ten seconds to be whole. */
+  /** Silence after which a Sentinel calls a node down, 3 s unless told: with less, one that is held up is failed over for nothing, and it is ten seconds until it is told. */
   readonly downAfterMs?: number
   /** After twice this a Sentinel may try the next failover, 3 s unless told. */
   readonly failoverTimeoutMs?: number
@@ -74,25 +74,23 @@ function operate(nodes: readonly RedisProcess[], sentinels: readonly RedisProces
     const node = await current()
     return node !== undefined && (await hasReplicas(node, count)) ? node : undefined
   }
-  const moved = (from: RedisProcess | undefined, within = 30_000) => {
+  const moved = (from: RedisProcess | undefined) => {
     const next = async () => {
       const node = await currentWith(1)
       return node?.port === from?.port ? undefined : node
     }
-    return eventually(next, { within })
-  }
-  const failover = async (tries = 3): Promise<RedisProcess> => {
-    const old = await current()
-    await eventually(() => sentinels[0]?.cli('SENTINEL', 'FAILOVER', NAME), { within: 15_000 })
-    // On a busy machine Sentinel can give it up halfway: then it has to be asked again.
-    return moved(old, 15_000).catch((error: unknown) => (tries > 1 ? failover(tries - 1) : Promise.reject(error)))
+    return eventually(next, { within: 30_000 })
   }
   return {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}/${NAME}`,
     current,
-    moved: (from: RedisProcess | undefined) => moved(from),
+    moved,
     settled: () => eventually(() => currentWith(2), { within: 30_000 }),
-    failover: () => failover(),
+    async failover() {
+      const old = await current()
+      await eventually(() => sentinels[0]?.cli('SENTINEL', 'FAILOVER', NAME), { within: 15_000 })
+      return moved(old)
+    },
   }
 }
 
