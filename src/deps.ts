@@ -1,6 +1,6 @@
 import type { Hashing } from './auth/hashing.ts'
 import type { Keyring } from './auth/keyring.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/environment.ts'
 import type { AuthKeys } from './domain/auth-secret.ts'
 import type { Moment } from './domain/session.ts'
 import type { RecordEvent } from './events.ts'

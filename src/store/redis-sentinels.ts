@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
-import type { RedisAddress, RedisClients } from './redis-client.ts'
+import type { RedisAddress } from '../config/redis-url.ts'
+import type { RedisClients } from './redis-client.ts'
 
 // Whether we are on the side of a partition on which a primary can be made. Only most of the Sentinels can make one.
 

@@ -1,28 +1,10 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { ALGORITHMS } from './domain/signing-keys.ts'
-import { readSecret } from './domain/random-secret.ts'
-import { readRedisUrl } from './store/redis-client.ts'
-
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-const MAX_DURATION_MS = 3650 * UNITS.d
-
-function readDuration(text: string): number {
-  const [, count, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
-  return count === undefined ? NaN : Number(count) * UNITS[unit as keyof typeof UNITS]
-}
-
-const duration = (fallback: string, least = 0) =>
-  z
-    .string()
-    .default(fallback)
-    .transform(readDuration)
-    .refine(
-      (ms) => ms >= least && ms <= MAX_DURATION_MS,
-      `must be a duration like 500ms, 10s, 5m, 24h or 14d, of at least ${least} ms`,
-    )
-
-const lifetime = (fallback: string) => duration(fallback, UNITS.s)
+import { readSecret } from '../domain/random-secret.ts'
+import { ALGORITHMS } from '../domain/signing-keys.ts'
+import { duration, lifetime } from './durations.ts'
+import { limit } from './limits.ts'
+import { readRedisUrl } from './redis-url.ts'
 
 const integer = (fallback: number, least: number, most: number) =>
   z
@@ -30,25 +12,6 @@ const integer = (fallback: number, least: number, most: number) =>
     .default(String(fallback))
     .transform((text) => (/^\d{1,9}$/.test(text) ? Number(text) : NaN))
     .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`)
-
-/** At most `count` in each `windowMs`. */
-export interface Limit {
-  readonly count: number
-  readonly windowMs: number
-}
-
-const limit = (fallback: string) =>
-  z
-    .string()
-    .default(fallback)
-    .transform((text): Limit => {
-      const [count = '', ...window] = text.split('/')
-      return { count: /^\d{1,9}$/.test(count) ? Number(count) : NaN, windowMs: readDuration(window.join('/')) }
-    })
-    .refine(
-      ({ count, windowMs }) => count >= 1 && windowMs >= UNITS.s && windowMs <= MAX_DURATION_MS,
-      'must be a count and a window like 30/1m',
-    )
 
 const list = () =>
   z
