@@ -47,7 +47,7 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
   } as Parameters<typeof fastifyJwt>[1])
   app.decorateRequest('token', null as never)
 
-  async function verify(request: FastifyRequest, header: string): Promise<VerifiedToken> {
+  async function verify(request: FastifyRequest, text: string): Promise<VerifiedToken> {
     const identity = keyring.identity()
     if (identity === null) throw new StoreUnavailable('the signing keys are not loaded yet')
     const payload: unknown = await request.jwtVerify().catch(unlessUnavailable)
@@ -55,24 +55,24 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
     const claims = readClaims(payload, issuer)
     if (claims === null) throw new Problem('token_invalid')
     const token = verifiedToken(claims, identity)
-    cache.set(header, token)
+    cache.set(text, token)
     if (claims.rtc > 0) confirmRotation(deps, claims).catch(() => {}) // losing it is harmless
     return token
   }
 
-  function recall(header: string): VerifiedToken | null {
-    const token = cache.get(header)
+  function recall(text: string): VerifiedToken | null {
+    const token = cache.get(text)
     return token !== undefined && token.identity === keyring.identity() ? token : null
   }
 
   async function identify(request: FastifyRequest): Promise<VerifiedToken> {
-    const header = authorization(request)
-    return recall(header) ?? verify(request, header)
+    const text = tokenText(request)
+    return recall(text) ?? verify(request, text)
   }
 
   async function requireToken(request: FastifyRequest): Promise<void> {
-    const header = authorization(request)
-    const token = recall(header) ?? (await verify(request, header))
+    const text = tokenText(request)
+    const token = recall(text) ?? (await verify(request, text))
     const admission = await admit(deps, token)
     if (admission !== 'alive') throw new Problem(REFUSALS[admission])
     request.token = token
@@ -98,24 +98,28 @@ function keyFinder({ config, keyring }: Deps) {
   }
 }
 
-/** The one Authorization header, if it is a Bearer's. Two of them are refused, never the first one taken. */
-function authorization({ raw: { rawHeaders } }: FastifyRequest): string {
+/** A scheme ends at one space or more, RFC 9110 section 11.4; the white space around the header's value is the parser's. */
+const SCHEME = /^bearer(?: +|$)/i
+
+/** What the one Authorization header says after `Bearer`. Two headers are refused, never the first one taken. */
+function tokenText({ raw: { rawHeaders } }: FastifyRequest): string {
   let header: string | undefined
   for (let place = 0; place < rawHeaders.length; place += 2) {
     if (!isAuthorization(rawHeaders[place] as string)) continue
     if (header !== undefined) throw new Problem('token_invalid')
     header = rawHeaders[place + 1] as string
   }
-  if (header === undefined || !/^bearer( |$)/i.test(header)) throw new Problem('no_token')
-  return header
+  const scheme = header === undefined ? null : SCHEME.exec(header)
+  if (header === undefined || scheme === null) throw new Problem('no_token')
+  return header.slice(scheme[0].length)
 }
 
 function isAuthorization(name: string): boolean {
   return name.length === 'authorization'.length && name.toLowerCase() === 'authorization'
 }
 
-function extractToken({ headers }: FastifyRequest): string {
-  const text = headers.authorization?.slice('bearer '.length) ?? ''
+function extractToken(request: FastifyRequest): string {
+  const text = tokenText(request)
   if (!isCompactJws(text)) throw new Problem('token_invalid')
   return text
 }

@@ -322,56 +322,58 @@ t.test('the signature is checked before any claim is believed (E1)', async (t) =
   }
 })
 
-t.test('only the one legal form is a token: no padding, no space, no other alphabet (E11)', async (t) => {
-  const token = me.access_token
-  const [header = '', payload = '', signature = ''] = token.split('.')
-  const spellings = [
-    ` ${token}`,
-    `${token} `,
-    `\t${token}`,
-    `${token}\n`,
-    `${token}\r\n `,
-    `${token}=`,
-    `${token}==`,
-    `${header}=.${payload}.${signature}`,
-    `${header}.${payload}=.${signature}`,
-    `${header}.\n${payload}.${signature}`,
-    `${header} .${payload}.${signature}`,
-    `"${token}"`,
-    `${token},${token}`,
-    `${token} ${token}`,
-    `${token};`,
-    `${token}.`,
-    `.${token}`,
-    `${token}.${signature}`,
-    `${token}..`,
-    `${header}.${payload}`,
-    `${header}.${payload}.`,
-    `${header}..${signature}`,
-    `..`,
-    '',
-    header,
-    token.replaceAll('-', '+').replaceAll('_', '/').concat('+'),
-    encodeURIComponent(`${token}%`),
-    token.replace('.', '%2E'),
-    `${token}\u0000`,
-    `${token}é`,
-    `${encode(null)}.${payload}.${signature}`,
-    `${encode([])}.${payload}.${signature}`,
-    `${encode('x')}.${payload}.${signature}`,
-    `${Buffer.from('{').toString('base64url')}.${payload}.${signature}`,
-    forge(token, {}, { x: 'x'.repeat(5000) }, es256(ownKey(token).privatePem)),
-  ]
-  for (const spelling of spellings) {
-    isInvalid(t, await authorized(`Bearer ${spelling}`), JSON.stringify(spelling).slice(0, 60))
-  }
-  isInvalid(t, await authorized('Bearer'), 'nothing after the scheme')
-  t.equal((await authorized(`bearer ${token}`)).status, 204, 'the scheme is case-insensitive')
-  t.equal((await authorized(`BEARER ${token}`)).status, 204)
-  for (const scheme of ['Basic', 'Bearerx', 'Token', 'DPoP', '']) {
-    t.match(await authorized(`${scheme} ${token}`.trim()), { status: 401, body: { code: 'no_token' } }, scheme)
-  }
-})
+t.test(
+  'only the one legal form is a token: no padding, no space inside or after it, no other alphabet (E11)',
+  async (t) => {
+    const token = me.access_token
+    const [header = '', payload = '', signature = ''] = token.split('.')
+    const spellings = [
+      `${token} `,
+      `\t${token}`,
+      `${token}\n`,
+      `${token}\r\n `,
+      `${token}=`,
+      `${token}==`,
+      `${header}=.${payload}.${signature}`,
+      `${header}.${payload}=.${signature}`,
+      `${header}.\n${payload}.${signature}`,
+      `${header} .${payload}.${signature}`,
+      `"${token}"`,
+      `${token},${token}`,
+      `${token} ${token}`,
+      `${token};`,
+      `${token}.`,
+      `.${token}`,
+      `${token}.${signature}`,
+      `${token}..`,
+      `${header}.${payload}`,
+      `${header}.${payload}.`,
+      `${header}..${signature}`,
+      `..`,
+      '',
+      header,
+      token.replaceAll('-', '+').replaceAll('_', '/').concat('+'),
+      encodeURIComponent(`${token}%`),
+      token.replace('.', '%2E'),
+      `${token}\u0000`,
+      `${token}é`,
+      `${encode(null)}.${payload}.${signature}`,
+      `${encode([])}.${payload}.${signature}`,
+      `${encode('x')}.${payload}.${signature}`,
+      `${Buffer.from('{').toString('base64url')}.${payload}.${signature}`,
+      forge(token, {}, { x: 'x'.repeat(5000) }, es256(ownKey(token).privatePem)),
+    ]
+    for (const spelling of spellings) {
+      isInvalid(t, await authorized(`Bearer ${spelling}`), JSON.stringify(spelling).slice(0, 60))
+    }
+    isInvalid(t, await authorized('Bearer'), 'nothing after the scheme')
+    t.equal((await authorized(`bearer ${token}`)).status, 204, 'the scheme is case-insensitive')
+    t.equal((await authorized(`BEARER ${token}`)).status, 204)
+    for (const scheme of ['Basic', 'Bearerx', 'Token', 'DPoP', '']) {
+      t.match(await authorized(`${scheme} ${token}`.trim()), { status: 401, body: { code: 'no_token' } }, scheme)
+    }
+  },
+)
 
 t.test('a revoked token is refused under all 64 last characters, hot or cold (E12)', async (t) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
