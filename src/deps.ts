@@ -2,7 +2,7 @@ import type { Hashing } from './auth/hashing.ts'
 import type { Keyring } from './auth/keyring.ts'
 import type { Config } from './config/environment.ts'
 import type { AuthKeys } from './domain/auth-secret.ts'
-import type { Moment } from './domain/session.ts'
+import type { Moment } from './domain/time.ts'
 import type { RecordEvent } from './events.ts'
 import type { Store } from './store/store.ts'
 
@@ -16,7 +16,7 @@ export interface Deps {
   readonly authKeys: AuthKeys
   /** Now, in ms since the epoch: the same for all instances. */
   readonly clock: () => number
-  /** The same, and by this machine's own clock. */
+  /** The same, and when that clock was set. */
   readonly moment: () => Moment
   /** For how long a spent refresh token is another tab's: REFRESH_GRACE, which stands still while the store is away. */
   readonly graceMs: () => number

@@ -29,7 +29,7 @@ const KEYS_PATIENCE_MS = 2000
 const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
-const OWN_CLOCK = { now: Date.now, awayMs: () => 0 }
+const OWN_CLOCK = { now: Date.now, settings: () => [], awayMs: () => 0 }
 
 interface Home extends Pick<Deps, 'store' | 'clock' | 'moment' | 'graceMs'> {
   readonly config: Config
@@ -43,13 +43,13 @@ async function openHome(): Promise<Home> {
   const config = readConfig(process.env)
   const logger = makeLogger(config.LOG_LEVEL)
   const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, reportOnce(logger)) : null
-  const { now: clock, awayMs } = redis ? watchClock(redis) : OWN_CLOCK
+  const { now: clock, settings, awayMs } = redis ? watchClock(redis) : OWN_CLOCK
   const store = redis ? openRedis(redis, clock) : await openLmdb({ dir: config.DATA_DIR, clock })
   const secrets = config.AUTH_SECRET.length > 0 ? config.AUTH_SECRET : [await keepAuthSecret(config.DATA_DIR)]
   const authKeys = secrets.map(deriveAuthKey) as unknown as AuthKeys
   const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
   const keyring = openKeyring({ store, authKeys, policy, clock, record: makeRecorder(logger) })
-  const moment = () => ({ shared: clock(), own: Date.now() })
+  const moment = () => ({ now: clock(), settings: settings() })
   const graceMs = () => config.REFRESH_GRACE + awayMs(config.REFRESH_GRACE)
   return { config, logger, clock, moment, graceMs, store, redis, authKeys, keyring }
 }

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { type BrokenRule, judgePassword, normalisePassword } from '../domain/password.ts'
-import { spend } from '../domain/rotation.ts'
+import { spendForChange } from '../domain/rotation.ts'
 import { type Caller, type Session, whyOver } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
 import { put } from '../store/store.ts'
@@ -51,7 +51,7 @@ async function commitPassword(
   if (user === null || own === null || whyOver(own.value, moment()) !== null) return { kind: 'over' }
   if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' }
   const { next, denials } = nextGeneration(deps, user.value)
-  const session = { ...spend(own.value as Session, moment(), graceMs()), generation: next.generation }
+  const session = { ...spendForChange(own.value as Session, moment(), graceMs()), generation: next.generation }
   const others = (await unendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
   const { puts, deletes } = endings(deps, others, 'password_changed')
   const sessions = next.sessions.filter((id) => id === sessionId)

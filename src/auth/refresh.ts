@@ -2,8 +2,9 @@ import type { Deps } from '../deps.ts'
 import type { AccessClaims } from '../domain/access-token.ts'
 import { isSame } from '../domain/auth-secret.ts'
 import type { RefreshClaim } from '../domain/refresh-token.ts'
-import { confirm, decideRotation, type Rotation } from '../domain/rotation.ts'
+import { ageOf, confirm, decideRotation, type Rotation } from '../domain/rotation.ts'
 import type { Caller, OverReason, Session, SessionRecord } from '../domain/session.ts'
+import type { SpentToken } from '../events.ts'
 import { keys } from '../store/keys.ts'
 import type { Entry } from '../store/store.ts'
 import { demandStore } from './access.ts'
@@ -13,16 +14,18 @@ import { untilWon } from './until-won.ts'
 export type Refreshed =
   | { readonly kind: 'ok'; readonly session: Session }
   | { readonly kind: 'over'; readonly reason: OverReason }
+  | { readonly kind: 'superseded' } // by a password change: this token is refused, the session lives
 
 /** Answers a refresh token: the next one, the same one again, or why not. One read and at most one commit a try. */
 export async function refresh(deps: Deps, claim: RefreshClaim, caller: Caller): Promise<Refreshed> {
   return untilWon(async () => {
     const entry = await readSession(deps, claim)
-    if (entry === null) return { kind: 'over', reason: 'unknown' }
+    if (entry === null) return refuse(deps, claim, null, { kind: 'over', reason: 'unknown' }, caller)
     const rotation = judge(deps, entry, claim)
-    if (rotation.kind === 'over') return rotation
-    if (rotation.kind === 'reuse') return endForReuse(deps, entry, caller)
-    return settle(deps, entry, rotation, caller)
+    if (rotation.kind === 'over' || rotation.kind === 'superseded')
+      return refuse(deps, claim, entry.value, rotation, caller)
+    if (rotation.kind === 'reuse') return endForReuse(deps, entry as Entry<Session>, claim, caller)
+    return settle(deps, entry as Entry<Session>, claim, rotation, caller)
   })
 }
 
@@ -32,6 +35,7 @@ export async function whyRefused(deps: Deps, claim: RefreshClaim): Promise<OverR
   if (entry === null) return 'unknown'
   const rotation = judge(deps, entry, claim)
   if (rotation.kind === 'over') return rotation.reason
+  if (rotation.kind === 'superseded') return 'password_changed'
   return rotation.kind === 'reuse' ? 'token_reused' : null
 }
 
@@ -61,7 +65,8 @@ function judge({ moment, graceMs, keyring }: Deps, entry: Entry<SessionRecord>, 
 
 async function settle(
   deps: Deps,
-  entry: Entry<SessionRecord>,
+  entry: Entry<Session>,
+  claim: RefreshClaim,
   rotation: Extract<Rotation, { next: Session }>,
   caller: Caller,
 ): Promise<Refreshed | null> {
@@ -69,15 +74,54 @@ async function settle(
     rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
   const write = { checks: [entry], puts: [putSession(session)], deletes: [], mayBeLost: true } as const // it heals
   if (session !== entry.value && !(await deps.store.commit(write))) return null
-  deps.record('session.refreshed', { user_id: session.userId, session_id: session.id, how: rotation.kind }, caller)
+  if (rotation.kind === 'late') recordLate(deps, entry.value, session, claim, caller)
+  else deps.record('session.refreshed', { user_id: session.userId, session_id: session.id, how: rotation.kind }, caller)
   return { kind: 'ok', session }
 }
 
-async function endForReuse(deps: Deps, entry: Entry<SessionRecord>, caller: Caller): Promise<Refreshed | null> {
-  const session = entry.value as Session
+async function endForReuse(
+  deps: Deps,
+  entry: Entry<Session>,
+  claim: RefreshClaim,
+  caller: Caller,
+): Promise<Refreshed | null> {
+  const session = entry.value
   const { puts, deletes } = endings(deps, [session], 'token_reused')
   if (!(await deps.store.commit({ checks: [entry], puts, deletes }))) return null
-  deps.record('session.reused', { user_id: session.userId, session_id: session.id }, caller)
+  deps.record('session.reused', spentToken(deps, session, claim), caller)
   recordEnds(deps, [session], 'token_reused', caller)
-  return { kind: 'over', reason: 'token_reused' }
+  return refuse(deps, claim, session, { kind: 'over', reason: 'token_reused' }, caller)
+}
+
+/** At the second late repeat in a row two may share the session: whoever watches the log can look at both addresses. */
+function recordLate(deps: Deps, before: Session, session: Session, claim: RefreshClaim, caller: Caller): void {
+  const streak = session.late?.streak ?? 1
+  const late = { ...spentToken(deps, before, claim), streak }
+  deps.record('session.refreshed', { ...late, how: 'late' }, caller)
+  if (streak === 2 && before.late?.counter !== session.late?.counter) deps.record('session.doubted', late, caller)
+}
+
+function spentToken({ moment }: Deps, session: Session, { counter }: RefreshClaim): SpentToken {
+  return {
+    user_id: session.userId,
+    session_id: session.id,
+    counter,
+    current_counter: session.counter,
+    spent_ms_ago: ageOf(session, counter, moment()) ?? null,
+    last_ip: session.ip,
+    last_user_agent: session.userAgent,
+  }
+}
+
+function refuse<R extends Exclude<Refreshed, { kind: 'ok' }>>(
+  { record }: Deps,
+  { userId, sessionId, counter }: RefreshClaim,
+  session: SessionRecord | null,
+  refusal: R,
+  caller: Caller,
+): R {
+  const reason = refusal.kind === 'over' ? refusal.reason : 'password_changed'
+  const last_used_at = session?.kind === 'live' ? new Date(session.lastUsedAt).toISOString() : null
+  record('refresh.refused', { user_id: userId, session_id: sessionId, reason, counter, last_used_at }, caller)
+  return refusal
 }

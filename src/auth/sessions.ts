@@ -142,6 +142,8 @@ function newSession(
     counter: 0,
     held: 0,
     spentAt: [],
+    late: null,
+    changedFrom: 0,
     createdAt: now,
     lastUsedAt: now,
     idleMs: remember ? config.REMEMBER_IDLE : config.SESSION_IDLE,

@@ -1,4 +1,5 @@
 import { MARGIN_MS } from './revocation.ts'
+import { type Moment, since } from './time.ts'
 
 // A session is one login on one device: who, since when, how long, and where its refresh tokens stand.
 
@@ -31,12 +32,6 @@ export interface Caller {
   readonly requestId: string
 }
 
-/** What time it is, in ms since the epoch: by the clock that all instances share, and by this machine's own. */
-export interface Moment {
-  readonly shared: number
-  readonly own: number
-}
-
 /** A live session. Times are ms since the epoch. */
 export interface Session {
   readonly kind: 'live'
@@ -55,13 +50,24 @@ export interface Session {
   /** The counter of the latest refresh token that the client is known to have received. */
   readonly held: number
   /** When the latest spent tokens were first used, oldest first; the last belongs to `counter - 1`. */
-  readonly spentAt: readonly Moment[]
+  readonly spentAt: readonly number[]
+  /** The latest repeat that came late, if any. */
+  readonly late: LateRepeat | null
+  /** Refresh tokens below this counter are of before the password was changed: they have no grace. */
+  readonly changedFrom: number
   readonly createdAt: number
   readonly lastUsedAt: number
   readonly idleMs: number
   readonly absoluteAt: number
   readonly ip: string
   readonly userAgent: string
+}
+
+/** A spent refresh token was shown outside its grace, as its answer was lost. */
+export interface LateRepeat {
+  readonly counter: number
+  /** At how many rotations in a row that has happened, up to this one. */
+  readonly streak: number
 }
 
 /** What is kept of a session that is over for good: enough to say why to whoever still shows its token. */
@@ -85,11 +91,16 @@ export function deadline(session: Session): {
     : { at: session.absoluteAt, reason: 'absolute_timeout' }
 }
 
-/** Why the session is over at `now`, or null while it is alive. It times out when both clocks say so: one that is set wrong ends none. */
-export function whyOver(record: SessionRecord, now: Moment): OverReason | null {
+/** Why the session is over at that moment, or null while it is alive. Nobody ends it by setting the clock. */
+export function whyOver(record: SessionRecord, moment: Moment): OverReason | null {
   if (record.kind === 'ended') return record.reason
-  const { at, reason } = deadline(record)
-  return Math.min(now.shared, now.own) < at ? null : reason
+  const { createdAt, lastUsedAt, idleMs, absoluteAt } = record
+  const [idleLeft, absoluteLeft] = [
+    idleMs - since(lastUsedAt, moment),
+    absoluteAt - createdAt - since(createdAt, moment),
+  ]
+  if (idleLeft > 0 && absoluteLeft > 0) return null
+  return idleLeft < absoluteLeft ? 'idle_timeout' : 'absolute_timeout'
 }
 
 /** Whether somebody ended the session; of one that only timed out the access tokens live out their minutes. */

@@ -2,7 +2,6 @@ import type { FastifyRequest } from 'fastify'
 import { refresh } from '../auth/refresh.ts'
 import { issueTokens } from '../auth/tokens.ts'
 import { type RefreshClaim, unsealRefreshToken } from '../domain/refresh-token.ts'
-import type { OverReason } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
@@ -53,10 +52,10 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
     return claim?.transport === (sent === undefined ? 'cookie' : 'body') ? claim : null
   }
 
-  function refuse(request: FastifyRequest, claim: RefreshClaim | null, reason: OverReason | null): Problem {
-    const [user_id, session_id] = [claim?.userId ?? null, claim?.sessionId ?? null]
-    deps.record('refresh.refused', { user_id, session_id, reason: reason ?? 'token_invalid' }, callerOf(request))
-    return reason === null ? new Problem('token_invalid') : new Problem('session_over', { reason })
+  function refuseForeign(request: FastifyRequest): never {
+    const nobody = { user_id: null, session_id: null, counter: null, last_used_at: null }
+    deps.record('refresh.refused', { ...nobody, reason: 'token_invalid' }, callerOf(request))
+    throw new Problem('token_invalid')
   }
 
   app.route({
@@ -73,8 +72,11 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
       const claim = readClaim(request, request.body?.refresh_token)
       const result = claim && (await refresh(deps, claim, callerOf(request)))
       if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
+      // The session lives: the cookie may have its newer token by now.
+      if (result?.kind === 'superseded') throw new Problem('session_over', { reason: 'password_changed' })
       if (cookie.isSent(request)) cookie.clear(reply)
-      throw refuse(request, claim, result?.reason ?? null)
+      if (result === null) return refuseForeign(request)
+      throw new Problem('session_over', { reason: result.reason })
     },
   })
 }

@@ -6,11 +6,16 @@ const LOOK_MS = 250
 /** More than one look was missed. */
 const SILENCE_MS = 750
 const SILENCES_KEPT = 32
+/** A clock that differs by as much from what it should say has been set; by less, it is a little fast or slow. */
+const SETTING_MS = 500
+const SETTINGS_KEPT = 32
 
 /** The clock of Redis, and how long that could not be asked. */
 export interface SharedClock {
   /** In ms since the epoch: the same for all instances, however wrong their own clocks, and whenever those are set. */
   readonly now: () => number
+  /** When it was set since our start, the latest first. What our own clock says of that does not count: it may be set, too. */
+  readonly settings: () => readonly Setting[]
   /** For how many ms nothing was answered, all in all, since the moment from which on it answered for `withinMs`. */
   readonly awayMs: (withinMs: number) => number
 }
@@ -20,14 +25,23 @@ export function watchClock({ client }: RedisClients): SharedClock {
   let offset: number | null = null
   let heardAt = performance.now()
   let silences: Silence[] = [] // newest first
+  let settings: readonly Setting[] = []
 
   async function look(): Promise<void> {
     const sentAt = steadyTime()
     const theirs = await askTime(client)
     // It was that time there at some moment between question and answer: no other offset can be right.
     const [least, most] = [theirs - steadyTime(), theirs - sentAt]
-    offset = Math.min(Math.max(offset ?? (least + most) / 2, least), most)
+    settle(Math.min(Math.max(offset ?? (least + most) / 2, least), most))
     hear(performance.now())
+  }
+
+  function settle(next: number): void {
+    if (offset !== null && Math.abs(next - offset) >= SETTING_MS) {
+      const time = steadyTime()
+      settings = [{ from: time + offset, to: time + next }, ...settings].slice(0, SETTINGS_KEPT)
+    }
+    offset = next
   }
 
   function hear(at: number): void {
@@ -40,8 +54,15 @@ export function watchClock({ client }: RedisClients): SharedClock {
   client.on('ready', tryLook)
   return {
     now: () => Math.round(steadyTime() + (offset ?? 0)),
+    settings: () => settings,
     awayMs: (withinMs) => totalWithin(silences, withinMs, performance.now()),
   }
+}
+
+/** It said `from` and, in the same moment, `to`. */
+interface Setting {
+  readonly from: number
+  readonly to: number
 }
 
 /** A time in which Redis did not answer. */

@@ -27,7 +27,7 @@ const hashing = makeHashing({
   lanes: config.ARGON2_LANES,
   processors: availableParallelism(),
 })
-const moment = () => ({ shared: Date.now(), own: Date.now() })
+const moment = () => ({ now: Date.now(), settings: [] })
 const graceMs = () => config.REFRESH_GRACE
 const deps = {
   config,

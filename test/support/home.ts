@@ -88,7 +88,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
     lanes: config.ARGON2_LANES,
     processors: 2,
   })
-  const moment = () => ({ shared: now(), own: now() })
+  const moment = () => ({ now: now(), settings: [] })
   const graceMs = () => config.REFRESH_GRACE
   const deps: Deps = {
     config,
