@@ -34,7 +34,7 @@ async function next(t: Test, refresh_token: string, at = home): Promise<Newcomer
 }
 
 function isOver(t: Test, answer: Answer, reason: string) {
-  t.match(answer, { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }, reason)
+  t.match(answer, { status: 401, headers: { 'www-authenticate': /^Bearer .*error="invalid_token"$/ } }, reason)
   t.match(answer.body, { code: 'session_over', status: 401, reason })
 }
 
@@ -93,17 +93,16 @@ t.test('a lost response: the same token, sent again, brings the same successor a
 })
 
 t.test(
-  'a response lost twice and thrice is still given again, and keeps the session from idling out (D6)',
+  'a response lost twice and thrice is still given again, and puts the idle timeout off by nothing (D6)',
   async (t) => {
     const me = await home.newcomer()
     const lost = await next(t, me.refresh_token)
-    for (let i = 0; i < 3; i += 1) {
-      home.clock.advance(29 * MINUTE)
+    for (const minutes of [9, 18, 27]) {
+      home.clock.advance(9 * MINUTE)
       const found = await next(t, me.refresh_token)
       t.equal(found.refresh_token, lost.refresh_token)
-      t.match(found, { refresh_expires_in: 1800 })
+      t.match(found, { refresh_expires_in: (30 - minutes) * 60 })
     }
-    home.clock.advance(29 * MINUTE)
     await next(t, lost.refresh_token)
   },
 )
@@ -119,9 +118,9 @@ t.test('a lost response is no excuse beyond the idle timeout: the session has ti
 t.test('responses lost one after the other, each found again, never end the session (D6)', async (t) => {
   const me = await home.newcomer()
   let token = me.refresh_token
-  for (let i = 0; i < 10; i += 1) {
+  for (let i = 0; i < 11; i += 1) {
     const lost = await next(t, token)
-    home.clock.advance(20 * MINUTE)
+    home.clock.advance(i % 4 === 3 ? 9 * SECOND : 20 * MINUTE) // late at three rotations in a row, in time at the fourth
     t.equal((await next(t, token)).refresh_token, lost.refresh_token)
     token = lost.refresh_token
   }
