@@ -5,7 +5,7 @@ import { type Caller, type Session, whyOver } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
 import { put } from '../store/store.ts'
 import { type GuessGuard, passwordCheck, type PasswordCheck } from './password-check.ts'
-import { endings, putSession, recordEnds } from './session-writes.ts'
+import { endings, keepData, putSession, recordEnds } from './session-writes.ts'
 import { nextGeneration, type Self, unendedSessions } from './sessions.ts'
 import { untilWon } from './until-won.ts'
 
@@ -59,6 +59,7 @@ async function commitPassword(
     checks: [user, own],
     puts: [put(keys.user(userId), { ...next, passwordHash, sessions }, null), putSession(session), ...denials, ...puts],
     deletes,
+    extensions: [keepData(session)],
   })
   if (!isWon) return null
   recordEnds(deps, others, 'password_changed', caller)

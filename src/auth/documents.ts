@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { type JsonObject, mergePatch } from '../domain/merge-patch.ts'
-import { rememberedUntil, type SessionRecord, whyOver } from '../domain/session.ts'
+import { deadline, type SessionRecord, whyOver } from '../domain/session.ts'
 import { keys, type User } from '../store/keys.ts'
 import { type Entry, type Key, put, unchanged } from '../store/store.ts'
 import type { Self } from './sessions.ts'
@@ -69,8 +69,9 @@ function isOver({ moment }: Deps, { value }: Entry<SessionRecord | User>): boole
   return 'kind' in value && whyOver(value, moment()) !== null
 }
 
+/** The session's data go when it times out: each refresh puts that off (session-writes.ts). */
 function expiryOf(session: SessionRecord): number | null {
-  return session.kind === 'live' ? rememberedUntil(session) : null
+  return session.kind === 'live' ? deadline(session).at : null
 }
 
 function documentOf(value: JsonObject): Document {

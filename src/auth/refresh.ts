@@ -8,7 +8,7 @@ import type { SpentToken } from '../events.ts'
 import { keys } from '../store/keys.ts'
 import type { Entry } from '../store/store.ts'
 import { demandStore } from './access.ts'
-import { endings, putSession, recordEnds } from './session-writes.ts'
+import { endings, keepData, putSession, recordEnds } from './session-writes.ts'
 import { untilWon } from './until-won.ts'
 
 export type Refreshed =
@@ -72,8 +72,8 @@ async function settle(
 ): Promise<Refreshed | null> {
   const session =
     rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
-  const write = { checks: [entry], puts: [putSession(session)], deletes: [], mayBeLost: true } as const // it heals
-  if (session !== entry.value && !(await deps.store.commit(write))) return null
+  const write = { checks: [entry], puts: [putSession(session)], deletes: [], extensions: [keepData(session)] }
+  if (session !== entry.value && !(await deps.store.commit({ ...write, mayBeLost: true }))) return null // it heals
   if (rotation.kind === 'late') recordLate(deps, entry.value, session, claim, caller)
   else deps.record('session.refreshed', { user_id: session.userId, session_id: session.id, how: rotation.kind }, caller)
   return { kind: 'ok', session }

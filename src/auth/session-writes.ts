@@ -9,13 +9,18 @@ import {
   type Session,
 } from '../domain/session.ts'
 import { keys } from '../store/keys.ts'
-import { type Entry, put, type Put } from '../store/store.ts'
+import { type Entry, type Extension, put, type Put } from '../store/store.ts'
 
 // What a commit must write so that sessions begin and end, and their tokens with them, in one step.
 
 /** A live session as it is stored. */
 export function putSession(session: Session): Put {
   return put(keys.session(session.userId, session.id), session, rememberedUntil(session))
+}
+
+/** The data of a session that was used just now, kept for as long as it lives on. */
+export function keepData(session: Session): Extension {
+  return { key: keys.sessionData(session.userId, session.id), expiresAt: deadline(session).at }
 }
 
 /** The end of sessions: the reason is kept, access tokens are denied, the session's data goes. It wins over any refresh under way. */

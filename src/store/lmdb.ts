@@ -98,17 +98,28 @@ function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
 }
 
 /** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: whatever can fail comes before the first write. */
-function apply(tables: Tables, { checks, puts, deletes }: Commit, version: string, now: number): boolean {
+function apply(
+  tables: Tables,
+  { checks, puts, deletes, extensions = [] }: Commit,
+  version: string,
+  now: number,
+): boolean {
   const isLost = checks.some((check) => (liveRow(tables, check.key, now)?.version ?? null) !== check.version)
   if (isLost) return false
   if (puts.some(({ key }) => Buffer.byteLength(key) > MAX_KEY_BYTES)) throw new RangeError('a key is too long')
   for (const key of deletes) remove(tables, key)
-  for (const { key, value, expiresAt } of puts) {
-    remove(tables, key)
-    void tables.rows.put(key, { version, expiresAt, value })
-    if (expiresAt !== null) void tables.expiries.put([expiresAt, key], true)
+  for (const { key, value, expiresAt } of puts) write(tables, key, { version, expiresAt, value })
+  for (const { key, expiresAt } of extensions) {
+    const row = liveRow(tables, key, now)
+    if (row !== undefined) write(tables, key, { ...row, expiresAt })
   }
   return true
+}
+
+function write(tables: Tables, key: string, row: Row): void {
+  remove(tables, key)
+  void tables.rows.put(key, row)
+  if (row.expiresAt !== null) void tables.expiries.put([row.expiresAt, key], true)
 }
 
 function remove({ rows, expiries }: Tables, key: string): void {

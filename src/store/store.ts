@@ -23,11 +23,18 @@ export interface Put {
   readonly expiresAt: number | null
 }
 
+/** A value to keep as it is, and when it vanishes from now on; nothing where there is none. */
+export interface Extension {
+  readonly key: string
+  readonly expiresAt: number
+}
+
 /** Keys of one tag, changed together or not at all. */
 export interface Commit {
   readonly checks: readonly Check[]
   readonly puts: readonly Put[]
   readonly deletes: readonly string[]
+  readonly extensions?: readonly Extension[]
   /** The failover of a replicated store may lose it: set where that does no harm, and no replica is waited for. */
   readonly mayBeLost?: true
 }

@@ -7,7 +7,7 @@ import { eventually } from '../support/settle.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
-const DAY = 24 * HOUR
+const DAY = 24 * 60 * MINUTE
 const SAME_SITE = { 'sec-fetch-site': 'same-origin' }
 
 const home = await openHome({ ACCESS_TTL: '5m' })

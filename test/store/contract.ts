@@ -149,6 +149,22 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
     t.equal((await two.get(brief))?.value, 'again')
   })
 
+  await t.test('an extension keeps what is there until then, as it is, and makes nothing of nothing', async (t) => {
+    const tag = newTag()
+    const [key, gone, other] = [`${tag}:key`, `${tag}:gone`, `${tag}:other`]
+    const inMs = (ms: number) => Date.now() + ms
+    await set(one, key, 'kept', inMs(60_000))
+    const before = await one.get(key)
+    const extensions = [key, gone].map((name) => ({ key: name, expiresAt: inMs(120_000) }))
+    t.equal(await two.commit({ ...writes, puts: [put(other, 'beside it', null)], extensions }), true)
+    t.same(await far.get(key), before, 'its version, too')
+    t.equal(await far.get(gone), null)
+    t.equal(await one.commit({ ...writes, checks: [absent(key)], extensions: [{ key, expiresAt: inMs(1) }] }), false)
+    t.same(await one.get(key), before, 'a lost check extends nothing')
+    await two.commit({ ...writes, extensions: [{ key, expiresAt: inMs(1) }] })
+    await eventually(async () => (await far.get(key)) === null, { within: 1000 })
+  })
+
   await t.test('of 50 commits that checked the same version exactly one wins', async (t) => {
     const key = `${newTag()}:key`
     for (let round = 0; round < 10; round += 1) {
