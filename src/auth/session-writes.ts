@@ -36,9 +36,12 @@ export function endings(
   return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
 }
 
-/** Sessions that have timed out, written down as such. Their access tokens live out their minutes. */
+/** Sessions that have timed out and leave the user's list, written down as such. No later revocation finds them there: their access tokens are denied now. */
 export function timeouts(deps: Deps, sessions: readonly Entry<Session>[]): Put[] {
-  return sessions.map(({ value }) => putEnded(deps, value, deadline(value).reason))
+  return sessions.flatMap(({ value }) => [
+    putEnded(deps, value, deadline(value).reason),
+    denySession(deps, value.userId, value.id),
+  ])
 }
 
 /** Logins beyond SESSION_MAX may come by the thousand: why they ended is not remembered for months. */
