@@ -1,4 +1,4 @@
-import { createReadStream, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { App } from './app.ts'
@@ -41,11 +41,9 @@ export function serveDocs(app: App): void {
     ['swagger-ui.css', 'text/css'],
     ['swagger-ui-bundle.js', 'text/javascript'],
   ] as const) {
+    const content = readFileSync(join(assets, file)) // a file that is open for who takes no answer would stay open
     app.get(`/docs/${file}`, { config: { isDocs: true } }, async (_request, reply) =>
-      reply
-        .type(type)
-        .header('cache-control', cacheFor)
-        .send(createReadStream(join(assets, file))),
+      reply.type(type).header('cache-control', cacheFor).send(content),
     )
   }
 }
