@@ -8,9 +8,10 @@ import type { Deps } from './deps.ts'
 import { closeGently } from './drain.ts'
 import type { App } from './plugins/app.ts'
 import { readBearerTokens } from './plugins/bearer.ts'
+import { answerParserError, boundConnections, type Patience, PATIENCE } from './plugins/connections.ts'
 import { makeCrossSiteCheck } from './plugins/cross-site.ts'
 import { serveDocs } from './plugins/docs.ts'
-import { answerErrors, answerFrameworkError, answerParserError } from './plugins/errors.ts'
+import { answerErrors, answerFrameworkError } from './plugins/errors.ts'
 import { setSecurityHeaders } from './plugins/headers.ts'
 import { acceptJson } from './plugins/json-body.ts'
 import { makeLimits } from './plugins/limits.ts'
@@ -36,17 +37,20 @@ export interface AppOptions {
   readonly redis: Redis | Cluster | null
   readonly isDraining: () => boolean
   readonly checkReadiness: CheckReadiness
+  /** How long clients may take; PATIENCE unless told. */
+  readonly patience?: Patience
 }
 
 const BODY_LIMIT = 32 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
-const REQUEST_TIMEOUT_MS = 10_000
 
 /** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
-export async function buildApp(deps: Deps, { logger, redis, isDraining, checkReadiness }: AppOptions): Promise<App> {
-  const app = makeServer(deps)
+export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
+  const { logger, redis, isDraining, checkReadiness, patience = PATIENCE } = options
+  const app = makeServer(deps, patience)
   answerErrors(app, logger)
   setSecurityHeaders(app, isDraining)
+  boundConnections(app.server, patience)
   closeGently(app)
   // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
@@ -74,16 +78,16 @@ export async function buildApp(deps: Deps, { logger, redis, isDraining, checkRea
   return app
 }
 
-function makeServer({ config }: Deps): App {
+function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
   const instance = randomBytes(4).toString('hex')
   let requests = 0
   return Fastify({
     genReqId: () => `${instance}-${(requests += 1).toString(36)}`,
     trustProxy: config.TRUST_PROXY.length > 0 ? [...config.TRUST_PROXY] : false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: 65_000,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1000 },
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: requestMs, connectionsCheckingInterval: 1000 },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,

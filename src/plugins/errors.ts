@@ -1,6 +1,5 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
-import type { Socket } from 'node:net'
 import { Busy } from '../auth/hashing.ts'
 import { challengeOf, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import { StoreUnavailable } from '../store/store.ts'
@@ -66,32 +65,4 @@ function fieldErrors(error: ZodFastifySchemaValidationError): { path: string; me
 function plain(message = 'is not acceptable'): string {
   if (/received (undefined|null)$/.test(message)) return 'is missing'
   return message.replace(/^Invalid input: /, '')
-}
-
-const PARSER_PROBLEMS: Record<string, ProblemCode> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-}
-const PARSER_HEADERS = Object.entries(SECURITY_HEADERS)
-  .map(([name, value]) => `${name}: ${value}\r\n`)
-  .join('')
-const REASONS: Record<number, string> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-}
-
-/** Answers what the HTTP parser refuses, and closes the connection. */
-export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const code = PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request'
-  const body = JSON.stringify(problemDocument(new Problem(code)))
-  const status = statusOf(code)
-  socket.end(
-    `HTTP/1.1 ${status} ${REASONS[status]}\r\ncontent-type: application/problem+json\r\n` +
-      `${PARSER_HEADERS}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
 }

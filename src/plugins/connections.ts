@@ -1,0 +1,74 @@
+import { type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
+import { SECURITY_HEADERS } from './headers.ts'
+
+/** How long a client may take, in ms. */
+export interface Patience {
+  /** For the bytes of a request, from the first to the last. */
+  readonly requestMs: number
+  /** From one request of a connection to the next. */
+  readonly idleMs: number
+}
+
+/** `idleMs` is more than the minute for which balancers keep a connection they do not use. */
+export const PATIENCE: Patience = { requestMs: 10_000, idleMs: 65_000 }
+
+/**
+ * Frees a connection on which no request has begun for as long as an honest client may be silent. That bounds what Node's own
+ * timeouts do not: who takes no answer, asks for many and takes none, sends blank lines, or leaves its end open for ever.
+ */
+export function boundConnections(server: Server, { requestMs, idleMs }: Patience): void {
+  const deadlines = new WeakMap<Socket, NodeJS.Timeout>()
+  server.on('connection', (socket) => {
+    const deadline = setTimeout(() => socket.destroy(), idleMs + requestMs).unref()
+    deadlines.set(socket, deadline)
+    socket.once('close', () => clearTimeout(deadline))
+  })
+  server.on('request', ({ socket }) => deadlines.get(socket)?.refresh())
+}
+
+/** How long a client that we have hung up on may take to read why and to hang up, too. */
+const FAREWELL_MS = 1000
+
+const PARSER_PROBLEMS: Record<string, ProblemCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+/** Answers what the HTTP parser refuses, when all requests before it have been answered, and closes the connection. */
+export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET') socket.destroy()
+  if (!socket.writable) return
+  const problem = new Problem(PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request')
+  const answering = answerInTurn(socket)
+  if (answering === null) hangUp(socket, problem)
+  else if (answering.headersSent || answering.req.complete)
+    answering.once('finish', () => answerParserError(error, socket))
+  else answering.writeHead(statusOf(problem.code), refusalHeaders(problem)).end(bodyOf(problem))
+}
+
+/** The answer that is due next on the connection, where Node's own handler of such errors looks for it, too. */
+function answerInTurn(socket: Socket & { readonly _httpMessage?: ServerResponse | null }): ServerResponse | null {
+  return socket['_httpMessage'] ?? null
+}
+
+function hangUp(socket: Socket, problem: Problem): void {
+  const status = statusOf(problem.code)
+  const lines = Object.entries(refusalHeaders(problem)).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${bodyOf(problem)}`)
+  setTimeout(() => socket.destroy(), FAREWELL_MS).unref()
+}
+
+function refusalHeaders(problem: Problem): Record<string, string | number> {
+  return {
+    'content-type': 'application/problem+json',
+    ...SECURITY_HEADERS,
+    'content-length': Buffer.byteLength(bodyOf(problem)),
+    connection: 'close',
+  }
+}
+
+function bodyOf(problem: Problem): string {
+  return JSON.stringify(problemDocument(problem))
+}
