@@ -42,12 +42,11 @@ const removeSchema = {
 /** GET and DELETE /v1/me */
 export function meRoutes(app: App, edge: CookieEdge): void {
   const { deps, bearer, limits, cookie } = edge
-  const onRequest = [limits.perAddress('api'), bearer.requireToken]
   app.route({
     method: 'GET',
     url: '/v1/me',
     schema: readSchema,
-    onRequest,
+    onRequest: [limits.perAddress('api'), bearer.requireToken],
     async handler(request) {
       const user = await readUser(deps, request.token.claims.sub)
       if (user === null) throw new Problem('token_revoked')
@@ -59,7 +58,7 @@ export function meRoutes(app: App, edge: CookieEdge): void {
     method: 'DELETE',
     url: '/v1/me',
     schema: removeSchema,
-    onRequest,
+    onRequest: [limits.perAddress('login'), bearer.requireToken],
     async handler(request, reply) {
       const { sub: userId, sid: sessionId } = request.token.claims
       const { transport } = await guardPassword(edge, request, (guard) =>

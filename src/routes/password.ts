@@ -38,7 +38,7 @@ export function passwordRoute(app: App, edge: CookieEdge): void {
     method: 'POST',
     url: '/v1/password',
     schema,
-    onRequest: [limits.perAddress('api'), bearer.requireToken],
+    onRequest: [limits.perAddress('login'), bearer.requireToken],
     async handler(request, reply) {
       const { sub: userId, sid: sessionId } = request.token.claims
       const passwords = { current: request.body.current_password, next: request.body.new_password }
