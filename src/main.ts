@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { buildApp } from './app.ts'
 import { keepAuthSecret } from './auth-secret-file.ts'
 import { type Hashing, makeHashing } from './auth/hashing.ts'
-import { type Keyring, openKeyring } from './auth/keyring.ts'
+import { keyPolicyOf, type Keyring, openKeyring } from './auth/keyring.ts'
 import { UnreadableKeys } from './auth/signing-ring.ts'
 import { type Config, InvalidConfig, readConfig } from './config/environment.ts'
 import type { Deps } from './deps.ts'
@@ -47,7 +47,7 @@ async function openHome(): Promise<Home> {
   const store = redis ? openRedis(redis, clock) : await openLmdb({ dir: config.DATA_DIR, clock })
   const secrets = config.AUTH_SECRET.length > 0 ? config.AUTH_SECRET : [await keepAuthSecret(config.DATA_DIR)]
   const authKeys = secrets.map(deriveAuthKey) as unknown as AuthKeys
-  const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
+  const policy = keyPolicyOf(config)
   const keyring = openKeyring({ store, authKeys, policy, clock, record: makeRecorder(logger) })
   const moment = () => ({ now: clock(), settings: settings() })
   const graceMs = () => config.REFRESH_GRACE + awayMs(config.REFRESH_GRACE)

@@ -18,18 +18,21 @@ export async function admit(deps: Deps, token: VerifiedToken): Promise<Admission
 }
 
 /** Whether the token's time is over. */
-export function isOutOfTime({ config, clock }: Deps, { claims }: VerifiedToken): boolean {
+function isOutOfTime({ config, clock }: Deps, { claims }: VerifiedToken): boolean {
   return isExpired(claims, clock(), config.ACCESS_TTL)
 }
 
-/** Whether the token has been revoked, expired or not; of one whose denial has been forgotten the session knows. */
-export async function isRevoked(deps: Deps, token: VerifiedToken): Promise<boolean> {
+/**
+ * Whether the token is dead though its session may live: denied alone, or of before a password change. Of one whose denial
+ * has been forgotten the session knows.
+ */
+export async function isSuperseded(deps: Deps, token: VerifiedToken): Promise<boolean> {
   const { sub, sid, gen } = token.claims
-  const [found, session] = await Promise.all([
-    deps.store.getMany(token.deniedAt),
-    deps.store.get(keys.session(sub, sid)),
-  ])
-  return judge(deps, token, found) || (session?.value.kind === 'live' && gen < session.value.generation)
+  const places = [keys.session(sub, sid), ...token.deniedAt] as const
+  const [session, identity, deniedToken, , deniedBelow] = await deps.store.getMany(places)
+  demandStore(deps, identity, token.identity)
+  const generation = session?.value.kind === 'live' ? session.value.generation : 0
+  return deniedToken !== null || gen < Math.max(generation, deniedBelow?.value ?? 0)
 }
 
 /** The identity of the store; throws StoreUnavailable unless it still is the one that the keys came from, or that a token came from. */

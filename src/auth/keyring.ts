@@ -1,5 +1,6 @@
+import type { Config } from '../config/environment.ts'
 import type { AccessClaims } from '../domain/access-token.ts'
-import { handOver, signingKey, type SigningKey } from '../domain/signing-keys.ts'
+import { handOver, type KeyPolicy, signingKey, type SigningKey } from '../domain/signing-keys.ts'
 import type { RecordEvent } from '../events.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import {
@@ -35,6 +36,12 @@ export interface Keyring {
   /** Gives the store another identity and other keys: every token and session of until now is dead, on every instance, for good. */
   readonly revokeEverything: (options?: { readonly isSecretLost?: boolean }) => Promise<void>
   readonly close: () => void
+}
+
+/** What the settings ask of the signing keys. */
+export function keyPolicyOf(config: Config): KeyPolicy {
+  const sessionMs = Math.max(config.SESSION_ABSOLUTE, config.REMEMBER_ABSOLUTE)
+  return { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL, sessionMs }
 }
 
 const RELOAD_MS = 15_000

@@ -3,9 +3,17 @@ import { promisify } from 'node:util'
 import { createSigner } from 'fast-jwt'
 import type { AccessClaims } from '../domain/access-token.ts'
 import { type AuthKeys, decrypt, encrypt, isSealedByOldKey } from '../domain/auth-secret.ts'
-import { type Algorithm, type KeyPolicy, planKeys, type SigningKey, type SigningTime } from '../domain/signing-keys.ts'
+import { MARGIN_MS } from '../domain/revocation.ts'
+import {
+  type Algorithm,
+  type KeyPolicy,
+  planKeys,
+  type SigningKey,
+  type SigningTime,
+  type VerifyingKey,
+} from '../domain/signing-keys.ts'
 import { keys } from '../store/keys.ts'
-import { put, type Store, StoreUnavailable, unchanged } from '../store/store.ts'
+import { put, type Put, type Store, StoreUnavailable, unchanged } from '../store/store.ts'
 
 /** All signing keys, as the store of that identity had them. */
 export interface SigningRing {
@@ -64,7 +72,8 @@ export async function updateRing(
   const name = nextName(identity?.value ?? null, known, change.givesUp === true)
   const text = sealed ? decrypt(authKeys, sealed.value) : '[]'
   if (text === null && change.isSecretLost !== true) throw new UnreadableKeys()
-  const found = name.isNew || text === null ? [] : (JSON.parse(text) as SigningKey[])
+  const readable = text === null ? [] : (JSON.parse(text) as SigningKey[])
+  const found = name.isNew ? [] : readable
   const now = clock()
   const { kept, missing } = planKeys(change.keys?.(found) ?? found, policy, now)
   const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time, now))))]
@@ -79,10 +88,17 @@ export async function updateRing(
     puts: [
       ...(name.isNew ? [put(keys.identity, name.identity, null), put(keys.formerIdentities, name.former, null)] : []),
       put(keys.signingKeys, encrypt(authKeys, JSON.stringify(ring)), null),
+      ...retire(readable, ring, now + policy.sessionMs + MARGIN_MS),
     ],
     deletes: [],
   })
   return isWon ? makeRing(name, ring) : null
+}
+
+/** The public halves of the keys that leave the ring. */
+function retire(before: readonly SigningKey[], after: readonly SigningKey[], until: number): Put[] {
+  const left = before.filter(({ kid }) => !after.some((key) => key.kid === kid))
+  return left.map(({ kid, alg, publicPem }) => put(keys.retiredKey(kid), { alg, publicPem }, until))
 }
 
 interface Name {
@@ -116,6 +132,13 @@ const KEY_TYPES: Record<Algorithm, readonly [string, object]> = {
   ES256: ['ec', { namedCurve: 'P-256' }],
   EdDSA: ['ed25519', {}],
   RS256: ['rsa', { modulusLength: 2048 }],
+}
+
+const KID = /^[\w-]{11}$/
+
+/** The public half of a key that has left the ring, while a session may live that a token of it names. */
+export async function findRetiredKey(store: Store, kid: unknown): Promise<VerifyingKey | null> {
+  return typeof kid === 'string' && KID.test(kid) ? ((await store.get(keys.retiredKey(kid)))?.value ?? null) : null
 }
 
 async function makeKey(alg: Algorithm, time: SigningTime, madeAt: number): Promise<SigningKey> {

@@ -59,23 +59,25 @@ export function makeClaims(
   }
 }
 
-const TEXTS = ['sub', 'jti', 'sid'] as const
+const TEXTS = ['iss', 'aud', 'client_id', 'sub', 'jti', 'sid'] as const
 const NUMBERS = ['iat', 'exp', 'gen', 'rtc', 'auth_time'] as const
 
 /**
- * The claims of a token whose signature has been checked, if they are ours; null if any is missing, of the wrong
- * type or another's. Says nothing about time. An `iat` in the future is accepted: the signature is ours, the clock
- * of the instance that made it may be ahead.
+ * The claims of a token whose signature has been checked; null if any is missing or of the wrong type. Says nothing about
+ * time. An `iat` in the future is accepted: the signature is ours, the clock of the instance that made it may be ahead.
  */
-export function readClaims(payload: unknown, issuer: Issuer): AccessClaims | null {
+export function readClaims(payload: unknown): AccessClaims | null {
   if (typeof payload !== 'object' || payload === null) return null
   const claims = payload as Record<string, unknown>
-  if (claims['iss'] !== issuer.iss || claims['aud'] !== issuer.aud || claims['client_id'] !== issuer.client_id)
-    return null
   if (!TEXTS.every((name) => typeof claims[name] === 'string')) return null
   if (!NUMBERS.every((name) => Number.isSafeInteger(claims[name]))) return null
   if ('nbf' in claims || !Array.isArray(claims['amr'])) return null
   return claims as unknown as AccessClaims
+}
+
+/** Whether the token was issued as these tokens are: by us, for the same services and client. */
+export function isIssuedAs(claims: Issuer, { iss, aud, client_id }: Issuer): boolean {
+  return claims.iss === iss && claims.aud === aud && claims.client_id === client_id
 }
 
 /**

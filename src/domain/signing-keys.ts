@@ -9,11 +9,15 @@ export interface SigningTime {
   readonly signsUntil: number
 }
 
-export interface SigningKey extends SigningTime {
-  readonly kid: string
+/** What verifies the tokens of a key. */
+export interface VerifyingKey {
   readonly alg: Algorithm
-  readonly privatePem: string
   readonly publicPem: string
+}
+
+export interface SigningKey extends SigningTime, VerifyingKey {
+  readonly kid: string
+  readonly privatePem: string
   readonly madeAt: number
 }
 
@@ -21,6 +25,8 @@ export interface KeyPolicy {
   readonly alg: Algorithm
   readonly rotationMs: number
   readonly accessTtlMs: number
+  /** How long a session can live. */
+  readonly sessionMs: number
 }
 
 /** How long another instance may not have heard of a rotation made by command. */

@@ -10,6 +10,8 @@ export interface RefreshCookie {
   readonly isSent: (request: FastifyRequest) => boolean
   /** The refresh token in the request's cookie. Refuses two cookies of the name, in whatever letter case. */
   readonly read: (request: FastifyRequest) => string | undefined
+  /** The refresh token in the request's cookie, if there is exactly one of the name. */
+  readonly readOnly: (request: FastifyRequest) => string | undefined
   readonly set: (reply: FastifyReply, tokens: Tokens) => void
   /** Takes the cookie back, with the attributes it was set with. */
   readonly clear: (reply: FastifyReply) => void
@@ -34,15 +36,19 @@ export async function makeRefreshCookie(app: App, { config }: Deps): Promise<Ref
     return names.filter((candidate) => candidate.toLowerCase() === name.toLowerCase())
   }
 
+  function readOnly(request: FastifyRequest): string | undefined {
+    return namesIn(request).join() === name ? app.parseCookie(request.headers.cookie ?? '')[name] : undefined
+  }
+
   return {
     isSent: (request) => namesIn(request).length > 0,
     read(request) {
-      const [first, ...others] = namesIn(request)
-      if (first === undefined) return undefined
-      if (others.length > 0 || first !== name)
+      const token = readOnly(request)
+      if (token === undefined && namesIn(request).length > 0)
         throw new Problem('bad_request', { detail: 'There are two refresh cookies.' })
-      return app.parseCookie(request.headers.cookie ?? '')[name]
+      return token
     },
+    readOnly,
     set(reply, { refreshToken, refreshExpiresIn, remember }) {
       void reply.setCookie(name, refreshToken, { ...attributes, ...(remember ? { maxAge: refreshExpiresIn } : {}) })
     },

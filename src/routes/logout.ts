@@ -1,13 +1,11 @@
 import type { FastifyRequest } from 'fastify'
-import { isOutOfTime, isRevoked } from '../auth/access.ts'
-import { readSession, whyRefused } from '../auth/refresh.ts'
-import { endSession, endSessions, type Self } from '../auth/sessions.ts'
+import { type Credential, isSessionOver, logOut } from '../auth/logout.ts'
 import type { Deps } from '../deps.ts'
 import { unsealRefreshToken } from '../domain/refresh-token.ts'
-import type { Caller, Transport } from '../domain/session.ts'
+import type { Transport } from '../domain/session.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
-import type { CookieEdge, Edge } from './edge.ts'
+import type { CookieEdge } from './edge.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
 import { LogoutBody, NoContent } from './schemas.ts'
 
@@ -16,8 +14,9 @@ const schema = {
   tags: ['Sessions'],
   summary: 'Log out',
   description:
-    'Takes a refresh token in the body, else the cookie, else an access token (an expired one will do for this session). Once it is answered, ' +
-    'no instance accepts the tokens again. Idempotent: a token that means nothing any more is answered 204 too.',
+    'Looks at a refresh token in the body, then at the access token (an expired one will do for this session), and at the cookie if neither is ours; ' +
+    'ends the session of the first that is ours and not over. Once it is answered, no instance accepts the tokens again. Idempotent: where all ' +
+    'of ours are over it is 204, too. Where nothing is ours it is 401: nothing was ended.',
   body: LogoutBody,
   security: [{ bearer: [] }, { cookie: [] }, {}],
   response: {
@@ -45,70 +44,71 @@ export function logoutRoute(app: App, edge: CookieEdge): void {
       limits.perAddress('api'),
       async (request) => {
         // What is no JSON, a form of another site say, brings no token of its own: it lives on the cookie.
-        if (!isJson(request) && cookie.isSent(request)) refuseCrossSite(request)
+        if (!isJson(request) && livesOnCookie(edge, request)) refuseCrossSite(request)
       },
     ],
     preValidation: async (request) => {
-      if (cookie.isSent(request) && !hasRefreshToken(request.body)) refuseCrossSite(request)
+      if (livesOnCookie(edge, request) && !hasRefreshToken(request.body)) refuseCrossSite(request)
     },
     async handler(request, reply) {
       const { refresh_token: sent, scope = 'session' } = request.body ?? {}
-      const self = await identify(edge, request, { sent, isLive: scope !== 'session' })
-      if (self === null && scope !== 'session') throw new Problem('token_invalid')
-      if (self !== null) await end(deps, self, scope, callerOf(request))
-      if (sent === undefined && scope !== 'others' && cookie.isSent(request)) cookie.clear(reply)
-      return reply.code(204).send()
+      const credentials = await readCredentials(edge, request, sent)
+      const fault = await logOut(deps, credentials, scope, callerOf(request))
+      if (await isCookieDead(edge, request)) cookie.clear(reply)
+      if (fault === null) return reply.code(204).send()
+      throw new Problem(fault.code, 'reason' in fault ? { reason: fault.reason } : {})
     },
   })
 }
 
-type Scope = 'session' | 'others' | 'all'
-
-async function end(deps: Deps, { userId, sessionId }: Self, scope: Scope, caller: Caller): Promise<void> {
-  if (scope === 'session') await endSession(deps, { userId, sessionId, reason: 'logged_out', isVouched: true }, caller)
-  else await endSessions(deps, { userId, keep: scope === 'others' ? sessionId : null }, caller)
+/** What the client shows that is ours, in the order in which it counts; the cookie only where nothing else is. Refuses where nothing is shown. */
+async function readCredentials(
+  edge: CookieEdge,
+  request: FastifyRequest,
+  sent: string | undefined,
+): Promise<readonly Credential[]> {
+  const { deps, bearer, cookie, refuseCrossSite } = edge
+  const inBody = sent === undefined ? undefined : refreshCredential(deps, sent, 'body')
+  const inHeader = await bearer.identify(request).catch(unlessAbsent)
+  const ours = [inBody, inHeader && ({ kind: 'access', ...inHeader } as const)].filter(isOurs)
+  if (ours.length > 0) return ours
+  if (cookie.isSent(request)) {
+    refuseCrossSite(request)
+    return [refreshCredential(deps, cookie.read(request) ?? '', 'cookie')].filter(isOurs)
+  }
+  if (inBody === undefined && inHeader === undefined) throw new Problem('no_token')
+  return []
 }
 
-/** What the client presents: a token in the body, else what the request carries; and whether it must be alive. */
-interface Presented {
-  readonly sent: string | undefined
-  readonly isLive: boolean
-}
-
-/** Whose session the presented token is of; null if it means nothing. Refuses where there is none. */
-async function identify(edge: CookieEdge, request: FastifyRequest, { sent, isLive }: Presented): Promise<Self | null> {
-  if (sent !== undefined) return byRefreshToken(edge.deps, sent, 'body', isLive)
-  const inCookie = edge.cookie.read(request)
-  if (inCookie !== undefined) return byRefreshToken(edge.deps, inCookie, 'cookie', isLive)
-  return byAccessToken(edge, request, isLive)
-}
-
-async function byRefreshToken(deps: Deps, token: string, transport: Transport, isLive: boolean): Promise<Self | null> {
+function refreshCredential(deps: Deps, token: string, transport: Transport): Credential | null {
   const claim = unsealRefreshToken(deps.authKeys, token)
-  if (claim?.transport !== transport) return null
-  if (!isLive) return (await readSession(deps, claim)) && claim
-  const reason = await whyRefused(deps, claim)
-  if (reason !== null) throw new Problem('session_over', { reason })
-  return claim
+  return claim?.transport === transport ? { kind: 'refresh', claim } : null
 }
 
-/** A revoked access token means nothing any more: a thief's cannot end the session that replaced it. */
-async function byAccessToken({ deps, bearer }: Edge, request: FastifyRequest, isLive: boolean): Promise<Self | null> {
-  const token = await bearer.identify(request).catch(forgiveInvalid)
-  if (token === null) return null
-  if (isLive && isOutOfTime(deps, token)) throw new Problem('token_expired')
-  const isDead = await isRevoked(deps, token)
-  if (isDead && isLive) throw new Problem('token_revoked')
-  return isDead ? null : { userId: token.claims.sub, sessionId: token.claims.sid }
+function isOurs(credential: Credential | null | undefined): credential is Credential {
+  return credential !== null && credential !== undefined
 }
 
-function forgiveInvalid(error: unknown): null {
+function unlessAbsent(error: unknown): undefined | null {
+  if (error instanceof Problem && error.code === 'no_token') return undefined
   if (error instanceof Problem && error.code === 'token_invalid') return null
   throw error
 }
 
+/** Whether the cookie is good for nothing: none of ours, or of a session that is over, by this logout or by something else. */
+async function isCookieDead({ deps, cookie }: CookieEdge, request: FastifyRequest): Promise<boolean> {
+  const token = cookie.readOnly(request)
+  if (token === undefined) return false
+  const credential = refreshCredential(deps, token, 'cookie')
+  return credential?.kind !== 'refresh' || isSessionOver(deps, credential.claim)
+}
+
 function isJson({ headers }: FastifyRequest): boolean {
   return headers['content-type']?.toLowerCase().startsWith('application/json') ?? false
+}
+
+function livesOnCookie({ cookie }: CookieEdge, request: FastifyRequest): boolean {
+  return cookie.isSent(request) && request.headers.authorization === undefined
 }
 
 function hasRefreshToken(body: unknown): boolean {

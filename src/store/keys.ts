@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { SessionRecord } from '../domain/session.ts'
+import type { VerifyingKey } from '../domain/signing-keys.ts'
 import type { Key } from './store.ts'
 
 // Every key in the system and the type that lives there. All keys of a user carry the hash tag {user id},
@@ -36,6 +37,8 @@ export const keys = {
   formerIdentities: '{latchkey}:former-identities' as Key<readonly string[]>,
   /** All signing keys, encrypted under AUTH_SECRET. */
   signingKeys: '{latchkey}:signing-keys' as Key<string>,
+  /** A key that no token lives of any more, for as long as a session can that its tokens named: they let nobody in, and log out. */
+  retiredKey: (kid: string): Key<VerifyingKey> => `{latchkey}:retired-key:${kid}`,
   /** Written and deleted by the readiness check. */
   probe: '{latchkey}:probe' as Key<number>,
 

@@ -20,7 +20,7 @@ import { openHere } from '../support/store-process.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
-const POLICY: KeyPolicy = { alg: 'ES256', rotationMs: 30 * DAY, accessTtlMs: 5 * MINUTE }
+const POLICY: KeyPolicy = { alg: 'ES256', rotationMs: 30 * DAY, accessTtlMs: 5 * MINUTE, sessionMs: 90 * DAY }
 const ISSUER = { iss: 'https://auth.example.org', aud: 'https://api.example.org', client_id: 'app' }
 const newSecret = () => deriveAuthKey(randomBytes(32))
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { buildApp } from '../../src/app.ts'
 import { makeHashing } from '../../src/auth/hashing.ts'
-import { openKeyring } from '../../src/auth/keyring.ts'
+import { keyPolicyOf, openKeyring } from '../../src/auth/keyring.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import { type AuthKeys, deriveAuthKey } from '../../src/domain/auth-secret.ts'
 import { makeLogger, makeRecorder } from '../../src/log.ts'
@@ -19,7 +19,7 @@ const record = makeRecorder(logger)
 const redis = connectRedis(config.REDIS_URL, () => {})
 const store = breakStore(openRedis(redis, Date.now), process.env['BROKEN'] as Broken)
 const authKeys = config.AUTH_SECRET.map(deriveAuthKey) as unknown as AuthKeys
-const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
+const policy = keyPolicyOf(config)
 const keyring = openKeyring({ store, authKeys, policy, clock: Date.now, record })
 const hashing = makeHashing({
   memoryKib: config.ARGON2_MEMORY_KIB,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { makeHashing } from '../../src/auth/hashing.ts'
-import { openKeyring } from '../../src/auth/keyring.ts'
+import { keyPolicyOf, openKeyring } from '../../src/auth/keyring.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { AuthKeys } from '../../src/domain/auth-secret.ts'
@@ -80,7 +80,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const now = () => clock.now
   const store = redis ? openRedis(redis, now) : await openLmdb({ dir, clock: now })
   const authKeys = config.AUTH_SECRET.map(deriveAuthKey) as unknown as AuthKeys
-  const policy = { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL }
+  const policy = keyPolicyOf(config)
   const keyring = openKeyring({ store, authKeys, policy, clock: now, record })
   const hashing = makeHashing({
     memoryKib: config.ARGON2_MEMORY_KIB,
