@@ -195,7 +195,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Takes a refresh token in the body, else the cookie, else an access token (an expired one will do for this session). Once it is answered, no instance accepts the tokens again. Idempotent: a token that means nothing any more is answered 204 too.
+         * @description Looks at a refresh token in the body, then at the access token (an expired one will do for this session), and at the cookie if neither is ours; ends the session of the first that is ours and not over. Once it is answered, no instance accepts the tokens again. Idempotent: where all of ours are over it is 204, too. Where nothing is ours it is 401: nothing was ended.
          */
         post: operations["logout"];
         delete?: never;

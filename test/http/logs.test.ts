@@ -19,6 +19,8 @@ const PASSWORD = 'seven red bicycles in the rain'
 const WRONG = 'no such bicycles in this rain'
 const SAME_SITE = { 'sec-fetch-site': 'same-origin' }
 
+const SPENT = ['user_id', 'session_id', 'counter', 'current_counter', 'spent_ms_ago', 'last_ip', 'last_user_agent']
+
 /** The closed list of security events, each with its own fields: src/events.ts, by hand. */
 const EVENTS: Record<string, string[]> = {
   'account.registered': ['user_id', 'session_id'],
@@ -28,8 +30,10 @@ const EVENTS: Record<string, string[]> = {
   'password.changed': ['user_id', 'session_id'],
   'password.refused': ['user_id', 'session_id'],
   'session.refreshed': ['user_id', 'session_id', 'how'],
-  'refresh.refused': ['user_id', 'session_id', 'reason'],
-  'session.reused': ['user_id', 'session_id'],
+  'session.refreshed late': [...SPENT, 'how', 'streak'],
+  'session.doubted': [...SPENT, 'streak'],
+  'session.reused': SPENT,
+  'refresh.refused': ['user_id', 'session_id', 'reason', 'counter', 'last_used_at'],
   'session.ended': ['user_id', 'session_id', 'reason'],
   'token.revoked': ['user_id', 'session_id'],
   'limit.hit': ['limit'],
@@ -44,12 +48,12 @@ type Line = Readonly<Record<string, unknown>>
 
 /** What keeps a line with an event from being one of the list, with its fields and no others. */
 function eventFaults(line: Line): string[] {
-  const fields = EVENTS[String(line['event'])]
+  const fields = EVENTS[`${String(line['event'])}${line['how'] === 'late' ? ' late' : ''}`]
   if (fields === undefined) return [`unknown event ${String(line['event'])}`]
   const isOurs = ['key.rotated', 'store.replaced'].includes(String(line['event']))
   const wanted = new Set([...fields, ...(isOurs ? [] : CALLER)])
   const given = Object.keys(line).filter((name) => !ENVELOPE.has(name))
-  const odd = given.filter((name) => !wanted.has(name) || !['string', 'object'].includes(typeof line[name]))
+  const odd = given.filter((name) => !wanted.has(name) || !['string', 'number', 'object'].includes(typeof line[name]))
   return [
     ...[...wanted].filter((name) => !given.includes(name)).map((name) => `no ${name}`),
     ...odd.map((name) => `odd ${name}`),
@@ -188,8 +192,14 @@ t.test('every action leaves its events, with their fields and no others (I2)', a
 
   const last = await register('last@example.org')
   const [one, two] = [await refresh(last.refresh_token), last.user.id]
+  home.clock.advance(10_000)
+  const late = { event: 'session.refreshed', user_id: two, session_id: last.session_id, how: 'late' }
+  await leaves([late], () => refresh(last.refresh_token))
   await refresh(one.refresh_token)
   home.clock.advance(10_000)
+  await leaves([late, { event: 'session.doubted', user_id: two, session_id: last.session_id }], () =>
+    refresh(one.refresh_token),
+  )
   await leaves(
     [
       { event: 'session.reused', user_id: two, session_id: last.session_id },
