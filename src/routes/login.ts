@@ -1,11 +1,13 @@
 import { authenticate } from '../auth/accounts.ts'
 import { findUser } from '../auth/email-claims.ts'
+import { logOut } from '../auth/logout.ts'
 import { issueTokens } from '../auth/tokens.ts'
 import { readEmail } from '../domain/email.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { asksForCookie } from '../plugins/cross-site.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
+import { readCookie } from './credentials.ts'
 import type { CookieEdge } from './edge.ts'
 import { BODY_PROBLEMS, problems } from './problem-schemas.ts'
 import { CredentialsBody, Tokens } from './schemas.ts'
@@ -14,7 +16,8 @@ const schema = {
   operationId: 'login',
   tags: ['Accounts'],
   summary: 'Log in',
-  description: 'Opens a session. The oldest of too many sessions gives way.',
+  description:
+    'Opens a session. The oldest of too many sessions gives way, and so does that of the cookie which the new one replaces.',
   body: CredentialsBody,
   response: {
     200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
@@ -23,7 +26,8 @@ const schema = {
 }
 
 /** POST /v1/login */
-export function loginRoute(app: App, { deps, limits, cookie, refuseCrossSite }: CookieEdge): void {
+export function loginRoute(app: App, edge: CookieEdge): void {
+  const { deps, limits, cookie, refuseCrossSite } = edge
   app.route({
     method: 'POST',
     url: '/v1/login',
@@ -34,6 +38,7 @@ export function loginRoute(app: App, { deps, limits, cookie, refuseCrossSite }: 
     },
     async handler(request, reply) {
       const { password, transport, remember } = request.body
+      const replaced = transport === 'cookie' ? readCookie(edge, request) : null
       // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
       const email = readEmail(request.body.email) ?? { address: '', key: '' }
       const found = await findUser(deps, email)
@@ -44,6 +49,7 @@ export function loginRoute(app: App, { deps, limits, cookie, refuseCrossSite }: 
         await limits.countFailure(request, email.key, found?.value ?? null)
         throw new Problem('bad_credentials')
       }
+      if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))
       return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
     },
   })

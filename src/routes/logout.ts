@@ -1,10 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import { type Credential, isSessionOver, logOut } from '../auth/logout.ts'
-import type { Deps } from '../deps.ts'
-import { unsealRefreshToken } from '../domain/refresh-token.ts'
-import type { Transport } from '../domain/session.ts'
+import { logOut } from '../auth/logout.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
+import { isCookieDead, readCredentials } from './credentials.ts'
 import type { CookieEdge } from './edge.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from './problem-schemas.ts'
 import { LogoutBody, NoContent } from './schemas.ts'
@@ -59,48 +57,6 @@ export function logoutRoute(app: App, edge: CookieEdge): void {
       throw new Problem(fault.code, 'reason' in fault ? { reason: fault.reason } : {})
     },
   })
-}
-
-/** What the client shows that is ours, in the order in which it counts; the cookie only where nothing else is. Refuses where nothing is shown. */
-async function readCredentials(
-  edge: CookieEdge,
-  request: FastifyRequest,
-  sent: string | undefined,
-): Promise<readonly Credential[]> {
-  const { deps, bearer, cookie, refuseCrossSite } = edge
-  const inBody = sent === undefined ? undefined : refreshCredential(deps, sent, 'body')
-  const inHeader = await bearer.identify(request).catch(unlessAbsent)
-  const ours = [inBody, inHeader && ({ kind: 'access', ...inHeader } as const)].filter(isOurs)
-  if (ours.length > 0) return ours
-  if (cookie.isSent(request)) {
-    refuseCrossSite(request)
-    return [refreshCredential(deps, cookie.read(request) ?? '', 'cookie')].filter(isOurs)
-  }
-  if (inBody === undefined && inHeader === undefined) throw new Problem('no_token')
-  return []
-}
-
-function refreshCredential(deps: Deps, token: string, transport: Transport): Credential | null {
-  const claim = unsealRefreshToken(deps.authKeys, token)
-  return claim?.transport === transport ? { kind: 'refresh', claim } : null
-}
-
-function isOurs(credential: Credential | null | undefined): credential is Credential {
-  return credential !== null && credential !== undefined
-}
-
-function unlessAbsent(error: unknown): undefined | null {
-  if (error instanceof Problem && error.code === 'no_token') return undefined
-  if (error instanceof Problem && error.code === 'token_invalid') return null
-  throw error
-}
-
-/** Whether the cookie is good for nothing: none of ours, or of a session that is over, by this logout or by something else. */
-async function isCookieDead({ deps, cookie }: CookieEdge, request: FastifyRequest): Promise<boolean> {
-  const token = cookie.readOnly(request)
-  if (token === undefined) return false
-  const credential = refreshCredential(deps, token, 'cookie')
-  return credential?.kind !== 'refresh' || isSessionOver(deps, credential.claim)
 }
 
 function isJson({ headers }: FastifyRequest): boolean {

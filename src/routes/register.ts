@@ -1,10 +1,12 @@
 import { register } from '../auth/accounts.ts'
+import { logOut } from '../auth/logout.ts'
 import { issueTokens } from '../auth/tokens.ts'
 import { readEmail } from '../domain/email.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { asksForCookie } from '../plugins/cross-site.ts'
 import { Problem } from '../problems.ts'
 import { tokensAnswer } from './answers.ts'
+import { readCookie } from './credentials.ts'
 import type { CookieEdge } from './edge.ts'
 import { BODY_PROBLEMS, problems } from './problem-schemas.ts'
 import { CredentialsBody, Tokens } from './schemas.ts'
@@ -32,7 +34,8 @@ const schema = {
 }
 
 /** POST /v1/register */
-export function registerRoute(app: App, { deps, limits, cookie, refuseCrossSite }: CookieEdge): void {
+export function registerRoute(app: App, edge: CookieEdge): void {
+  const { deps, limits, cookie, refuseCrossSite } = edge
   app.route({
     method: 'POST',
     url: '/v1/register',
@@ -46,9 +49,11 @@ export function registerRoute(app: App, { deps, limits, cookie, refuseCrossSite 
       if (email === null)
         throw new Problem('bad_request', { errors: [{ path: 'email', message: 'must be an e-mail address' }] })
       const { password, transport, remember } = request.body
+      const replaced = transport === 'cookie' ? readCookie(edge, request) : null
       const result = await register(deps, { email, password }, { transport, remember }, callerOf(request))
       if (result.kind === 'taken') throw new Problem('email_taken')
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
+      if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))
       void reply.code(201)
       return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
     },

@@ -175,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Opens a session. The oldest of too many sessions gives way.
+         * @description Opens a session. The oldest of too many sessions gives way, and so does that of the cookie which the new one replaces.
          */
         post: operations["login"];
         delete?: never;
