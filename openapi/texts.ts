@@ -75,8 +75,8 @@ export const HEADERS: Record<string, object> = {
   'WWW-Authenticate': {
     description: 'RFC 6750: without `error` when no token was sent.',
     required: true,
-    schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },
-    example: 'Bearer error="invalid_token"',
+    schema: { type: 'string', enum: ['Bearer realm="latchkey"', 'Bearer realm="latchkey", error="invalid_token"'] },
+    example: 'Bearer realm="latchkey", error="invalid_token"',
   },
   'X-Auth-Session': {
     description: 'The id of the session.',

@@ -73,8 +73,10 @@ export function problemDocument({ code, details: { detail, errors, reason } }: P
   }
 }
 
+const CHALLENGE = 'Bearer realm="latchkey"'
+
 /** What RFC 6750 section 3 has every 401 say: no `error` where no token was sent. */
 export function challengeOf(code: ProblemCode): string | null {
   if (statusOf(code) !== 401) return null
-  return code === 'no_token' || code === 'bad_credentials' ? 'Bearer' : 'Bearer error="invalid_token"'
+  return code === 'no_token' || code === 'bad_credentials' ? CHALLENGE : `${CHALLENGE}, error="invalid_token"`
 }

@@ -857,9 +857,9 @@ export interface components {
         "Set-Cookie": string;
         /**
          * @description RFC 6750: without `error` when no token was sent.
-         * @example Bearer error="invalid_token"
+         * @example Bearer realm="latchkey", error="invalid_token"
          */
-        "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+        "WWW-Authenticate": "Bearer realm=\"latchkey\"" | "Bearer realm=\"latchkey\", error=\"invalid_token\"";
         /**
          * @description The id of the session.
          * @example 9p7Xb2mVQ0a1cJtYw3kZ4A

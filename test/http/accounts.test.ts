@@ -374,7 +374,11 @@ t.test('an unknown address and a wrong password are answered alike (A13)', async
   const wrong = await login(me.email, OTHER_PASSWORD)
   const unknown = await login(freshEmail(), OTHER_PASSWORD)
   const nonsense = await login('no address', OTHER_PASSWORD)
-  t.match(wrong, { status: 401, headers: { 'www-authenticate': 'Bearer' }, body: { code: 'bad_credentials' } })
+  t.match(wrong, {
+    status: 401,
+    headers: { 'www-authenticate': /^Bearer realm="latchkey"$/ },
+    body: { code: 'bad_credentials' },
+  })
   for (const answer of [unknown, nonsense]) {
     t.equal(answer.status, wrong.status)
     t.strictSame(answer.body, wrong.body)

@@ -30,7 +30,7 @@ const login = async ({ email }: Newcomer, at = home): Promise<Newcomer> =>
   (await at.call('POST', '/v1/login', { body: { email, password: PASSWORD } })).body
 
 function isInvalid(t: Test, answer: Answer, what: string) {
-  const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' }
+  const challenge = { 'www-authenticate': 'Bearer realm="latchkey", error="invalid_token"' }
   t.match(answer, { status: 401, headers: challenge, body: { code: 'token_invalid', status: 401 } }, what)
 }
 
@@ -448,11 +448,11 @@ t.test('every 401 carries a Bearer challenge, with an error only where a token w
   await logout(revoked.refresh_token)
   const expired = genuine({}, { exp: Math.floor(home.clock.now / 1000) - 10 })
   const cases = [
-    [undefined, 'no_token', 'Bearer'],
-    ['Basic YTpi', 'no_token', 'Bearer'],
-    ['Bearer garbage', 'token_invalid', 'Bearer error="invalid_token"'],
-    [`Bearer ${expired}`, 'token_expired', 'Bearer error="invalid_token"'],
-    [`Bearer ${revoked.access_token}`, 'token_revoked', 'Bearer error="invalid_token"'],
+    [undefined, 'no_token', 'Bearer realm="latchkey"'],
+    ['Basic YTpi', 'no_token', 'Bearer realm="latchkey"'],
+    ['Bearer garbage', 'token_invalid', 'Bearer realm="latchkey", error="invalid_token"'],
+    [`Bearer ${expired}`, 'token_expired', 'Bearer realm="latchkey", error="invalid_token"'],
+    [`Bearer ${revoked.access_token}`, 'token_revoked', 'Bearer realm="latchkey", error="invalid_token"'],
   ] as const
   const guarded = [
     ['GET', '/v1/verify'],
