@@ -1,10 +1,12 @@
 import cors from '@fastify/cors'
+import { compile } from '@fastify/proxy-addr'
 import Fastify from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Cluster, Redis } from 'ioredis'
 import { randomBytes } from 'node:crypto'
 import type { Deps } from './deps.ts'
+import { withoutPort } from './domain/address.ts'
 import { closeGently } from './drain.ts'
 import type { App } from './plugins/app.ts'
 import { readBearerTokens } from './plugins/bearer.ts'
@@ -83,7 +85,7 @@ function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
   let requests = 0
   return Fastify({
     genReqId: () => `${instance}-${(requests += 1).toString(36)}`,
-    trustProxy: config.TRUST_PROXY.length > 0 ? [...config.TRUST_PROXY] : false,
+    trustProxy: config.TRUST_PROXY.length > 0 && trustIn(config.TRUST_PROXY),
     bodyLimit: BODY_LIMIT,
     requestTimeout: requestMs,
     keepAliveTimeout: idleMs,
@@ -98,6 +100,12 @@ function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
     .setValidatorCompiler(validatorCompiler)
     .setSerializerCompiler(serializerCompiler)
     .withTypeProvider<ZodTypeProvider>()
+}
+
+/** Whether an address of X-Forwarded-For is a trusted proxy's, with a port or without. */
+function trustIn(proxies: readonly string[]): (address: string, hop: number) => boolean {
+  const isTrusted = compile([...proxies])
+  return (address, hop) => isTrusted(withoutPort(address), hop)
 }
 
 /** CORS by exact list: for these origins, with credentials, and for no others. */

@@ -1,22 +1,20 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { isIP } from 'node:net'
-import { normalizeIP } from '@fastify/rate-limit'
+import { networksOf, readAddress } from '../domain/address.ts'
 import type { Caller } from '../domain/session.ts'
 
 /** The Fastify instance all plugins and routes work on: zod schemas type the requests. */
 export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
 
 const USER_AGENT_LENGTH = 256
-const IPV6_SUBNET = 64
 
 /** Who is asking. The address is the client's behind trusted proxies, and always an IP address. */
 export function callerOf(request: FastifyRequest): Caller {
-  const ip = isIP(request.ip) === 0 ? (request.socket.remoteAddress ?? '') : request.ip
+  const ip = readAddress(request.ip) ?? readAddress(request.socket.remoteAddress ?? '') ?? ''
   return {
     ip,
-    network: normalizeIP(ip, IPV6_SUBNET),
+    network: networksOf(ip)[0].name,
     userAgent: (request.headers['user-agent'] ?? '').replaceAll(/\p{Cc}/gu, '').slice(0, USER_AGENT_LENGTH),
     requestId: request.id,
   }
