@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import pino from 'pino'
 import type { RecordEvent } from './events.ts'
+import type { Output } from './output.ts'
 
 // What may be said of an error: a driver's error can carry the command with keys and values, so its other members stay out.
 interface LoggedError {
@@ -16,9 +17,9 @@ function describe(error: unknown): LoggedError {
   return { type: error.name, message: error.message, stack: error.stack, ...cause }
 }
 
-/** JSON lines on standard output. Secrets are kept out by what is logged; the redaction is the second wall. */
-export function makeLogger(level: string): Logger {
-  return pino({
+/** JSON lines. Secrets are kept out by what is logged; the redaction is the second wall. */
+export function makeLogger(level: string, output: Pick<Output, 'write'>): Logger {
+  const options = {
     level,
     timestamp: pino.stdTimeFunctions.isoTime,
     base: { service: 'latchkey', pid: process.pid },
@@ -31,7 +32,8 @@ export function makeLogger(level: string): Logger {
       ]),
       censor: '[redacted]',
     },
-  })
+  }
+  return pino(options, output)
 }
 
 /** Writes security events as log lines: `event`, its fields, and who asked. The end of all sessions at once is a warning. */

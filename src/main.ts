@@ -7,12 +7,15 @@ import { keepAuthSecret } from './auth-secret-file.ts'
 import { type Hashing, makeHashing } from './auth/hashing.ts'
 import { keyPolicyOf, type Keyring, openKeyring } from './auth/keyring.ts'
 import { UnreadableKeys } from './auth/signing-ring.ts'
-import { type Config, InvalidConfig, readConfig } from './config/environment.ts'
+import { type Config, readConfig } from './config/environment.ts'
 import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
+import { exit, giveUp, outliveFaults } from './exit.ts'
 import { makeLogger, makeRecorder } from './log.ts'
+import { openOutput } from './output.ts'
 import { makeReadiness } from './readiness.ts'
+import { explain, Refusal } from './refusal.ts'
 import { hasStore } from './store/data-folder.ts'
 import { watchClock } from './store/redis-clock.ts'
 import { connectRedis, type RedisClients } from './store/redis-client.ts'
@@ -27,6 +30,7 @@ const WATCH_MS = 5000
 /** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
 const KEYS_PATIENCE_MS = 2000
 const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
+const output = openOutput('stdout')
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
 const OWN_CLOCK = { now: Date.now, settings: () => [], awayMs: () => 0 }
@@ -41,7 +45,8 @@ interface Home extends Pick<Deps, 'store' | 'clock' | 'moment' | 'graceMs'> {
 
 async function openHome(): Promise<Home> {
   const config = readConfig(process.env)
-  const logger = makeLogger(config.LOG_LEVEL)
+  const logger = makeLogger(config.LOG_LEVEL, output)
+  output.onRoom((lost) => logger.error({ lost }, 'lines of the log were lost'))
   const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, reportOnce(logger)) : null
   const { now: clock, settings, awayMs } = redis ? watchClock(redis) : OWN_CLOCK
   const store = redis ? openRedis(redis, clock) : await openLmdb({ dir: config.DATA_DIR, clock })
@@ -70,9 +75,9 @@ async function serve(): Promise<void> {
     keyring.close()
     await store.close()
     logger.info('stopped')
-    process.exit(0)
+    await exit(0, output)
   }
-  keepAlive(logger)
+  outliveFaults(logger, output)
   process.on('SIGTERM', () => void stop(NOTICE_MS))
   process.on('SIGINT', () => void stop(0))
 
@@ -112,7 +117,7 @@ async function revokeEverything(words: readonly string[]): Promise<void> {
         throw new Refusal(`${place} does not answer. It is not known whether anything is revoked: run this again.`)
       await wait(100)
     }
-    process.stdout.write(`${place}: every token and session of until now is dead. Everybody logs in again.\n`)
+    output.write(`${place}: every token and session of until now is dead. Everybody logs in again.\n`)
   })
 }
 
@@ -149,20 +154,6 @@ async function awaitKeys(keyring: Keyring, patienceMs: number): Promise<void> {
   while (keyring.fault() !== null && performance.now() < giveUpAt) await wait(20)
 }
 
-/** A promise nobody waits for (the embedded store leaves one when the disk is full) must not end the process; a throw must. */
-function keepAlive(logger: Logger): void {
-  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
-  process.on('uncaughtException', (error) => {
-    logger.fatal({ err: error }, 'uncaught exception')
-    giveUp()
-  })
-}
-
-/** Ends the process at once: an exit can hang for ever on a write of the embedded store, which survives this. */
-function giveUp(): void {
-  process.kill(process.pid, 'SIGKILL')
-}
-
 /** A store that is away says so once, and once more when what it says changes. */
 function reportOnce(logger: Logger): (error: Error) => void {
   let said = ''
@@ -170,17 +161,6 @@ function reportOnce(logger: Logger): (error: Error) => void {
     if (error.message !== said) logger.warn({ err: error }, 'Redis connection')
     said = error.message
   }
-}
-
-/** What a command refuses, in words for whoever gave it. */
-class Refusal extends Error {}
-
-/** An operator's mistake and the system's answer (a port in use, a full disk) are told in a line; a fault of ours with its place. */
-function explain(error: Error): string {
-  if (error instanceof InvalidConfig || error instanceof Refusal) return error.message
-  if (!('syscall' in error)) return error.stack ?? error.message
-  const isOfNetwork = error.syscall === 'listen' || error.syscall === 'getaddrinfo'
-  return `${isOfNetwork ? 'HOST, PORT' : 'DATA_DIR'}: ${error.message}`
 }
 
 const commands: Record<string, (words: readonly string[]) => Promise<void>> = {
@@ -194,7 +174,9 @@ const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 try {
   if (command === undefined) throw new Refusal(`Usage: main.js [${Object.keys(commands).join(' | ')}]`)
   await command(process.argv.slice(3))
+  if (command !== serve) await exit(0, output)
 } catch (error) {
-  process.stderr.write(`${explain(error as Error)}\n`)
-  process.exit(1)
+  const errors = openOutput('stderr')
+  errors.write(`${explain(error as Error)}\n`)
+  await exit(1, output, errors)
 }

@@ -5,6 +5,7 @@ import { keyPolicyOf, openKeyring } from '../../src/auth/keyring.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import { type AuthKeys, deriveAuthKey } from '../../src/domain/auth-secret.ts'
 import { makeLogger, makeRecorder } from '../../src/log.ts'
+import { openOutput } from '../../src/output.ts'
 import { makeReadiness } from '../../src/readiness.ts'
 import { connectRedis } from '../../src/store/redis-client.ts'
 import { openRedis } from '../../src/store/redis.ts'
@@ -14,7 +15,7 @@ import { type Broken, breakStore } from './broken.ts'
 
 const config = readConfig(process.env)
 if (config.REDIS_URL === undefined) throw new Error('no REDIS_URL')
-const logger = makeLogger(config.LOG_LEVEL)
+const logger = makeLogger(config.LOG_LEVEL, openOutput('stdout'))
 const record = makeRecorder(logger)
 const redis = connectRedis(config.REDIS_URL, () => {})
 const store = breakStore(openRedis(redis, Date.now), process.env['BROKEN'] as Broken)
