@@ -8,13 +8,16 @@ export interface BrokenRule {
 }
 
 export const PASSWORD_MAX_LENGTH = 256
-/** No password of 256 code points is longer before it is normalised; to normalise what is longer would only cost time. */
-const MAX_INPUT_LENGTH = 8 * PASSWORD_MAX_LENGTH
+/**
+ * A code point of an NFC text comes from four at most, so what is longer is too long whatever it comes to. To normalise it would
+ * only cost time: of marks out of order, the square of their number.
+ */
+const MAX_INPUT_LENGTH = 4 * PASSWORD_MAX_LENGTH
 const SERVICE_NAME = 'latchkey'
 
 /** The form in which a password is judged and hashed: NFC, so that one password typed on two keyboards is one password. */
 export function normalisePassword(password: string): string {
-  return password.length > MAX_INPUT_LENGTH ? password : password.normalize('NFC')
+  return Array.from(password).length > MAX_INPUT_LENGTH ? password : password.normalize('NFC')
 }
 
 /**
@@ -22,8 +25,9 @@ export function normalisePassword(password: string): string {
  * code points; anything Unicode has goes; whole passwords are compared, ignoring case.
  */
 export function judgePassword(password: string, email: string, minLength: number): BrokenRule[] {
-  const length = Array.from(normalisePassword(password)).length
-  const folded = normalisePassword(password).toLowerCase()
+  const normal = normalisePassword(password)
+  const length = Array.from(normal).length
+  const folded = normal.toLowerCase()
   const forbidden = [email, email.slice(0, email.lastIndexOf('@')), SERVICE_NAME]
   const broken: BrokenRule[] = []
   if (length < minLength) broken.push({ rule: 'too_short', message: `Use at least ${minLength} characters.` })
