@@ -47,9 +47,8 @@ export function schemaOf(components: Components, schema: z.ZodType, io: 'input' 
   return root['$ref'] === undefined ? root : { $ref: root['$ref'] }
 }
 
-/** Leaves out what says nothing more, and the self-reference of `z.json()`, which generated TypeScript could not follow. */
-function tidy({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: Tree }): void {
+/** Leaves out what says nothing more. */
+function tidy({ jsonSchema }: { jsonSchema: Tree }): void {
   delete jsonSchema['propertyNames']
   if (jsonSchema['format'] !== undefined) delete jsonSchema['pattern']
-  if (zodSchema instanceof z.ZodLazy) delete jsonSchema['anyOf']
 }

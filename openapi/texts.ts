@@ -12,7 +12,8 @@ each use; when that answer is lost, show the same token again and get the same s
 nowhere else, and each unsafe request that uses or asks for the cookie must be same-origin or come from an allowed \`Origin\`.
 
 **Conventions.** Names are snake_case, times RFC 3339 in UTC, durations whole seconds, ids opaque. Members a request does not have are refused, unknown
-query parameters are ignored. Every answer is \`Cache-Control: no-store\` unless it documents another.
+query parameters are ignored. A body is JSON in UTF-8; a number that could not be kept as it is, an integer beyond 2^53
+that would come back as another, is refused: send it as a string. Every answer is \`Cache-Control: no-store\` unless it documents another.
 
 **Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
 status. \`/readyz\` alone answers 503 in its own form. A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`

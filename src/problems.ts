@@ -41,6 +41,13 @@ export interface ProblemDetails {
   readonly allow?: readonly string[]
 }
 
+const PATH_LENGTH = 64
+
+/** What is wrong with a field. The names on the way to it are the client's, so they are cut. */
+export function fieldFault(path: string, message: string): { readonly path: string; readonly message: string } {
+  return { path: path.slice(0, PATH_LENGTH), message }
+}
+
 /** A refusal: thrown anywhere at the edge, answered by plugins/errors. */
 export class Problem extends Error {
   override readonly name = 'Problem'

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
 import { Busy } from '../auth/hashing.ts'
-import { challengeOf, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
+import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { App } from './app.ts'
 import { SECURITY_HEADERS } from './headers.ts'
@@ -50,15 +50,11 @@ function problemOf(error: FastifyError): Problem {
   return new Problem(statusCode >= 400 && statusCode < 500 ? 'bad_request' : 'internal')
 }
 
-const NAME_LENGTH = 64
-
-function fieldErrors(error: ZodFastifySchemaValidationError): { path: string; message: string }[] {
+function fieldErrors(error: ZodFastifySchemaValidationError): ReturnType<typeof fieldFault>[] {
   const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
-  if (error.keyword !== 'unrecognized_keys') return [{ path, message: plain(error.message) }]
+  if (error.keyword !== 'unrecognized_keys') return [fieldFault(path, plain(error.message))]
   const names = (error.params as { keys?: string[] }).keys ?? []
-  return names
-    .slice(0, 10)
-    .map((name) => ({ path: name.slice(0, NAME_LENGTH), message: 'is not a field of this request' }))
+  return names.slice(0, 10).map((name) => fieldFault(name, 'is not a field of this request'))
 }
 
 /** Zod's words in a client's. */

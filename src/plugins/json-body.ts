@@ -1,11 +1,14 @@
 import type { FastifyRequest } from 'fastify'
-import { isPlainJson } from '../domain/json-text.ts'
-import { Problem } from '../problems.ts'
+import { findFault } from '../domain/json-text.ts'
+import { fieldFault, Problem } from '../problems.ts'
 import type { App } from './app.ts'
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Accepts JSON bodies only, in UTF-8: no prototype pollution, no member named twice; an empty body is no body. */
+/**
+ * Accepts JSON bodies only, in UTF-8: no prototype pollution, no member named twice, no number that cannot be kept as it is.
+ * An empty body is no body.
+ */
 export function acceptJson(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error')
 
@@ -15,8 +18,9 @@ export function acceptJson(app: App): void {
     const body = await new Promise((resolve, reject) => {
       void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)))
     }).catch(refuse)
-    if (!isPlainJson(text)) throw new Problem('bad_request', { detail: 'The JSON is ambiguous or too deep.' })
-    return body
+    const fault = findFault(text)
+    if (fault === null) return body
+    throw new Problem('bad_request', { errors: [fieldFault(fault.path.join('.'), fault.message)] })
   }
 
   app.removeAllContentTypeParsers()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Json } from '../domain/merge-patch.ts'
 
 // The shapes on the wire, snake_case. What is named here (`id`) is a component of the OpenAPI document.
 
@@ -42,7 +43,7 @@ const RefreshToken = z
   .max(4096)
   .meta({ description: 'One that travels in the JSON.', examples: ['AV2k9f0A…'] })
 
-/** A body that may be left out: Fastify validates null where there is none. */
+/** A body that may be left out. Fastify validates null where there is none; one that is the JSON `null` does not come so far. */
 const optionalBody = <Body extends z.ZodType>(body: Body) => z.preprocess((sent) => sent ?? undefined, body.optional())
 
 export const RefreshBody = optionalBody(
@@ -117,15 +118,16 @@ export const SessionItem = z
 
 export const Sessions = z.object({ sessions: z.array(SessionItem).max(1000) }).meta({ id: 'Sessions' })
 
-const Json = z.json().register(z.globalRegistry, { id: 'JsonValue', description: 'Any JSON value.' })
+/** What has been parsed from JSON, or is to be written as such: to look at all of it would only cost time. */
+const JsonValue: z.ZodType<Json> = z.any().meta({ id: 'JsonValue', description: 'Any JSON value.' })
 
-export const JsonDocument = z.record(z.string(), Json).meta({
+export const JsonDocument = z.record(z.string(), JsonValue).meta({
   id: 'Document',
   description: 'A JSON object of your own, at most 16 KiB.',
   examples: [{ cart: { 'sku-1': 2 } }],
 })
 
-export const MergePatch = z.record(z.string(), Json).meta({
+export const MergePatch = z.record(z.string(), JsonValue).meta({
   id: 'MergePatch',
   description: 'RFC 7396: members are set, null removes one.',
   examples: [{ cart: { 'sku-1': 3, 'sku-2': null } }],

@@ -5,7 +5,7 @@ import t from 'tap'
 import { readConfig } from '../../src/config/environment.ts'
 import { isFromAllowedSite } from '../../src/domain/cross-site.ts'
 import { readEmail } from '../../src/domain/email.ts'
-import { isPlainJson } from '../../src/domain/json-text.ts'
+import { findFault } from '../../src/domain/json-text.ts'
 import type { Json } from '../../src/domain/merge-patch.ts'
 import { mergePatch } from '../../src/domain/merge-patch.ts'
 import { judgePassword, normalisePassword } from '../../src/domain/password.ts'
@@ -294,6 +294,8 @@ t.test(
     )
   },
 )
+
+const isPlainJson = (text: string) => findFault(text) === null
 
 t.test('JSON that names a member twice, in whatever spelling, is refused', async (t) => {
   const plain = [
