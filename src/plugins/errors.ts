@@ -52,13 +52,13 @@ function problemOf(error: FastifyError): Problem {
 
 function fieldErrors(error: ZodFastifySchemaValidationError): ReturnType<typeof fieldFault>[] {
   const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
-  if (error.keyword !== 'unrecognized_keys') return [fieldFault(path, plain(error.message))]
+  if (error.keyword !== 'unrecognized_keys') return [fieldFault(path, plain(path, error.message))]
   const names = (error.params as { keys?: string[] }).keys ?? []
   return names.slice(0, 10).map((name) => fieldFault(name, 'is not a field of this request'))
 }
 
-/** Zod's words in a client's. */
-function plain(message = 'is not acceptable'): string {
-  if (/received (undefined|null)$/.test(message)) return 'is missing'
-  return message.replace(/^Invalid input: /, '')
+/** Zod's words in a client's. A body that is not there is validated as null (no other null comes so far), a member as undefined. */
+function plain(path: string, message = 'is not acceptable'): string {
+  const isMissing = message.endsWith(path === '' ? 'received null' : 'received undefined')
+  return isMissing ? 'is missing' : message.replace(/^Invalid (input|option): /, '')
 }

@@ -6,8 +6,8 @@ import type { App } from './app.ts'
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Accepts JSON bodies only, in UTF-8: no prototype pollution, no member named twice, no number that cannot be kept as it is.
- * An empty body is no body.
+ * Accepts JSON bodies only, in UTF-8: no prototype pollution, no member named twice, no number that cannot be
+ * kept as it is. An empty body is no body; `null` is one, and none that a route takes.
  */
 export function acceptJson(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -18,7 +18,7 @@ export function acceptJson(app: App): void {
     const body = await new Promise((resolve, reject) => {
       void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)))
     }).catch(refuse)
-    const fault = findFault(text)
+    const fault = body === null ? { path: [], message: 'expected object, received null' } : findFault(text)
     if (fault === null) return body
     throw new Problem('bad_request', { errors: [fieldFault(fault.path.join('.'), fault.message)] })
   }
