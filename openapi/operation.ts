@@ -135,9 +135,17 @@ function problemResponses(components: Components, refusals: Refusals): Tree {
   )
 }
 
+/** The headers that every problem of a status may have. */
+const USUAL_HEADERS: Record<number, readonly string[]> = {
+  401: ['WWW-Authenticate'],
+  415: ['Accept-Encoding'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+}
+
 function problemResponse(components: Components, codes: readonly ProblemCode[], headers: readonly string[]): Tree {
   const [status] = codes.map(statusOf)
-  const usual = status === 401 ? ['WWW-Authenticate'] : status === 429 || status === 503 ? ['Retry-After'] : []
+  const usual = USUAL_HEADERS[status ?? 0] ?? []
   const content = {
     schema: schemaOf(components, ProblemDocument, 'output'),
     examples: Object.fromEntries(

@@ -12,7 +12,7 @@ each use; when that answer is lost, show the same token again and get the same s
 nowhere else, and each unsafe request that uses or asks for the cookie must be same-origin or come from an allowed \`Origin\`.
 
 **Conventions.** Names are snake_case, times RFC 3339 in UTC, durations whole seconds, ids opaque. Members a request does not have are refused, unknown
-query parameters are ignored. A body is JSON in UTF-8; a number that could not be kept as it is, an integer beyond 2^53
+query parameters are ignored. A body is JSON in UTF-8 without a Content-Encoding; a number that could not be kept as it is, an integer beyond 2^53
 that would come back as another, is refused: send it as a string. Every answer is \`Cache-Control: no-store\` unless it documents another.
 
 **Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
@@ -49,6 +49,12 @@ const REFRESH_COOKIE = '__Host-refresh_token=AV2k9f0AhQ; Max-Age=1209600; Path=/
 
 /** Response headers by name. `required`: whenever the response is documented to have it. */
 export const HEADERS: Record<string, object> = {
+  'Accept-Encoding': {
+    description: 'Where the body had a Content-Encoding: none is taken.',
+    required: false,
+    schema: { type: 'string', enum: ['identity'] },
+    example: 'identity',
+  },
   'Cache-Control': {
     description: 'How long anybody may keep the answer.',
     required: true,

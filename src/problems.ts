@@ -39,6 +39,8 @@ export interface ProblemDetails {
   readonly retryAfter?: number
   /** The methods there are; said in Allow only. */
   readonly allow?: readonly string[]
+  /** Which content codings a body may have, where it had another; said in Accept-Encoding only. */
+  readonly acceptEncoding?: string
 }
 
 const PATH_LENGTH = 64

@@ -29,11 +29,12 @@ function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, re
 
 function sendProblem(reply: FastifyReply, problem: Problem): void {
   const status = statusOf(problem.code)
-  const { retryAfter, allow } = problem.details
+  const { retryAfter, allow, acceptEncoding } = problem.details
   const challenge = challengeOf(problem.code)
   if (challenge !== null) void reply.header('www-authenticate', challenge)
   if (retryAfter !== undefined || status === 503) void reply.header('retry-after', retryAfter ?? RETRY_AFTER_S)
   if (allow !== undefined) void reply.header('allow', allow.join(', '))
+  if (acceptEncoding !== undefined) void reply.header('accept-encoding', acceptEncoding)
   void reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemDocument(problem))
 }
 

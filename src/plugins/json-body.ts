@@ -6,7 +6,7 @@ import type { App } from './app.ts'
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Accepts JSON bodies only, in UTF-8: no prototype pollution, no member named twice, no number that cannot be
+ * Accepts JSON bodies only, in UTF-8 and not encoded: no prototype pollution, no member named twice, no number that cannot be
  * kept as it is. An empty body is no body; `null` is one, and none that a route takes.
  */
 export function acceptJson(app: App): void {
@@ -14,6 +14,7 @@ export function acceptJson(app: App): void {
 
   async function parseJson(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
     if (bytes.length === 0) return undefined
+    if (isEncoded(request)) throw new Problem('unsupported_media_type', { detail: ENCODED, acceptEncoding: 'identity' })
     const text = decode(bytes)
     const body = await new Promise((resolve, reject) => {
       void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)))
@@ -31,6 +32,14 @@ export function acceptJson(app: App): void {
     { parseAs: 'buffer' },
     (request: FastifyRequest, bytes: Buffer) => (request.method === 'PATCH' ? parseJson : refuseOthers)(request, bytes),
   )
+}
+
+const ENCODED = 'Send the body as it is, without a Content-Encoding.'
+
+/** Whether the body has a content coding, RFC 9110 section 8.4. `identity` is none, though it should not be sent. */
+function isEncoded({ headers }: FastifyRequest): boolean {
+  const codings = headers['content-encoding']?.split(',') ?? []
+  return codings.some((coding) => !/^\s*(identity\s*)?$/i.test(coding))
 }
 
 async function refuseOthers(_request: FastifyRequest, bytes: Buffer): Promise<undefined> {

@@ -810,6 +810,7 @@ export interface components {
         /** @description `unsupported_media_type`: Send JSON, and say so in Content-Type. */
         unsupported_media_type: {
             headers: {
+                "Accept-Encoding": components["headers"]["Accept-Encoding"];
                 [name: string]: unknown;
             };
             content: {
@@ -835,6 +836,11 @@ export interface components {
     };
     requestBodies: never;
     headers: {
+        /**
+         * @description Where the body had a Content-Encoding: none is taken.
+         * @example identity
+         */
+        "Accept-Encoding": "identity";
         /**
          * @description How long anybody may keep the answer.
          * @example public, max-age=300

@@ -1,3 +1,4 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { type Answer, type CallOptions, openHome } from '../support/home.ts'
 
@@ -155,10 +156,72 @@ t.test('the name of the member at fault is told, cut short', async (t) => {
   t.match(twice, { ...BAD, body: { errors: [{ path: 'a.b', message: 'is named twice' }] } })
 })
 
+// ---- Encodings
+
+const send = (method: string, path: string, payload: Buffer | string, headers: Record<string, string>) =>
+  home.app.inject({
+    method: method as 'POST',
+    url: path,
+    payload,
+    headers: { 'content-type': 'application/json', ...headers },
+  })
+
+t.test('an encoded body is 415 on every route that takes one, and the answer says which coding is taken', async (t) => {
+  const text = JSON.stringify({ email: me.email, password: PASSWORD })
+  const encoded: [string, Buffer | string][] = [
+    ['gzip', gzipSync(text)],
+    ['br', brotliCompressSync(text)],
+    ['deflate', deflateSync(text)],
+    ['x-gzip', gzipSync(text)],
+    ['GZIP', gzipSync(text)],
+    ['gzip, identity', gzipSync(text)],
+    ['identity, gzip', gzipSync(text)],
+    ['gzip', text],
+    ['unheard-of', text],
+    ['gzip', '{'],
+  ]
+  for (const [method, path] of TAKERS) {
+    for (const [coding, body] of encoded) {
+      const answer = await send(method, path, body, { 'content-encoding': coding, authorization: `Bearer ${token}` })
+      t.match(answer, { statusCode: 415, headers: { 'accept-encoding': 'identity' } }, `${path} ${coding}`)
+      t.match(answer.json(), { code: 'unsupported_media_type', detail: /Content-Encoding/ })
+    }
+  }
+  const patch = {
+    'content-encoding': 'gzip',
+    'content-type': 'application/merge-patch+json',
+    authorization: `Bearer ${token}`,
+  }
+  t.equal((await send('PATCH', '/v1/session/data', gzipSync('{}'), patch)).statusCode, 415)
+})
+
+t.test(
+  'identity is no encoding, an empty body has none, and another media type is a refusal of another kind',
+  async (t) => {
+    const text = JSON.stringify({ email: me.email, password: PASSWORD })
+    for (const coding of ['identity', 'Identity', 'identity, identity', ' identity ,', '']) {
+      t.equal((await send('POST', '/v1/login', text, { 'content-encoding': coding })).statusCode, 200, coding)
+    }
+    t.equal((await send('POST', '/v1/refresh', '', { 'content-encoding': 'gzip' })).statusCode, 401, 'no body')
+    const type = await send('POST', '/v1/login', text, { 'content-encoding': 'gzip', 'content-type': 'text/plain' })
+    t.equal(type.statusCode, 415)
+    t.notOk('accept-encoding' in type.headers, 'RFC 9110 section 12.5.3: only where the coding is at fault')
+    const read = await home.call('GET', '/v1/me', { token, headers: { 'content-encoding': 'gzip' } })
+    t.equal(read.status, 200, 'a GET has no body')
+  },
+)
+
 // ---- Which refusal comes first
 
 t.test('429 and 401 come before whatever is wrong with the body', async (t) => {
-  const bodies: CallOptions[] = [{ body: 'null' }, { body: ' ' }, { body: '{"a":1e999}' }, { body: '{"a":1,"a":1}' }]
+  const bodies: CallOptions[] = [
+    { body: 'null' },
+    { body: ' ' },
+    { body: '{"a":1e999}' },
+    { body: '{"a":1,"a":1}' },
+    { body: '{}', headers: { 'content-encoding': 'gzip' } },
+    { body: 'x'.repeat(40_000), headers: { 'content-encoding': 'gzip' } },
+  ]
   const strict = await openHome({
     LIMIT_LOGIN: '1/1m',
     LIMIT_REGISTER: '1/1m',

@@ -205,6 +205,8 @@ t.test('no other header and no URL holds it much longer', async (t) => {
   await holdNoLonger(t, {
     ...kindsOf(tags, (unit) => patched({ 'if-match': `"b"${times(unit)}x` }, 412)),
     ...kindsOf(parameters, (unit) => patched({ 'content-type': `application/json;a="b";${times(unit)}` }, 200)),
+    'many codings': patched({ 'content-encoding': times('identity,') }, 200),
+    'many blank codings': patched({ 'content-encoding': `${times(' ')}x` }, 415),
     'a user agent of controls': ['GET', '/v1/me', { token, headers: { 'user-agent': times('\u0085') } }, 200],
     'an origin': [
       'POST',

@@ -27,7 +27,16 @@ export interface Contract {
 }
 
 /** The headers an answer may have only where the document says so. */
-const TOLD = ['set-cookie', 'etag', 'retry-after', 'www-authenticate', 'x-auth-subject', 'x-auth-session', 'allow']
+const TOLD = [
+  'set-cookie',
+  'etag',
+  'retry-after',
+  'accept-encoding',
+  'www-authenticate',
+  'x-auth-subject',
+  'x-auth-session',
+  'allow',
+]
 
 type Header = string | readonly string[] | undefined
 
