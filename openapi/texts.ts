@@ -100,7 +100,9 @@ export const HEADERS: Record<string, object> = {
 }
 
 export const IF_MATCH = {
-  description: 'RFC 9110: one or more entity tags, or `*`. Without it the patch is merged into whatever stands.',
+  description:
+    'RFC 9110: one or more entity tags, or `*`. A weak one (`W/"…"`, as a compressing proxy makes it) counts as the same one. ' +
+    'Without it the patch is merged into whatever stands.',
   schema: text,
   example: '"RBNvo1WzZ4oRRq0W9-hknp"',
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { type Document, patchDocument, type Place, preferences, readDocument, sessionData } from '../auth/documents.ts'
 import type { Self } from '../auth/sessions.ts'
+import { isMatch } from '../domain/entity-tag.ts'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { App } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
@@ -82,7 +83,8 @@ function addDocument(app: App, { deps, bearer, limits }: Edge, { url, placeOf, n
     },
     onRequest,
     async handler(request, reply) {
-      const isWanted = wantedBy(request.headers['if-match'])
+      const ifMatch = request.headers['if-match']
+      const isWanted = (etag: string) => ifMatch === undefined || isMatch(ifMatch, etag)
       const place = placeOf(selfOf(request.token.claims))
       const result = await patchDocument(deps, place, request.body as JsonObject, isWanted)
       if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
@@ -98,11 +100,4 @@ function selfOf({ sub, sid }: { sub: string; sid: string }): Self {
 function answer(reply: FastifyReply, { value, etag }: Document): JsonObject {
   void reply.header('etag', etag)
   return value
-}
-
-/** RFC 9110 section 13.1.1: any of the listed tags, or `*`; weak ones never match. */
-function wantedBy(ifMatch: string | undefined): (etag: string) => boolean {
-  if (ifMatch === undefined) return () => true
-  const tags = new Set(ifMatch.split(',').map((tag) => tag.trim()))
-  return (etag) => tags.has('*') || tags.has(etag)
 }

@@ -829,7 +829,7 @@ export interface components {
     };
     parameters: {
         /**
-         * @description RFC 9110: one or more entity tags, or `*`. Without it the patch is merged into whatever stands.
+         * @description RFC 9110: one or more entity tags, or `*`. A weak one (`W/"…"`, as a compressing proxy makes it) counts as the same one. Without it the patch is merged into whatever stands.
          * @example "RBNvo1WzZ4oRRq0W9-hknp"
          */
         "If-Match": string;
@@ -1249,7 +1249,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description RFC 9110: one or more entity tags, or `*`. Without it the patch is merged into whatever stands.
+                 * @description RFC 9110: one or more entity tags, or `*`. A weak one (`W/"…"`, as a compressing proxy makes it) counts as the same one. Without it the patch is merged into whatever stands.
                  * @example "RBNvo1WzZ4oRRq0W9-hknp"
                  */
                 "If-Match"?: components["parameters"]["If-Match"];
@@ -1426,7 +1426,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description RFC 9110: one or more entity tags, or `*`. Without it the patch is merged into whatever stands.
+                 * @description RFC 9110: one or more entity tags, or `*`. A weak one (`W/"…"`, as a compressing proxy makes it) counts as the same one. Without it the patch is merged into whatever stands.
                  * @example "RBNvo1WzZ4oRRq0W9-hknp"
                  */
                 "If-Match"?: components["parameters"]["If-Match"];
