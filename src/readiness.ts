@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { atMostEvery } from './auth/at-most-every.ts'
 import type { Deps } from './deps.ts'
 
 export interface Readiness {
@@ -10,17 +11,27 @@ export interface Readiness {
 
 export type CheckReadiness = () => Promise<Readiness>
 
-/** Makes the check of the store and the signing keys; what it finds is logged when it changes. */
+/** The store is read, written and asked for its settings this often at most, whoever asks. */
+const PAUSE_MS = 250
+const STOPPING: Readiness = { reasons: ['the process is stopping'], warnings: [] }
+
+/**
+ * Makes the check of the store and the signing keys. It begins after it was asked for, and so at most PAUSE_MS later; but
+ * that the process is stopping is said at once. What it finds is logged when it changes.
+ */
 export function makeReadiness(
   { store, keyring }: Pick<Deps, 'store' | 'keyring'>,
   isDraining: () => boolean,
   logger: FastifyBaseLogger,
 ): CheckReadiness {
   let said: string | undefined
-  return async () => {
+  const look = atMostEvery(PAUSE_MS, async (): Promise<Readiness> => {
     const [faults, warnings] = await Promise.all([store.faults(), store.weaknesses()])
-    const reasons = [isDraining() ? 'the process is stopping' : null, ...faults, keyring.fault()].filter(isSaid)
-    const found = { reasons, warnings }
+    return { reasons: [...faults, keyring.fault()].filter(isSaid), warnings }
+  })
+  return async () => {
+    const seen = isDraining() ? STOPPING : await look()
+    const found = isDraining() ? STOPPING : seen
     if (JSON.stringify(found) !== said) tell(logger, found)
     said = JSON.stringify(found)
     return found
