@@ -102,10 +102,13 @@ function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
     .withTypeProvider<ZodTypeProvider>()
 }
 
+/** No request comes over more; a client among our own networks could name thousands, and each is looked up. */
+const MAX_PROXIES = 32
+
 /** Whether an address of X-Forwarded-For is a trusted proxy's, with a port or without. */
 function trustIn(proxies: readonly string[]): (address: string, hop: number) => boolean {
   const isTrusted = compile([...proxies])
-  return (address, hop) => isTrusted(withoutPort(address), hop)
+  return (address, hop) => hop < MAX_PROXIES && isTrusted(withoutPort(address), hop)
 }
 
 /** CORS by exact list: for these origins, with credentials, and for no others. */
