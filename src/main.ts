@@ -33,7 +33,7 @@ const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other
 const output = openOutput('stdout')
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 
-const OWN_CLOCK = { now: Date.now, settings: () => [], awayMs: () => 0 }
+const OWN_CLOCK = { now: Date.now, histories: () => [], awayMs: () => 0 }
 
 interface Home extends Pick<Deps, 'store' | 'clock' | 'moment' | 'graceMs'> {
   readonly config: Config
@@ -48,13 +48,13 @@ async function openHome(): Promise<Home> {
   const logger = makeLogger(config.LOG_LEVEL, output)
   output.onRoom((lost) => logger.error({ lost }, 'lines of the log were lost'))
   const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, reportOnce(logger)) : null
-  const { now: clock, settings, awayMs } = redis ? watchClock(redis) : OWN_CLOCK
+  const { now: clock, histories, awayMs } = redis ? watchClock(redis) : OWN_CLOCK
   const store = redis ? openRedis(redis, clock) : await openLmdb({ dir: config.DATA_DIR, clock })
   const secrets = config.AUTH_SECRET.length > 0 ? config.AUTH_SECRET : [await keepAuthSecret(config.DATA_DIR)]
   const authKeys = secrets.map(deriveAuthKey) as unknown as AuthKeys
   const policy = keyPolicyOf(config)
   const keyring = openKeyring({ store, authKeys, policy, clock, record: makeRecorder(logger) })
-  const moment = () => ({ now: clock(), settings: settings() })
+  const moment = () => ({ now: clock(), histories: histories() })
   const graceMs = () => config.REFRESH_GRACE + awayMs(config.REFRESH_GRACE)
   return { config, logger, clock, moment, graceMs, store, redis, authKeys, keyring }
 }

@@ -14,34 +14,23 @@ const SETTINGS_KEPT = 32
 export interface SharedClock {
   /** In ms since the epoch: the same for all instances, however wrong their own clocks, and whenever those are set. */
   readonly now: () => number
-  /** When it was set since our start, the latest first. What our own clock says of that does not count: it may be set, too. */
-  readonly settings: () => readonly Setting[]
+  /** When it was set since our start, by each of our own clocks: by the steady one, which stands still while the machine sleeps, and by the one that people set. */
+  readonly histories: () => readonly History[]
   /** For how many ms nothing was answered, all in all, since the moment from which on it answered for `withinMs`. */
   readonly awayMs: (withinMs: number) => number
 }
 
 /** Asks Redis for its time four times a second; by the same clock it forgets what has expired. Our own of the start until it has answered. */
 export function watchClock({ client }: RedisClients): SharedClock {
-  let offset: number | null = null
+  const [steady, wall] = [compareWith(steadyTime), compareWith(Date.now)]
   let heardAt = performance.now()
   let silences: Silence[] = [] // newest first
-  let settings: readonly Setting[] = []
 
   async function look(): Promise<void> {
-    const sentAt = steadyTime()
+    const notes = [steady, wall].map((clock) => clock.ask())
     const theirs = await askTime(client)
-    // It was that time there at some moment between question and answer: no other offset can be right.
-    const [least, most] = [theirs - steadyTime(), theirs - sentAt]
-    settle(Math.min(Math.max(offset ?? (least + most) / 2, least), most))
+    for (const note of notes) note(theirs)
     hear(performance.now())
-  }
-
-  function settle(next: number): void {
-    if (offset !== null && Math.abs(next - offset) >= SETTING_MS) {
-      const time = steadyTime()
-      settings = [{ from: time + offset, to: time + next }, ...settings].slice(0, SETTINGS_KEPT)
-    }
-    offset = next
   }
 
   function hear(at: number): void {
@@ -53,16 +42,39 @@ export function watchClock({ client }: RedisClients): SharedClock {
   setInterval(tryLook, LOOK_MS).unref()
   client.on('ready', tryLook)
   return {
-    now: () => Math.round(steadyTime() + (offset ?? 0)),
-    settings: () => settings,
+    now: () => Math.round(steady.now()),
+    histories: () => [steady.history(), wall.history()],
     awayMs: (withinMs) => totalWithin(silences, withinMs, performance.now()),
   }
 }
 
-/** It said `from` and, in the same moment, `to`. */
-interface Setting {
-  readonly from: number
-  readonly to: number
+type History = readonly { readonly from: number; readonly to: number }[]
+
+/** What the clock of Redis says by one of our own, and when one of the two was set. */
+function compareWith(own: () => number) {
+  let offset: number | null = null
+  let history: History = [] // newest first
+
+  function settle(next: number): void {
+    if (offset !== null && Math.abs(next - offset) >= SETTING_MS) {
+      history = [{ from: own() + offset, to: own() + next }, ...history].slice(0, SETTINGS_KEPT)
+    }
+    offset = next
+  }
+
+  return {
+    now: () => own() + (offset ?? 0),
+    history: () => history,
+    /** Begins a question; what it gives back takes the answer. */
+    ask() {
+      const askedAt = own()
+      return (theirs: number) => {
+        // It was that time there at some moment between question and answer: no other offset can be right.
+        const [least, most] = [theirs - own(), theirs - askedAt]
+        settle(Math.min(Math.max(offset ?? (least + most) / 2, least), most))
+      }
+    },
+  }
 }
 
 /** A time in which Redis did not answer. */

@@ -31,7 +31,7 @@ const NEW: Session = Object.freeze({
 })
 
 /** By a clock that nobody has set. */
-const at = (now: number) => ({ now, settings: [] })
+const at = (now: number) => ({ now, histories: [] })
 
 type Happening = `show ${number}` | `see ${number}`
 /** At this time a refresh token is shown, or an access token of a rotation seen, and this comes of it. */
@@ -325,11 +325,11 @@ t.test('after a password change the tokens of before have no grace', async (t) =
 })
 
 t.test('a clock that is set ends no grace and no session, and opens no second grace', async (t) => {
-  /** The clock said `from` and then `to`, `ago` ms before it says `now`. */
-  const setBy = (ms: number, now: number, ago: number) => ({
-    now,
-    settings: [{ from: now - ago - ms, to: now - ago }],
-  })
+  /** By every clock of ours, the shared one was set by `ms`, `ago` ms before it says `now`. */
+  const setBy = (ms: number, now: number, ago: number) => {
+    const history = [{ from: now - ago - ms, to: now - ago }]
+    return { now, histories: [history, history] }
+  }
   const HOUR = 3_600_000
   const first = decideRotation(
     { ...NEW, createdAt: HOUR, lastUsedAt: HOUR, absoluteAt: HOUR + ABSOLUTE },
@@ -352,14 +352,32 @@ t.test('a clock that is set ends no grace and no session, and opens no second gr
     'reuse',
     'set before the token was spent',
   )
-  const there = {
-    now: HOUR + 5_000,
-    settings: [
-      { from: HOUR + 2_000, to: HOUR + 1_000 },
-      { from: HOUR + 1_000, to: HOUR },
-    ],
-  }
+  const twice = [
+    { from: HOUR + 2_000, to: HOUR + 1_000 },
+    { from: HOUR + 1_000, to: HOUR },
+  ]
+  const there = { now: HOUR + 5_000, histories: [twice, twice] }
   t.equal(decideRotation(seen, 1, there, GRACE).kind, 'repeat', 'set twice')
+})
+
+t.test('a clock of our own that is set, or a machine that sleeps, gives nobody more time', async (t) => {
+  const first = decideRotation(NEW, 1, at(0), GRACE) as { next: Session }
+  const seen = confirm(first.next, 2) as Session
+  for (const ms of [90_000, -90_000]) {
+    const [soon, late] = [5_000, 95_000].map((now) => ({ now, histories: [[], [{ from: 1_000 - ms, to: 1_000 }]] }))
+    if (soon && late) {
+      t.equal(decideRotation(seen, 1, soon, GRACE).kind, 'repeat', `own clock set by ${ms}: a second tab`)
+      t.equal(decideRotation(seen, 1, late, GRACE).kind, 'reuse', `own clock set by ${ms}: a thief`)
+    }
+  }
+  const asleep = { now: 95_000, histories: [[{ from: 2_000, to: 92_000 }], []] }
+  t.equal(decideRotation(seen, 1, asleep, GRACE).kind, 'reuse', 'the steady clock stood still')
+  const inTurn = [
+    { from: 1_010, to: 91_010 },
+    { from: 91_000, to: 1_000 },
+  ]
+  const timePassed = { now: 95_000, histories: [[{ from: 1_010, to: 91_010 }], inTurn] }
+  t.equal(decideRotation(seen, 1, timePassed, GRACE).kind, 'reuse', 'and the others went on one after the other')
 })
 
 t.test('no refresh extends the absolute timeout', async (t) => {

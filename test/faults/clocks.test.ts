@@ -196,6 +196,20 @@ t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', 
       t.match(await refresh(at, stolen[turn] as Newcomer), { status: 401, body: { reason: 'token_reused' } })
   })
 
+  await t.test('open no second grace when another clock says what it was when the token was spent', async (t) => {
+    const stolen = await Promise.all([slow, fast, fast].map(({ at }) => register(at)))
+    for (const [turn, at] of [slow.at, fast.at, fast.at].entries()) {
+      const next = await refresh(at, stolen[turn] as Newcomer)
+      t.equal((await verify(at, next.body)).status, 204)
+    }
+    await sleep(2000) // the rotation is confirmed
+    for (const [turn, at] of [fast.at, slow.at, three[1].at].entries()) {
+      if (turn < 2) await pass(87)
+      await sleep(1500) // the clock of Redis is asked four times a second
+      t.match(await refresh(at, stolen[turn] as Newcomer), { status: 401, body: { reason: 'token_reused' } })
+    }
+  })
+
   await t.test('forget a denial at last', async (t) => {
     await pass(100_000)
     t.equal(await redis.cli('KEYS', '*:denied-*'), '')

@@ -28,7 +28,7 @@ const hashing = makeHashing({
   lanes: config.ARGON2_LANES,
   processors: availableParallelism(),
 })
-const moment = () => ({ now: Date.now(), settings: [] })
+const moment = () => ({ now: Date.now(), histories: [] })
 const graceMs = () => config.REFRESH_GRACE
 const deps = {
   config,

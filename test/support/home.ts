@@ -88,7 +88,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
     lanes: config.ARGON2_LANES,
     processors: 2,
   })
-  const moment = () => ({ now: now(), settings: [] })
+  const moment = () => ({ now: now(), histories: [] })
   const graceMs = () => config.REFRESH_GRACE
   const deps: Deps = {
     config,
