@@ -104,7 +104,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
-  await eventually(() => keyring.fault() === null, { within: 5000 })
+  await eventually(() => keyring.fault() === null, { within: 20_000 })
 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
     const { body, token, headers = {}, ip = '127.0.0.1' } = options
