@@ -8,6 +8,7 @@ import { type Hashing, makeHashing } from './auth/hashing.ts'
 import { keyPolicyOf, type Keyring, openKeyring } from './auth/keyring.ts'
 import { UnreadableKeys } from './auth/signing-ring.ts'
 import { type Config, readConfig } from './config/environment.ts'
+import { placeOf } from './config/redis-url.ts'
 import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
@@ -139,9 +140,8 @@ async function withKeyring(
   if (!REDIS_URL && !hasStore(DATA_DIR))
     throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)
   const { keyring, store } = await openHome()
-  const hosts = REDIS_URL?.hosts.map(({ host, port }) => `${host}:${port}`).join()
   try {
-    await work(keyring, hosts === undefined ? `The store in ${DATA_DIR}` : `Redis at ${hosts}`, store)
+    await work(keyring, REDIS_URL ? `Redis at ${placeOf(REDIS_URL)}` : `The store in ${DATA_DIR}`, store)
   } finally {
     keyring.close()
     await store.close()

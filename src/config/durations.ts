@@ -1,24 +1,29 @@
 import { z } from 'zod'
+import { readCount } from './variables.ts'
 
-export const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-export const MAX_DURATION_MS = 3650 * UNITS.d
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+/** The least that a lifetime or the window of a limit may be, in ms. */
+export const LEAST_LIFETIME_MS = UNITS.s
+/** The most that any duration may be, in ms: ten years. */
+export const MOST_DURATION_MS = 3650 * UNITS.d
 
 /** A text like `500ms`, `10s`, `5m`, `24h` or `14d` in ms; NaN if it is none. */
 export function readDuration(text: string): number {
-  const [, count, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
-  return count === undefined ? NaN : Number(count) * UNITS[unit as keyof typeof UNITS]
+  const [, count = '', unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
+  return readCount(count) * UNITS[unit as keyof typeof UNITS]
 }
 
-/** A variable that holds a duration, in ms. */
-export const duration = (fallback: string, least = 0) =>
+/** A variable that holds a duration, in ms; NaN besides a fault. */
+export const duration = (fallback: string, least = 0, most = MOST_DURATION_MS) =>
   z
     .string()
     .default(fallback)
     .transform(readDuration)
+    .transform((ms) => (ms >= least && ms <= most ? ms : NaN))
     .refine(
-      (ms) => ms >= least && ms <= MAX_DURATION_MS,
-      `must be a duration like 500ms, 10s, 5m, 24h or 14d, of at least ${least} ms`,
+      (ms) => !Number.isNaN(ms),
+      `must be a duration like 500ms, 10s, 5m, 24h or 14d, from ${least}ms to ${most / UNITS.h}h`,
     )
 
 /** A duration of at least a second. */
-export const lifetime = (fallback: string) => duration(fallback, UNITS.s)
+export const lifetime = (fallback: string, most = MOST_DURATION_MS) => duration(fallback, LEAST_LIFETIME_MS, most)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { MAX_DURATION_MS, readDuration, UNITS } from './durations.ts'
+import { LEAST_LIFETIME_MS, MOST_DURATION_MS, readDuration } from './durations.ts'
+import { readCount } from './variables.ts'
 
 /** At most `count` in each `windowMs`. */
 export interface Limit {
@@ -14,9 +15,9 @@ export const limit = (fallback: string) =>
     .default(fallback)
     .transform((text): Limit => {
       const [count = '', ...window] = text.split('/')
-      return { count: /^\d{1,9}$/.test(count) ? Number(count) : NaN, windowMs: readDuration(window.join('/')) }
+      return { count: readCount(count), windowMs: readDuration(window.join('/')) }
     })
     .refine(
-      ({ count, windowMs }) => count >= 1 && windowMs >= UNITS.s && windowMs <= MAX_DURATION_MS,
+      ({ count, windowMs }) => count >= 1 && windowMs >= LEAST_LIFETIME_MS && windowMs <= MOST_DURATION_MS,
       'must be a count and a window like 30/1m',
     )

@@ -1,8 +1,13 @@
-/** Where Redis is, from a `redis:`, `rediss:`, `redis+sentinel:` or `redis+cluster:` URL (`rediss+…` for TLS). */
+import { isHost } from './hosts.ts'
+
+/** Where Redis is, from a `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` (`rediss+…` for TLS) or `redis+unix:` URL. */
 export interface RedisAddress {
   readonly kind: 'standalone' | 'sentinel' | 'cluster'
   readonly tls: boolean
+  /** Empty where there is a socket. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[]
+  /** The path of a Unix socket. */
+  readonly socket?: string
   readonly username?: string
   readonly password?: string
   readonly db: number
@@ -11,43 +16,79 @@ export interface RedisAddress {
 }
 
 const KINDS = { '': 'standalone', '+sentinel': 'sentinel', '+cluster': 'cluster' } as const
-const URL_FORM = /^redis(s?)(\+sentinel|\+cluster|):\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#]+)(?:\/([^/?#]*))?$/
+/** What follows the hosts: the number of a database, the name of the primary, nothing. */
+const PATH_FORMS = { standalone: /^(?:0|[1-9]\d{0,3})?$/, sentinel: /./, cluster: /^0?$/ }
+
+/** Whatever else is in a user, a password or a path is percent-encoded, RFC 3986 section 2. */
+const CHARACTER = String.raw`[\w.~!$&'()*+,;=-]|%[\dA-Fa-f]{2}`
+const CREDENTIALS = `(?:((?:${CHARACTER})*)(?::((?:${CHARACTER})*))?@)?`
+const URL_FORM = new RegExp(`^redis(s?)(\\+sentinel|\\+cluster|)://${CREDENTIALS}([^@/?#]+)(?:/([^/?#]*))?$`)
+const SOCKET_FORM = new RegExp(`^redis\\+unix://${CREDENTIALS}((?:/(?:${CHARACTER}|:)+)+)(?:\\?db=(0|[1-9]\\d{0,3}))?$`)
 
 /** Reads a REDIS_URL; null if it is none. */
 export function readRedisUrl(url: string): RedisAddress | null {
-  const [, tls, suffix = '', username = '', password = '', hosts, path = ''] = URL_FORM.exec(url) ?? []
+  try {
+    return readSocket(url) ?? readHosts(url)
+  } catch {
+    return null // what is percent-encoded is no UTF-8
+  }
+}
+
+/** What is wrong with a text that is no REDIS_URL. */
+export function faultOfRedisUrl(url: string): string {
+  const [, scheme = '', place] = /^(redis[a-z+]*:\/\/).*@(.*)$/s.exec(url) ?? []
+  return place === undefined || readRedisUrl(scheme + place) === null
+    ? 'must be a redis:, rediss:, redis+sentinel:, redis+cluster: or redis+unix: URL, hosts in lower case'
+    : 'has a user or a password with characters that have a meaning in a URL: percent-encode the password'
+}
+
+/** Where it is, for an operator: nothing of the user and the password. */
+export function placeOf({ socket, hosts }: RedisAddress): string {
+  return socket ?? hosts.map(({ host, port }) => `${host}:${port}`).join()
+}
+
+function readSocket(url: string): RedisAddress | null {
+  const [, username, password, path, db = '0'] = SOCKET_FORM.exec(url) ?? []
+  if (path === undefined) return null
+  const socket = decodeURIComponent(path)
+  return {
+    kind: 'standalone',
+    tls: false,
+    hosts: [],
+    socket,
+    ...readCredentials(username, password),
+    db: Number(db),
+    name: '',
+  }
+}
+
+function readHosts(url: string): RedisAddress | null {
+  const [, tls, suffix = '', username, password, hosts, path = ''] = URL_FORM.exec(url) ?? []
   if (hosts === undefined) return null
   const kind = KINDS[suffix as keyof typeof KINDS]
   const found = hosts.split(',').map((host) => readHost(host, kind === 'sentinel' ? 26379 : 6379))
-  const credentials = readCredentials(username, password)
-  if (found.includes(null) || credentials === null || !PATH_FORMS[kind].test(path)) return null
+  if (found.includes(null) || !PATH_FORMS[kind].test(path)) return null
   if (kind === 'standalone' && found.length !== 1) return null
   return {
     kind,
     tls: tls === 's',
     hosts: found.filter((host) => host !== null),
-    ...credentials,
+    ...readCredentials(username, password),
     db: kind === 'standalone' ? Number(path) : 0,
     name: kind === 'sentinel' ? path : '',
   }
 }
 
-const PATH_FORMS = { standalone: /^\d{0,4}$/, sentinel: /./, cluster: /^0?$/ }
-
 function readHost(text: string, defaultPort: number): { host: string; port: number } | null {
-  const [, ipv6, name, digits] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
-  const host = ipv6 ?? name
+  const [, ipv6, name, digits] = /^(?:\[([\da-f:.]+)\]|([^:[\]]+))(?::([1-9]\d{0,4}))?$/.exec(text) ?? []
+  const host = ipv6 ?? name ?? ''
   const port = digits === undefined ? defaultPort : Number(digits)
-  return host === undefined || port < 1 || port > 65_535 ? null : { host, port }
+  return isHost(host) && port <= 65_535 ? { host, port } : null
 }
 
-function readCredentials(username: string, password: string): { username?: string; password?: string } | null {
-  try {
-    return {
-      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    }
-  } catch {
-    return null
+function readCredentials(username = '', password = ''): { username?: string; password?: string } {
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
   }
 }

@@ -92,7 +92,8 @@ function spell(groups: Groups): string {
   return canonical(groups.map(hex).join(':'))
 }
 
-function groupsOf(address: string): Groups {
+/** The eight groups of an IPv6 address. */
+export function groupsOf(address: string): Groups {
   const [zoneless = ''] = address.split('%', 1)
   const [left = [], right = []] = canonical(zoneless)
     .split('::')

@@ -3,10 +3,10 @@ const PRINTABLE = /^[\x20-\x7e]+$/
 const MIN_BYTES = 32
 const MIN_DIFFERENT = 16
 
-/** The bytes of a base64url secret that looks random; null if it is short, repeated, counted, spelled out or an example. */
+/** The bytes of a base64url secret that looks random; null if it is short, repeated, counted, spelled out, an example, or not what its bytes encode to. */
 export function readSecret(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url')
-  if (!/^[\w-]+$/.test(text) || bytes.length < MIN_BYTES) return null
+  if (bytes.toString('base64url') !== text || bytes.length < MIN_BYTES) return null
   const decoded = bytes.toString('latin1')
   const isSpelled = WELL_KNOWN.test(text) || WELL_KNOWN.test(decoded) || PRINTABLE.test(decoded)
   const isCounted = countsUp(Buffer.from(text)) || countsUp(bytes)

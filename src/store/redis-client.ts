@@ -57,9 +57,10 @@ function limitTime(client: Redis | Cluster): void {
 
 function makeClient(address: RedisAddress): Redis | Cluster {
   const options = connectionOptions(address)
-  if (address.kind === 'standalone') return new Redis({ ...options, ...address.hosts[0], db: address.db })
-  if (address.kind === 'sentinel') return new Redis({ ...options, ...sentinelOptions(address) })
-  return new Cluster([...address.hosts], {
+  const { kind, hosts, socket, db } = address
+  if (kind === 'standalone') return new Redis({ ...options, ...(socket ? { path: socket } : hosts[0]), db })
+  if (kind === 'sentinel') return new Redis({ ...options, ...sentinelOptions(address) })
+  return new Cluster([...hosts], {
     redisOptions: options,
     enableOfflineQueue: false,
     slotsRefreshTimeout: 1000,

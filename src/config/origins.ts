@@ -1,0 +1,37 @@
+import { isName } from './hosts.ts'
+
+/** What is wrong with an ISSUER; null if nothing is: it is then the very text by which other services know us. */
+export function faultOfIssuer(text: string): string | null {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) return 'must be an http or https URL'
+  const { username, password } = new URL(text)
+  if (username !== '' || password !== '') return 'must be a URL without user and password'
+  if (/[?#]|\/$/.test(text)) return 'must be a URL without query, fragment or trailing slash'
+  if (isCanonicalUrl(text)) return null
+  return 'must be a URL in its canonical form: lower case, punycode, no default port, nothing to be escaped or resolved'
+}
+
+/** Whether a text can be the audience of a token: any name, a URL in its canonical form only. */
+export function isAudience(text: string): boolean {
+  return /^https?:/i.test(text) ? isCanonicalUrl(text) : /^[\x20-\x7e]+$/.test(text)
+}
+
+function isCanonicalUrl(text: string): boolean {
+  const href = URL.canParse(text) ? new URL(text).href : ''
+  return href === text || href === `${text}/`
+}
+
+/** Schemes whose origin is the URL standard's, or that have none. */
+const SPECIAL = /^(?:https?|wss?|ftp|file|blob|data|about|javascript):/
+/** The origin of an app in a web view, like `capacitor://localhost` or `app://-`: to the URL standard it has none. */
+const WEB_VIEW = /^[a-z][a-z\d+.-]*:\/\/[a-z\d_.-]+(?::[1-9]\d{0,4})?$/
+
+/** Whether a text is an origin as a browser or a web view sends it. */
+export function isOrigin(text: string): boolean {
+  if (!SPECIAL.test(text)) return WEB_VIEW.test(text)
+  return URL.canParse(text) && /^https?:\/\/[^*]+$/.test(text) && new URL(text).origin === text
+}
+
+/** Whether a text is a domain name as a cookie takes it. */
+export function isDomain(text: string): boolean {
+  return /^(?!-)[a-z\d-]+(?:\.[a-z\d-]+)*$/.test(text) && isName(text)
+}
