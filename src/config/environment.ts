@@ -4,7 +4,7 @@ import { ALGORITHMS } from '../domain/signing-keys.ts'
 import { duration, lifetime } from './durations.ts'
 import { isAddressOrRange, isHost } from './hosts.ts'
 import { limit } from './limits.ts'
-import { faultOfIssuer, isAudience, isDomain, isOrigin } from './origins.ts'
+import { faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
 import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
 import { integer, list, text } from './variables.ts'
 
@@ -76,11 +76,23 @@ type Values = z.output<typeof Variables>
 
 const issuerOf = ({ ISSUER, PORT }: Values) => ISSUER ?? `http://localhost:${PORT}`
 
-const Environment = Variables.refine((env) => env.REDIS_URL === undefined || env.AUTH_SECRET.length > 0, {
-  path: ['AUTH_SECRET'],
-  message: `is required with REDIS_URL; make one: node -p "require('crypto').randomBytes(32).toString('base64url')"`,
+/** Says nothing where one of the two is told to be wrong by itself. */
+const isCookieKept = (env: Values) =>
+  !isDomain(env.COOKIE_DOMAIN ?? '') ||
+  faultOfIssuer(issuerOf(env)) !== null ||
+  isCookieDomainOf(issuerOf(env), env.COOKIE_DOMAIN ?? '')
+
+const Environment = Variables.refine(isCookieKept, {
+  path: ['COOKIE_DOMAIN'],
+  message: 'must be the host of ISSUER or a domain above it, and no registry like com or co.uk: browsers refuse others',
   when: () => true,
-}).transform((env) => ({ ...env, ISSUER: issuerOf(env), AUDIENCE: env.AUDIENCE ?? issuerOf(env) }))
+})
+  .refine((env) => env.REDIS_URL === undefined || env.AUTH_SECRET.length > 0, {
+    path: ['AUTH_SECRET'],
+    message: `is required with REDIS_URL; make one: node -p "require('crypto').randomBytes(32).toString('base64url')"`,
+    when: () => true,
+  })
+  .transform((env) => ({ ...env, ISSUER: issuerOf(env), AUDIENCE: env.AUDIENCE ?? issuerOf(env) }))
 
 /** The settings, under the names of their environment variables. Durations are ms. AUTH_SECRET is empty where the embedded store is to make one. */
 export type Config = Readonly<z.output<typeof Environment>>

@@ -35,3 +35,14 @@ export function isOrigin(text: string): boolean {
 export function isDomain(text: string): boolean {
   return /^(?!-)[a-z\d-]+(?:\.[a-z\d-]+)*$/.test(text) && isName(text)
 }
+
+/** Under many countries these are registries, as in `co.uk`, for which no browser keeps a cookie. */
+const REGISTRY = /^(?:ac|com?|edu|gov?|mil|net?|org?)\.[a-z]{2}$/
+
+/** Whether browsers keep a cookie of this domain from a page of `issuer`, RFC 6265 section 5.3. Of registries it knows the commonest. */
+export function isCookieDomainOf(issuer: string, domain: string): boolean {
+  const host = new URL(issuer).hostname
+  if (host === 'localhost') return domain === host
+  const isAbove = host === domain || host.endsWith(`.${domain}`)
+  return isAbove && domain.includes('.') && !REGISTRY.test(domain)
+}
