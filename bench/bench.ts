@@ -42,6 +42,7 @@ const SETTINGS = {
   AUTH_SECRET: randomBytes(32).toString('base64url'),
   ISSUER: 'http://localhost:3000',
   ACCESS_TTL: '1h', // the tokens are to outlive the benchmark
+  SESSION_IDLE: '2h',
   REFRESH_GRACE: '1ms', // a session remembers what it has spent in the grace: in life nothing, at this pace dozens
   LOG_LEVEL: 'warn',
   ...ARGON2,

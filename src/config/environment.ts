@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readSecret } from '../domain/random-secret.ts'
+import { LONGEST_ACCESS_TTL_MS } from '../domain/revocation.ts'
 import { ALGORITHMS } from '../domain/signing-keys.ts'
 import { duration, lifetime } from './durations.ts'
 import { isAddressOrRange, isHost } from './hosts.ts'
@@ -38,7 +39,7 @@ const Variables = z.object({
   CLIENT_ID: text((id) => /^[\x20-\x7e]+$/.test(id), 'must be printable ASCII').default('first-party'),
   JWT_ALG: z.enum(ALGORITHMS, `must be one of ${ALGORITHMS.join(', ')}`).default('ES256'),
   KEY_ROTATION: lifetime('30d'),
-  ACCESS_TTL: lifetime('5m'),
+  ACCESS_TTL: lifetime('5m', LONGEST_ACCESS_TTL_MS),
   REFRESH_GRACE: duration('10s'),
   SESSION_IDLE: lifetime('30m'),
   SESSION_ABSOLUTE: lifetime('24h'),
@@ -74,6 +75,27 @@ const Variables = z.object({
 
 type Values = z.output<typeof Variables>
 
+/** Of each pair the first is the shorter one; only where it says so they may be the same. */
+const DURATIONS = [
+  ['REFRESH_GRACE', 'less than', 'ACCESS_TTL'],
+  ['ACCESS_TTL', 'less than', 'SESSION_IDLE'],
+  ['ACCESS_TTL', 'less than', 'REMEMBER_IDLE'],
+  ['SESSION_IDLE', 'at most', 'SESSION_ABSOLUTE'],
+  ['REMEMBER_IDLE', 'at most', 'REMEMBER_ABSOLUTE'],
+  ['SESSION_IDLE', 'at most', 'REMEMBER_IDLE'],
+  ['SESSION_ABSOLUTE', 'at most', 'REMEMBER_ABSOLUTE'],
+] as const
+
+const together = DURATIONS.reduce(
+  (schema, [shorter, bound, longer]) =>
+    schema.refine((env) => !(env[shorter] > env[longer] || (bound === 'less than' && env[shorter] === env[longer])), {
+      path: [shorter],
+      message: `must be ${bound} ${longer}`,
+      when: () => true,
+    }),
+  Variables,
+)
+
 const issuerOf = ({ ISSUER, PORT }: Values) => ISSUER ?? `http://localhost:${PORT}`
 
 /** Says nothing where one of the two is told to be wrong by itself. */
@@ -82,11 +104,13 @@ const isCookieKept = (env: Values) =>
   faultOfIssuer(issuerOf(env)) !== null ||
   isCookieDomainOf(issuerOf(env), env.COOKIE_DOMAIN ?? '')
 
-const Environment = Variables.refine(isCookieKept, {
-  path: ['COOKIE_DOMAIN'],
-  message: 'must be the host of ISSUER or a domain above it, and no registry like com or co.uk: browsers refuse others',
-  when: () => true,
-})
+const Environment = together
+  .refine(isCookieKept, {
+    path: ['COOKIE_DOMAIN'],
+    message:
+      'must be the host of ISSUER or a domain above it, and no registry like com or co.uk: browsers refuse others',
+    when: () => true,
+  })
   .refine((env) => env.REDIS_URL === undefined || env.AUTH_SECRET.length > 0, {
     path: ['AUTH_SECRET'],
     message: `is required with REDIS_URL; make one: node -p "require('crypto').randomBytes(32).toString('base64url')"`,

@@ -5,7 +5,13 @@ import type { AccessClaims } from './access-token.ts'
 /** Seconds by which an expired token may be late, against skewed clocks. */
 export const LEEWAY_MS = 10_000
 
-/** How much longer than needed denials and sessions are remembered: the clock of the store may be set by hours before anybody sees it. */
+/** The longest ACCESS_TTL: whatever the settings were when a token was issued, it lives no longer. */
+export const LONGEST_ACCESS_TTL_MS = 24 * 3_600_000
+
+/**
+ * How much longer than needed denials and sessions are remembered: the clock of the store may be set by hours before anybody
+ * sees it. Longer than LONGEST_ACCESS_TTL_MS: what is denied while ACCESS_TTL is short stays denied where it was long before, or will be.
+ */
 export const MARGIN_MS = 26 * 3_600_000
 
 /** What the store said when asked for the three entries that could deny a token. */

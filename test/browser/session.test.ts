@@ -14,7 +14,10 @@ import { eventually } from '../support/settle.ts'
 const COOKIE = '__Host-refresh_token'
 const PATIENCE = { within: 60_000 }
 
-const [demo, browser] = await Promise.all([startDemo({ ...NO_LIMITS, ACCESS_TTL: '5s' }), openBrowser()])
+const [demo, browser] = await Promise.all([
+  startDemo({ ...NO_LIMITS, ACCESS_TTL: '5s', REFRESH_GRACE: '4s' }),
+  openBrowser(),
+])
 t.teardown(async () => {
   await browser.close()
   await demo.stop()

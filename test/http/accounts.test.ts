@@ -561,7 +561,7 @@ t.test('a login with the old password that races the change leaves nothing alive
 })
 
 t.test('an access token of a session that has timed out and been forgotten dies with the rest (C6, C5)', async (t) => {
-  const at = await openHome({ SESSION_MAX: '2', SESSION_IDLE: '1m' })
+  const at = await openHome({ SESSION_MAX: '2', SESSION_IDLE: '1m', ACCESS_TTL: '59s' })
   t.teardown(at.close)
   const passwords = { current_password: PASSWORD, new_password: OTHER_PASSWORD }
   const ends = [

@@ -580,7 +580,7 @@ t.test('an idle session ends after 30 minutes, quietly, and its access token liv
   isOver(t, await refresh(used.refresh_token), 'idle_timeout')
   t.equal(home.events('session.reused').filter((event) => event['session_id'] === me.session_id).length, 0)
 
-  const quick = await openHome({ SESSION_IDLE: '1m', SESSION_ABSOLUTE: '1h' })
+  const quick = await openHome({ SESSION_IDLE: '1m', ACCESS_TTL: '59s', SESSION_ABSOLUTE: '1h' })
   t.teardown(quick.close)
   const short = await quick.newcomer()
   quick.clock.advance(MINUTE)

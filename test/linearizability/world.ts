@@ -44,7 +44,7 @@ const BROKEN_INSTANCE = fileURLToPath(new URL('broken-instance.js', import.meta.
 const ENV = {
   AUTH_SECRET: TEST_SECRET,
   ISSUER: 'http://localhost:3000',
-  ACCESS_TTL: '24h',
+  ACCESS_TTL: '23h',
   SESSION_IDLE: '24h',
   REFRESH_GRACE: '30s',
   SESSION_MAX: '500',

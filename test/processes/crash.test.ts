@@ -306,6 +306,7 @@ async function crash(t: Test, env: Env): Promise<void> {
     ISSUER: 'http://localhost:3000',
     AUTH_SECRET: TEST_SECRET,
     ACCESS_TTL: '1h',
+    SESSION_IDLE: '2h',
     SESSION_MAX: '1000',
     ...NO_LIMITS,
     ...env,
