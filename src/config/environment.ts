@@ -7,6 +7,7 @@ import { isAddressOrRange, isHost } from './hosts.ts'
 import { limit } from './limits.ts'
 import { faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
 import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
+import { readSecretFiles } from './secret-files.ts'
 import { integer, list, text } from './variables.ts'
 
 const Variables = z.object({
@@ -126,11 +127,13 @@ export class InvalidConfig extends Error {
   override readonly name = 'InvalidConfig'
 }
 
-/** Reads the environment. A blank variable counts as absent. */
+/** Reads the environment and the files it names. A blank variable counts as absent. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const trimmed = Object.entries(env).map(([name, value = '']) => [name, value.trim()] as const)
-  const result = Environment.safeParse(Object.fromEntries(trimmed.filter(([, value]) => value !== '')))
-  if (result.success) return result.data
-  const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`)
-  throw new InvalidConfig(`Latchkey cannot start with these settings:\n${[...new Set(faults)].join('\n')}`)
+  const { values, faults } = readSecretFiles(Object.fromEntries(trimmed.filter(([, value]) => value !== '')))
+  const result = Environment.safeParse(values)
+  if (result.success && faults.size === 0) return result.data
+  const issues = (result.error?.issues ?? []).map(({ path, message }) => [path.join('.'), message] as const)
+  const lines = [...faults, ...issues.filter(([name]) => !faults.has(name))].map((fault) => `  ${fault.join(' ')}`)
+  throw new InvalidConfig(`Latchkey cannot start with these settings:\n${[...new Set(lines)].join('\n')}`)
 }
