@@ -10,11 +10,18 @@ import { withoutPort } from './domain/address.ts'
 import { closeGently } from './drain.ts'
 import type { App } from './plugins/app.ts'
 import { readBearerTokens } from './plugins/bearer.ts'
-import { answerParserError, boundConnections, type Patience, PATIENCE } from './plugins/connections.ts'
+import {
+  answerParserError,
+  boundConnections,
+  type Patience,
+  PATIENCE,
+  rememberAddresses,
+} from './plugins/connections.ts'
 import { makeCrossSiteCheck } from './plugins/cross-site.ts'
 import { serveDocs } from './plugins/docs.ts'
 import { answerErrors, answerFrameworkError } from './plugins/errors.ts'
 import { setSecurityHeaders } from './plugins/headers.ts'
+import { requireHost } from './plugins/host.ts'
 import { acceptJson } from './plugins/json-body.ts'
 import { makeLimits } from './plugins/limits.ts'
 import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
@@ -52,8 +59,11 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   const app = makeServer(deps, patience)
   answerErrors(app, logger)
   setSecurityHeaders(app, isDraining)
+  requireHost(app)
   boundConnections(app.server, patience)
+  rememberAddresses(app.server)
   closeGently(app)
+  app.server.maxHeadersCount = 0 // none is dropped: MAX_HEADER_BYTES is the bound
   // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   acceptJson(app)
@@ -89,7 +99,12 @@ function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
     bodyLimit: BODY_LIMIT,
     requestTimeout: requestMs,
     keepAliveTimeout: idleMs,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: requestMs, connectionsCheckingInterval: 1000 },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: 1000,
+      requireHostHeader: false, // we do, and say so in a problem document
+    },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,

@@ -7,6 +7,7 @@ import type { Deps } from '../deps.ts'
 import { type AccessClaims, isCompactJws, isIssuedAs } from '../domain/access-token.ts'
 import { Problem, type ProblemCode } from '../problems.ts'
 import type { App } from './app.ts'
+import { headerLines } from './header-lines.ts'
 import { makeSignatures } from './signatures.ts'
 
 declare module 'fastify' {
@@ -89,20 +90,12 @@ export async function readBearerTokens(app: App, deps: Deps): Promise<Bearer> {
 const SCHEME = /^bearer(?: +|$)/i
 
 /** What the one Authorization header says after `Bearer`. Two headers are refused, never the first one taken. */
-function tokenText({ raw: { rawHeaders } }: FastifyRequest): string {
-  let header: string | undefined
-  for (let place = 0; place < rawHeaders.length; place += 2) {
-    if (!isAuthorization(rawHeaders[place] as string)) continue
-    if (header !== undefined) throw new Problem('token_invalid')
-    header = rawHeaders[place + 1] as string
-  }
-  const scheme = header === undefined ? null : SCHEME.exec(header)
-  if (header === undefined || scheme === null) throw new Problem('no_token')
+function tokenText({ raw }: FastifyRequest): string {
+  const [header = '', ...others] = headerLines(raw, 'authorization')
+  if (others.length > 0) throw new Problem('token_invalid')
+  const scheme = SCHEME.exec(header)
+  if (scheme === null) throw new Problem('no_token')
   return header.slice(scheme[0].length)
-}
-
-function isAuthorization(name: string): boolean {
-  return name.length === 'authorization'.length && name.toLowerCase() === 'authorization'
 }
 
 function extractToken(request: FastifyRequest): string {

@@ -1,0 +1,11 @@
+import type { IncomingMessage } from 'node:http'
+
+/** The values of every line that a request has of this header (its name in lower case): where two are one too many. */
+export function headerLines({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
+  const values: string[] = []
+  for (let place = 0; place < rawHeaders.length; place += 2) {
+    const other = rawHeaders[place] as string
+    if (other.length === name.length && other.toLowerCase() === name) values.push(rawHeaders[place + 1] as string)
+  }
+  return values
+}
