@@ -230,7 +230,7 @@ t.test('a method that a path does not have is 405 with those it has, exotic ones
     const typed = await call(t, 'PUT', path, { body: '<x/>', headers: { 'content-type': 'text/xml' } })
     t.equal(typed.status, 405, 'the type of the body is nobody’s business')
   }
-  t.equal((await call(t, 'PUT', '/v1/me?x=/v1/login')).headers['allow'], 'GET, DELETE')
+  t.equal((await call(t, 'PUT', '/v1/me?x=/v1/login')).headers['allow'], 'GET, HEAD, DELETE')
 })
 
 t.test('a malformed id in a path is 404, and never the id of something else', async (t) => {
