@@ -19,8 +19,8 @@ import {
 } from './plugins/connections.ts'
 import { makeCrossSiteCheck } from './plugins/cross-site.ts'
 import { serveDocs } from './plugins/docs.ts'
-import { answerErrors, answerFrameworkError } from './plugins/errors.ts'
-import { setSecurityHeaders } from './plugins/headers.ts'
+import { answerErrors, answerFrameworkErrors } from './plugins/errors.ts'
+import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from './plugins/headers.ts'
 import { requireHost } from './plugins/host.ts'
 import { acceptJson } from './plugins/json-body.ts'
 import { makeLimits } from './plugins/limits.ts'
@@ -56,9 +56,10 @@ const MAX_HEADER_BYTES = 16 * 1024
 /** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
 export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   const { logger, redis, isDraining, checkReadiness, patience = PATIENCE } = options
-  const app = makeServer(deps, patience)
+  const headers = makeSecurityHeaders(deps.config.HSTS)
+  const app = makeServer(deps, headers, patience)
   answerErrors(app, logger)
-  setSecurityHeaders(app, isDraining)
+  setSecurityHeaders(app, headers, isDraining)
   requireHost(app)
   boundConnections(app.server, patience)
   rememberAddresses(app.server)
@@ -90,7 +91,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   return app
 }
 
-function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
+function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idleMs }: Patience): App {
   const instance = randomBytes(4).toString('hex')
   let requests = 0
   return Fastify({
@@ -109,8 +110,8 @@ function makeServer({ config }: Deps, { requestMs, idleMs }: Patience): App {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 500 },
-    clientErrorHandler: (error, socket) => answerParserError(error, socket),
-    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: (error, socket) => answerParserError(error, socket, headers),
+    frameworkErrors: answerFrameworkErrors(headers),
   })
     .setValidatorCompiler(validatorCompiler)
     .setSerializerCompiler(serializerCompiler)

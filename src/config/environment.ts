@@ -10,6 +10,8 @@ import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
 import { readSecretFiles } from './secret-files.ts'
 import { integer, list, text } from './variables.ts'
 
+const HSTS_FORM = /^max-age=(?:0|[1-9]\d{0,9})(?:; includeSubDomains)?(?:; preload)?$/
+
 const Variables = z.object({
   HOST: text(isHost, 'must be a host name in lower case or an IP address in its shortest form').default('127.0.0.1'),
   PORT: integer(3000, 0, 65535),
@@ -66,6 +68,10 @@ const Variables = z.object({
   LIMIT_API: limit('600/1m'),
   LIMIT_FAILURES: limit('10/15m'),
   LIMIT_ACCOUNT_FAILURES: limit('100/1h'),
+  HSTS: text(
+    (header) => header === 'off' || HSTS_FORM.test(header),
+    'must be off, or in the form of max-age=31536000; includeSubDomains',
+  ).default('max-age=31536000; includeSubDomains'),
   LOG_LEVEL: z
     .enum(
       ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

@@ -1,7 +1,7 @@
 import { type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
-import { SECURITY_HEADERS } from './headers.ts'
+import type { SecurityHeaders } from './headers.ts'
 
 /** How long a client may take, in ms. */
 export interface Patience {
@@ -42,15 +42,15 @@ const PARSER_PROBLEMS: Record<string, ProblemCode> = {
 }
 
 /** Answers what the HTTP parser refuses, when all requests before it have been answered, and closes the connection. */
-export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerParserError(error: NodeJS.ErrnoException, socket: Socket, headers: SecurityHeaders): void {
   if (error.code === 'ECONNRESET') socket.destroy()
   if (!socket.writable) return
   const problem = new Problem(PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request')
   const answering = answerInTurn(socket)
-  if (answering === null) hangUp(socket, problem)
+  if (answering === null) hangUp(socket, problem, headers)
   else if (answering.headersSent || answering.req.complete)
-    answering.once('finish', () => answerParserError(error, socket))
-  else answering.writeHead(statusOf(problem.code), refusalHeaders(problem)).end(bodyOf(problem))
+    answering.once('finish', () => answerParserError(error, socket, headers))
+  else answering.writeHead(statusOf(problem.code), refusalHeaders(problem, headers)).end(bodyOf(problem))
 }
 
 /** The answer that is due next on the connection, where Node's own handler of such errors looks for it, too. */
@@ -58,17 +58,17 @@ function answerInTurn(socket: Socket & { readonly _httpMessage?: ServerResponse 
   return socket['_httpMessage'] ?? null
 }
 
-function hangUp(socket: Socket, problem: Problem): void {
+function hangUp(socket: Socket, problem: Problem, headers: SecurityHeaders): void {
   const status = statusOf(problem.code)
-  const lines = Object.entries(refusalHeaders(problem)).map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = Object.entries(refusalHeaders(problem, headers)).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${bodyOf(problem)}`)
   setTimeout(() => socket.destroy(), FAREWELL_MS).unref()
 }
 
-function refusalHeaders(problem: Problem): Record<string, string | number> {
+function refusalHeaders(problem: Problem, headers: SecurityHeaders): Record<string, string | number> {
   return {
     'content-type': 'application/problem+json',
-    ...SECURITY_HEADERS,
+    ...headers,
     'content-length': Buffer.byteLength(bodyOf(problem)),
     connection: 'close',
   }

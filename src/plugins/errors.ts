@@ -4,7 +4,7 @@ import { Busy } from '../auth/hashing.ts'
 import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { App } from './app.ts'
-import { SECURITY_HEADERS } from './headers.ts'
+import type { SecurityHeaders } from './headers.ts'
 
 const RETRY_AFTER_S = 1
 
@@ -18,8 +18,9 @@ export function answerErrors(app: App, logger: FastifyBaseLogger): void {
 }
 
 /** Answers a URL that cannot be decoded, or a part of a path that is endless: there is nothing there. */
-export function answerFrameworkError(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply.headers(SECURITY_HEADERS), new Problem('not_found'))
+export function answerFrameworkErrors(headers: SecurityHeaders) {
+  return (_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void =>
+    sendProblem(reply.headers(headers), new Problem('not_found'))
 }
 
 function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, requestId: string): void {

@@ -1,19 +1,25 @@
 import type { App } from './app.ts'
 
-/** On every answer; a route may set its own Cache-Control and Content-Security-Policy afterwards. */
-export const SECURITY_HEADERS = {
+const ALWAYS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000; includeSubDomains',
   'x-content-type-options': 'nosniff',
 }
 
-/** Sets the security headers before anything can answer; while the process drains, asks clients to connect elsewhere. */
-export function setSecurityHeaders(app: App, isDraining: () => boolean): void {
+/** On every answer; a route may set its own Cache-Control and Content-Security-Policy afterwards. */
+export type SecurityHeaders = Readonly<Record<string, string>>
+
+/** Makes them for HSTS: the value of that header, RFC 6797 section 6.1, or `off` where a proxy sets it. */
+export function makeSecurityHeaders(hsts: string): SecurityHeaders {
+  return hsts === 'off' ? ALWAYS : { ...ALWAYS, 'strict-transport-security': hsts }
+}
+
+/** Sets the headers before anything can answer; while the process drains, asks clients to connect elsewhere. */
+export function setSecurityHeaders(app: App, headers: SecurityHeaders, isDraining: () => boolean): void {
   app.addHook('onRequest', (_request, reply, done) => {
-    void reply.headers(SECURITY_HEADERS)
+    void reply.headers(headers)
     done()
   })
   app.addHook('onSend', (_request, reply, payload, done) => {

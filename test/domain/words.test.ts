@@ -457,6 +457,7 @@ t.test('without any setting the service has the documented ones', async (t) => {
     LIMIT_API: { count: 600, windowMs: minute },
     LIMIT_FAILURES: { count: 10, windowMs: 15 * minute },
     LIMIT_ACCOUNT_FAILURES: { count: 100, windowMs: hour },
+    HSTS: 'max-age=31536000; includeSubDomains',
     LOG_LEVEL: 'info',
   }
   t.same(readConfig({}), expected)
