@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefau
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { networksOf, readAddress } from '../domain/address.ts'
+import { headerText } from '../domain/header-text.ts'
 import type { Caller } from '../domain/session.ts'
 
 /** The Fastify instance all plugins and routes work on: zod schemas type the requests. */
@@ -15,7 +16,7 @@ export function callerOf(request: FastifyRequest): Caller {
   return {
     ip,
     network: networksOf(ip)[0].name,
-    userAgent: (request.headers['user-agent'] ?? '').replaceAll(/\p{Cc}/gu, '').slice(0, USER_AGENT_LENGTH),
+    userAgent: headerText(request.headers['user-agent'] ?? '', USER_AGENT_LENGTH),
     requestId: request.id,
   }
 }
