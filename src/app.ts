@@ -3,7 +3,6 @@ import { compile } from '@fastify/proxy-addr'
 import Fastify from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { Cluster, Redis } from 'ioredis'
 import { randomBytes } from 'node:crypto'
 import type { Deps } from './deps.ts'
 import { withoutPort } from './domain/address.ts'
@@ -42,8 +41,6 @@ import { verifyRoute } from './routes/verify.ts'
 
 export interface AppOptions {
   readonly logger: FastifyBaseLogger
-  /** Where limits are counted over all instances; null: in this process. */
-  readonly redis: Redis | Cluster | null
   readonly isDraining: () => boolean
   readonly checkReadiness: CheckReadiness
   /** How long clients may take; PATIENCE unless told. */
@@ -55,7 +52,7 @@ const MAX_HEADER_BYTES = 16 * 1024
 
 /** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
 export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
-  const { logger, redis, isDraining, checkReadiness, patience = PATIENCE } = options
+  const { logger, isDraining, checkReadiness, patience = PATIENCE } = options
   const headers = makeSecurityHeaders(deps.config.HSTS)
   const app = makeServer(deps, headers, patience)
   answerErrors(app, logger)
@@ -70,7 +67,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   acceptJson(app)
   if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
 
-  const limits = await makeLimits(app, deps, redis)
+  const limits = makeLimits(deps)
   const bearer = await readBearerTokens(app, deps)
   const edge: Edge = { deps, limits, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
   answerUnknownRoutes(app, limits.perAddress('api'))

@@ -66,7 +66,7 @@ async function serve(): Promise<void> {
   const deps: Deps = { ...home, hashing: openHashing(config), record: makeRecorder(logger) }
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
+  const app = await buildApp(deps, { logger, isDraining, checkReadiness })
 
   async function stop(noticeMs: number): Promise<void> {
     if (isDraining()) return

@@ -19,13 +19,13 @@ export async function guardPassword<T extends Outcome>(
   const { sub, sid } = request.token.claims
   const user = await readUser(deps, sub)
   if (user === null) throw new Problem('token_revoked')
-  const guard = () => limits.guardGuess(request, user.emailKey, user)
+  const { guard, fail } = limits.guesses(request, user.emailKey, user)
   await guard()
   const outcome = await attempt(guard)
   if (outcome.kind === 'over') throw new Problem('token_revoked')
   if (outcome.kind === 'wrong') {
     deps.record('password.refused', { user_id: sub, session_id: sid }, callerOf(request))
-    await limits.countFailure(request, user.emailKey, user)
+    await fail()
     throw new Problem('wrong_password')
   }
   return outcome as Exclude<T, { kind: 'wrong' } | { kind: 'over' }>

@@ -42,11 +42,11 @@ export function loginRoute(app: App, edge: CookieEdge): void {
       // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
       const email = readEmail(request.body.email) ?? { address: '', key: '' }
       const found = await findUser(deps, email)
-      const guard = () => limits.guardGuess(request, email.key, found?.value ?? null)
+      const { guard, fail } = limits.guesses(request, email.key, found?.value ?? null)
       await guard()
       const result = await authenticate(deps, found, password, { transport, remember }, callerOf(request), guard)
       if (result.kind === 'wrong') {
-        await limits.countFailure(request, email.key, found?.value ?? null)
+        await fail()
         throw new Problem('bad_credentials')
       }
       if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))

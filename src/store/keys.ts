@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { SessionRecord } from '../domain/session.ts'
 import type { VerifyingKey } from '../domain/signing-keys.ts'
-import type { Key } from './store.ts'
+import type { CounterKey, Key } from './store.ts'
 
 // Every key in the system and the type that lives there. All keys of a user carry the hash tag {user id},
 // so that whatever belongs together is committed together, on a Redis Cluster too.
@@ -57,8 +57,21 @@ export const keys = {
 /** Counts, for each process, its commits that must not be lost; on Redis only. A store that has counted fewer than it once answered has lost some. */
 export const TIDE = '{latchkey}:tide'
 
-/** What @fastify/rate-limit counts under these names is its own; on Redis only. */
-export const LIMITS = 'latchkey:limit:'
+/** What counters are kept under; the rest of a key has a tag. */
+const LIMITS = 'latchkey:limit:'
+
+/** Every counter in the system. None names an account but by a digest: it may be nobody's. */
+export const counters = {
+  /** Counted on by the readiness check. */
+  probe: `${LIMITS}{latchkey}:probe` as CounterKey,
+
+  /** Requests from a network, within the widest one that is counted around it. */
+  requests: (limit: string, widest: string, network: string): CounterKey =>
+    `${LIMITS}{${limit}:${widest}}:requests:${network}`,
+  /** Failed guesses at an account: from a network, and over all networks. */
+  failures: (emailKey: string, network: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:failures:${network}`,
+  accountFailures: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:account-failures`,
+}
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64url')

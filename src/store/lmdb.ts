@@ -4,6 +4,7 @@ import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { keys } from './keys.ts'
 import { batchReads } from './read-batch.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from './store.ts'
+import { countIn, memoryTallies, type Tallies } from './tallies.ts'
 
 interface Row {
   readonly version: string
@@ -26,6 +27,7 @@ export interface LmdbOptions {
 }
 
 const SWEEP_BATCH = 1000
+const TALLIES_IN_MEMORY = 100_000
 /** LMDB takes no longer keys. */
 const MAX_KEY_BYTES = 1978
 
@@ -36,6 +38,7 @@ const MAX_KEY_BYTES = 1978
 export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
   const tables = await openTables(dir)
   const readBatch = batchReads((names) => inDoubt(() => readFresh(tables, names, clock())))
+  const [passing, lasting] = [memoryTallies(TALLIES_IN_MEMORY), storedTallies(tables)]
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
@@ -55,6 +58,10 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
       return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
+    },
+    async count(count) {
+      if (count.mayBeLost === true) return countIn(passing, count, Date.now())
+      return inDoubt(() => tables.root.transaction(() => countIn(lasting, count, Date.now())))
     },
     faults: () =>
       store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
@@ -114,6 +121,17 @@ function apply(
     if (row !== undefined) write(tables, key, { ...row, expiresAt })
   }
   return true
+}
+
+/** Tallies among the rows; for use inside a transaction. They expire by this machine's clock, as with Redis by Redis's. */
+function storedTallies(tables: Tables): Tallies {
+  return {
+    get(key) {
+      const row = tables.rows.get(key)
+      return row && { count: row.value as number, until: row.expiresAt ?? 0 }
+    },
+    set: (key, { count, until }) => write(tables, key, { version: '', expiresAt: until, value: count }),
+  }
 }
 
 function write(tables: Tables, key: string, row: Row): void {

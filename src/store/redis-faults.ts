@@ -1,11 +1,9 @@
-import { keys, LIMITS, TIDE } from './keys.ts'
+import { counters, keys, TIDE } from './keys.ts'
 import { askTime } from './redis-clock.ts'
 import type { RedisClients } from './redis-client.ts'
 import { reportsOf } from './redis-replicas.ts'
 import { put, type Store, StoreUnavailable, unchanged } from './store.ts'
 
-/** Limits are counted under names of their own, by other commands. */
-const LIMIT_PROBE = `${LIMITS}probe`
 const TIDE_PROBE = `${TIDE}:probe`
 
 /** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
@@ -18,7 +16,7 @@ export async function findFaults(
   const probe = put(keys.probe, 0, clock() + 1000)
   await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
-  await Promise.all([client.incr(LIMIT_PROBE), client.pexpire(LIMIT_PROBE, 1000), client.pttl(LIMIT_PROBE)])
+  await store.count({ counters: [{ key: counters.probe, count: 1e9, windowMs: 1000 }], adds: true })
   await Promise.all([client.hincrby(TIDE_PROBE, 'a', 1), client.hget(TIDE_PROBE, 'a'), client.del(TIDE_PROBE)])
   await Promise.all([askTime(client), client.wait(0, 1)])
   if (durable.status !== 'ready') throw new Error('one connection of two')

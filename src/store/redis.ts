@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { batchReads, type ReadKeys } from './read-batch.ts'
 import type { RedisClients } from './redis-client.ts'
 import { makeCommit } from './redis-commit.ts'
+import { makeCount } from './redis-count.ts'
 import { explain, findFaults, findLostMemory } from './redis-faults.ts'
 import { watchReplicas } from './redis-replicas.ts'
 import { type Tide, watchTide } from './redis-tide.ts'
@@ -14,6 +15,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
   const replicas = watchReplicas(clients)
   const tide = watchTide(clients, replicas.areThere)
   const [read, runCommit] = [makeRead(clients, tide), makeCommit(clients, replicas, tide)]
+  const runCount = makeCount(clients)
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
   let refusal: Error | undefined
@@ -30,6 +32,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
       const version = `${prefix}${(commits += 1)}`
       return inDoubt(() => runCommit(commit, version, clock()))
     },
+    count: (count) => inDoubt(() => runCount(count)),
     faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusal ?? error)]),
     weaknesses: () =>
       findLostMemory(clients).then(

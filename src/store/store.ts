@@ -39,6 +39,31 @@ export interface Commit {
   readonly mayBeLost?: true
 }
 
+/** A key that something is counted under; made only in keys.ts. */
+export type CounterKey = string & { readonly counts?: never }
+
+/** At most `count` under the key in a window that begins with the first of them and lasts `windowMs`. */
+export interface Counter {
+  readonly key: CounterKey
+  readonly count: number
+  readonly windowMs: number
+}
+
+/** Counters of one tag, counted on together or not at all. */
+export interface Count {
+  readonly counters: readonly Counter[]
+  /** Whether to add one to each, or only to look. */
+  readonly adds: boolean
+  /** The end of the process may lose it: set where that does no harm, and the embedded store keeps it in this process's memory. */
+  readonly mayBeLost?: true
+}
+
+/** The first counter that is used up, by its place, and for how long it still is. */
+export interface UsedUp {
+  readonly place: number
+  readonly leftMs: number
+}
+
 /** Every method rejects with StoreUnavailable, and nothing else, when the store failed or its answer is in doubt. */
 export interface Store {
   /** Null: absent or expired. */
@@ -47,6 +72,8 @@ export interface Store {
   getMany<const K extends readonly Key<unknown>[]>(keys: K): Promise<Entries<K>>
   /** False: a check lost, nothing was written. True: all of it is written, as durably as the store does it. */
   commit(commit: Commit): Promise<boolean>
+  /** Null: no counter is used up, and each has counted one more if it was to. Sees every count that was sent before. */
+  count(count: Count): Promise<UsedUp | null>
   /** What keeps the store from being relied on, in words for an operator; empty: nothing. Never rejects. */
   faults(): Promise<readonly string[]>
   /** What makes the store promise less than it could, in words for an operator; empty: nothing, or it cannot be asked. Never rejects. */

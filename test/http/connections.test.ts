@@ -21,7 +21,6 @@ interface Served {
 async function serve(t: Test, patience: Patience): Promise<Served> {
   const app = await buildApp(home.deps, {
     logger: pino({ level: 'silent' }),
-    redis: null,
     isDraining: () => false,
     checkReadiness: async () => ({ reasons: [], warnings: [] }),
     patience,

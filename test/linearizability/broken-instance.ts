@@ -43,5 +43,5 @@ const deps = {
 }
 const isDraining = () => false
 const checkReadiness = makeReadiness(deps, isDraining, logger)
-const app = await buildApp(deps, { logger, redis: redis.client, isDraining, checkReadiness })
+const app = await buildApp(deps, { logger, isDraining, checkReadiness })
 await app.listen({ host: config.HOST, port: config.PORT })

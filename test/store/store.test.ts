@@ -324,8 +324,6 @@ t.test('Redis: a user who may touch the service’s own keys only has all it nee
     '~{*',
     '~latchkey:limit:*',
     '-@all',
-    '+incr',
-    '+pexpire',
     '+pttl',
     '+get',
     '+getex',

@@ -103,7 +103,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   }
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const app = await buildApp(deps, { logger, redis: redis?.client ?? null, isDraining, checkReadiness })
+  const app = await buildApp(deps, { logger, isDraining, checkReadiness })
   await eventually(() => keyring.fault() === null, { within: 20_000 })
 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {

@@ -63,6 +63,7 @@ export async function openElsewhere(place: Place, env: Record<string, string> = 
     get: (key) => ask('get', key),
     getMany: (keys) => ask('getMany', keys),
     commit: (commit) => ask('commit', commit),
+    count: (count) => ask('count', count),
     faults: () => ask('faults'),
     weaknesses: () => ask('weaknesses'),
     close: () => end('SIGTERM'),

@@ -1,0 +1,35 @@
+import type { Cluster, Redis } from 'ioredis'
+import type { RedisClients } from './redis-client.ts'
+import type { Count, UsedUp } from './store.ts'
+
+/** KEYS: of the counters. ARGV: whether to add ('1'), then the count and the window in ms of each. */
+const COUNT = `
+local counts, lefts = {}, {}
+for i, key in ipairs(KEYS) do
+  lefts[i] = redis.call('PTTL', key)
+  counts[i] = lefts[i] > 0 and tonumber(redis.call('GET', key)) or 0
+  if counts[i] >= tonumber(ARGV[2 * i]) then return { i - 1, lefts[i] } end
+end
+if ARGV[1] == '1' then
+  for i, key in ipairs(KEYS) do
+    redis.call('SET', key, counts[i] + 1, 'PX', lefts[i] > 0 and lefts[i] or ARGV[2 * i + 1])
+  end
+end
+return false`
+
+type Reply = readonly [place: number, leftMs: number] | null
+type Client = (Redis | Cluster) & {
+  latchkeyTally(keyCount: number, ...keysAndArgs: (string | number)[]): Promise<Reply>
+}
+
+/** Counts as the port promises, in one command; a window goes by the clock of Redis. */
+export function makeCount({ client: plain }: RedisClients): (count: Count) => Promise<UsedUp | null> {
+  plain.defineCommand('latchkeyTally', { lua: COUNT })
+  const client = plain as Client
+  return async ({ counters, adds }) => {
+    const names = counters.map(({ key }) => key)
+    const limits = counters.flatMap(({ count, windowMs }) => [count, windowMs])
+    const reply = await client.latchkeyTally(names.length, ...names, adds ? 1 : 0, ...limits)
+    return reply && { place: reply[0], leftMs: reply[1] }
+  }
+}
