@@ -1,4 +1,3 @@
-import cors from '@fastify/cors'
 import { compile } from '@fastify/proxy-addr'
 import Fastify from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
@@ -16,6 +15,7 @@ import {
   PATIENCE,
   rememberAddresses,
 } from './plugins/connections.ts'
+import { allowOrigins } from './plugins/cors.ts'
 import { makeCrossSiteCheck } from './plugins/cross-site.ts'
 import { serveDocs } from './plugins/docs.ts'
 import { answerErrors, answerFrameworkErrors } from './plugins/errors.ts'
@@ -122,17 +122,4 @@ const MAX_PROXIES = 32
 function trustIn(proxies: readonly string[]): (address: string, hop: number) => boolean {
   const isTrusted = compile([...proxies])
   return (address, hop) => hop < MAX_PROXIES && isTrusted(withoutPort(address), hop)
-}
-
-/** CORS by exact list: for these origins, with credentials, and for no others. */
-async function allowOrigins(app: App, origins: readonly string[]): Promise<void> {
-  await app.register(cors, {
-    origin: (origin, done) => done(null, origin !== undefined && origins.includes(origin)),
-    credentials: true,
-    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'If-Match'],
-    exposedHeaders: ['ETag', 'Retry-After', 'WWW-Authenticate'],
-    maxAge: 600,
-    strictPreflight: false,
-  })
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { App } from './app.ts'
+import { openToAnyPage } from './cors.ts'
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -28,13 +29,13 @@ export function serveDocs(app: App): void {
   const document = readFileSync(DOCUMENT, 'utf8')
   const cacheFor = 'public, max-age=300'
 
-  app.get('/openapi.json', { config: { isDocs: true } }, async (_request, reply) =>
-    reply.type('application/json').header('cache-control', cacheFor).send(document),
-  )
-  app.get('/docs', { config: { isDocs: true } }, async (_request, reply) =>
-    reply.type('text/html').header('content-security-policy', CSP).send(PAGE),
-  )
-  app.get('/docs/start.js', { config: { isDocs: true } }, async (_request, reply) =>
+  app.route({
+    method: 'GET',
+    ...openToAnyPage(app, '/openapi.json'),
+    handler: async (_request, reply) => reply.type('application/json').header('cache-control', cacheFor).send(document),
+  })
+  app.get('/docs', async (_request, reply) => reply.type('text/html').header('content-security-policy', CSP).send(PAGE))
+  app.get('/docs/start.js', async (_request, reply) =>
     reply.type('text/javascript').header('cache-control', cacheFor).send(START),
   )
   for (const [file, type] of [
@@ -42,7 +43,7 @@ export function serveDocs(app: App): void {
     ['swagger-ui-bundle.js', 'text/javascript'],
   ] as const) {
     const content = readFileSync(join(assets, file)) // a file that is open for who takes no answer would stay open
-    app.get(`/docs/${file}`, { config: { isDocs: true } }, async (_request, reply) =>
+    app.get(`/docs/${file}`, async (_request, reply) =>
       reply.type(type).header('cache-control', cacheFor).send(content),
     )
   }

@@ -26,6 +26,7 @@ export function answerUnknownRoutes(app: App, limit: (request: FastifyRequest) =
   app.decorate('routes', routes)
   app.addHook('onRoute', (route: RouteOptions) => {
     const { url, schema } = route
+    if (route.method === 'OPTIONS') return // a preflight is the browser's own affair
     const path = new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`)
     for (const method of [route.method].flat()) routes.push({ url, method, schema, path })
     if (route.method === 'GET') route.method = ['GET', 'HEAD'] // Node leaves the body out

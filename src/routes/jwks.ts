@@ -1,5 +1,6 @@
 import { PUBLISHED_MS } from '../domain/signing-keys.ts'
 import type { App } from '../plugins/app.ts'
+import { openToAnyPage } from '../plugins/cors.ts'
 import type { Edge } from './edge.ts'
 import { problems } from './problem-schemas.ts'
 import { Jwks } from './schemas.ts'
@@ -23,12 +24,10 @@ export function jwksRoute(app: App, { deps }: Edge): void {
   const maxAge = Math.min(MAX_AGE_S, Math.floor(deps.config.KEY_ROTATION / 2000))
   app.route({
     method: 'GET',
-    url: '/.well-known/jwks.json',
+    ...openToAnyPage(app, '/.well-known/jwks.json'),
     schema,
     async handler(_request, reply) {
-      void reply
-        .header('cache-control', `public, max-age=${maxAge}`)
-        .header('cross-origin-resource-policy', 'cross-origin')
+      void reply.header('cache-control', `public, max-age=${maxAge}`)
       return { keys: [...deps.keyring.jwks()] }
     },
   })
