@@ -1,4 +1,5 @@
 import type { Deps } from '../deps.ts'
+import { networksOf } from '../domain/address.ts'
 import type { Email } from '../domain/email.ts'
 import { type BrokenRule, judgePassword, normalisePassword } from '../domain/password.ts'
 import type { Caller, Session, Transport } from '../domain/session.ts'
@@ -7,7 +8,7 @@ import { type Entry, put } from '../store/store.ts'
 import { claimAddress, findUser, releaseAddress } from './email-claims.ts'
 import { type GuessGuard, passwordCheck } from './password-check.ts'
 import { endings, recordEnds } from './session-writes.ts'
-import { nextGeneration, openSession, type Self, type SessionWish, unendedSessions } from './sessions.ts'
+import { liveSessions, nextGeneration, openSession, type Self, type SessionWish, unendedSessions } from './sessions.ts'
 import { newId } from './tokens.ts'
 import { untilWon } from './until-won.ts'
 
@@ -97,6 +98,15 @@ export function isKnownAddress({ clock }: Deps, user: User | null, network: stri
     user?.knownAddresses.some((known) => known.address === network && clock() - known.seenAt < ADDRESS_KNOWN_MS) ??
     false
   )
+}
+
+/** Whether a live session of the account is at this address. Reads as much whether or not there is an account. */
+export async function hasSessionAt(deps: Deps, user: User | null, network: string): Promise<boolean> {
+  const { id, sessions } = user ?? { id: 'nobody', sessions: [] }
+  const count = Math.max(sessions.length, deps.config.SESSION_MAX)
+  const padded = Array.from({ length: count }, (_, place) => sessions[place] ?? `none-${place}`)
+  const live = await liveSessions(deps, { id, sessions: padded })
+  return live.some(({ ip }) => networksOf(ip)[0].name === network)
 }
 
 /** Removes the account with all its sessions and data, and denies its access tokens, in one step. */

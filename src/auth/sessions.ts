@@ -45,18 +45,21 @@ export async function openSession(
   return session
 }
 
+/** Whose sessions, and which. */
+type Listed = Pick<User, 'id' | 'sessions'>
+
 /** The user's live sessions, oldest first. */
-export async function liveSessions(deps: Deps, user: User): Promise<Session[]> {
+export async function liveSessions(deps: Deps, user: Listed): Promise<Session[]> {
   const sessions = await unendedSessions(deps, user)
   return sessions.filter((session) => whyOver(session, deps.moment()) === null)
 }
 
 /** The sessions nobody has ended: the live ones, and those that have timed out but may have access tokens left. */
-export async function unendedSessions(deps: Deps, user: User): Promise<Session[]> {
+export async function unendedSessions(deps: Deps, user: Listed): Promise<Session[]> {
   return (await unendedEntries(deps, user)).map(({ value }) => value)
 }
 
-async function unendedEntries({ store, keyring }: Deps, { id, sessions }: User): Promise<Entry<Session>[]> {
+async function unendedEntries({ store, keyring }: Deps, { id, sessions }: Listed): Promise<Entry<Session>[]> {
   const entries = await store.getMany(sessions.map((sessionId) => keys.session(id, sessionId)))
   const ours = keyring.identity()
   return entries.filter((entry): entry is Entry<Session> => entry?.value.kind === 'live' && entry.value.store === ours)

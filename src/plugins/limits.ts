@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import { isKnownAddress } from '../auth/accounts.ts'
+import { hasSessionAt, isKnownAddress } from '../auth/accounts.ts'
 import type { Limit } from '../config/limits.ts'
 import type { Deps } from '../deps.ts'
+import type { AccessClaims } from '../domain/access-token.ts'
 import { type Network, networksOf } from '../domain/address.ts'
 import { Problem } from '../problems.ts'
 import { counters, type User } from '../store/keys.ts'
@@ -23,8 +24,10 @@ export interface Guesses {
 export interface Limits {
   /** Refuses with 429 when the client's address, or a network around it, has used up a limit. For onRequest. */
   readonly perAddress: (name: LimitName) => (request: FastifyRequest) => Promise<void>
-  /** At a password: from here and from anywhere, whether or not there is an account. */
-  readonly guesses: (request: FastifyRequest, emailKey: string, user: User | null) => Guesses
+  /** At login: from here and from anywhere, whether or not there is an account. */
+  readonly atLogin: (request: FastifyRequest, emailKey: string, user: User | null) => Guesses
+  /** Behind a live token: of its session. A stranger's failures elsewhere are not its own. */
+  readonly behindToken: (request: FastifyRequest, claims: AccessClaims) => Guesses
 }
 
 /** Makes the limits. A count that cannot be made is StoreUnavailable, 503. */
@@ -58,15 +61,21 @@ export function makeLimits(deps: Deps): Limits {
       const usedUp = await (name === 'api' ? counting.catch(unlessFull) : counting)
       if (usedUp !== null) refuse(request, name, usedUp)
     },
-    guesses: (request, emailKey, user) => guesses(request, loginCounter(deps, request, emailKey, user)),
+    atLogin: (request, emailKey, user) => guesses(request, loginCounter(deps, request, emailKey, user)),
+    behindToken: (request, { sub, sid }) =>
+      guesses(request, async (adds) => {
+        const own = { key: counters.sessionFailures(sub, sid), ...config.LIMIT_FAILURES }
+        const usedUp = await store.count({ counters: [own], adds })
+        return usedUp && { limit: 'session_failures', ...usedUp }
+      }),
   }
 }
 
-type Refusal = UsedUp & { readonly limit: 'failures' | 'account_failures' }
+type Refusal = UsedUp & { readonly limit: 'failures' | 'account_failures' | 'session_failures' }
 
 /**
  * Counts guesses from here and from anywhere. An address that the account is known from has a count of its own only: a
- * stranger's failures elsewhere, or next door, do not lock its owner out.
+ * stranger's failures elsewhere, or next door, do not lock its owner out. The sessions are looked at only when it matters.
  */
 function loginCounter(
   deps: Deps,
@@ -83,7 +92,9 @@ function loginCounter(
   return async (adds) => {
     const usedUp = await store.count({ counters: all, adds })
     if (usedUp === null) return null
-    return { limit: all[usedUp.place] === anywhere ? 'account_failures' : 'failures', ...usedUp }
+    const isSpared = usedUp.place > 0 && (await hasSessionAt(deps, user, network))
+    const left = isSpared ? await store.count({ counters: own, adds }) : usedUp
+    return left && { limit: all[left.place] === anywhere ? 'account_failures' : 'failures', ...left }
   }
 }
 

@@ -42,7 +42,7 @@ export function loginRoute(app: App, edge: CookieEdge): void {
       // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
       const email = readEmail(request.body.email) ?? { address: '', key: '' }
       const found = await findUser(deps, email)
-      const { guard, fail } = limits.guesses(request, email.key, found?.value ?? null)
+      const { guard, fail } = limits.atLogin(request, email.key, found?.value ?? null)
       await guard()
       const result = await authenticate(deps, found, password, { transport, remember }, callerOf(request), guard)
       if (result.kind === 'wrong') {

@@ -68,9 +68,12 @@ export const counters = {
   /** Requests from a network, within the widest one that is counted around it. */
   requests: (limit: string, widest: string, network: string): CounterKey =>
     `${LIMITS}{${limit}:${widest}}:requests:${network}`,
-  /** Failed guesses at an account: from a network, and over all networks. */
+  /** Failed guesses at an account: at login from a network, and over all networks. */
   failures: (emailKey: string, network: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:failures:${network}`,
   accountFailures: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:account-failures`,
+  /** And behind a live token of a session. */
+  sessionFailures: (userId: string, sessionId: string): CounterKey =>
+    `${LIMITS}{${userId}}:session-failures:${sessionId}`,
 }
 
 function digest(text: string): string {

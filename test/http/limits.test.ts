@@ -306,8 +306,7 @@ t.test('many addresses at one account: strangers are locked out, the owner is no
 
   const wish = { current_password: PASSWORD, new_password: 'quite another password' }
   const change = (ip: string) => home.call('POST', '/v1/password', { token: me.access_token, body: wish, ip })
-  isLimited(t, await change('198.51.100.80'), 3600, 'a stolen access token elsewhere is a stranger')
-  t.equal((await change(registered)).status, 200)
+  t.equal((await change('198.51.100.80')).status, 200, 'behind a live token nobody is a stranger')
   t.strictSame(
     await statuses(4, () => owner(registered, WRONG)),
     [401, 401, 401, 429],
