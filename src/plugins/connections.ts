@@ -41,16 +41,34 @@ const PARSER_PROBLEMS: Record<string, ProblemCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
+const refused = new WeakSet<Socket>()
+
 /** Answers what the HTTP parser refuses, when all requests before it have been answered, and closes the connection. */
 export function answerParserError(error: NodeJS.ErrnoException, socket: Socket, headers: SecurityHeaders): void {
   if (error.code === 'ECONNRESET') socket.destroy()
+  if (refused.has(socket)) return // each piece of what follows is an error, too
+  refused.add(socket)
+  refuse(socket, refusalOf(PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request', headers))
+}
+
+interface Refusal {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | number>>
+  readonly body: string
+}
+
+function refusalOf(code: ProblemCode, headers: SecurityHeaders): Refusal {
+  const body = JSON.stringify(problemDocument(new Problem(code)))
+  const own = { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) }
+  return { status: statusOf(code), headers: { ...headers, ...own, connection: 'close' }, body }
+}
+
+function refuse(socket: Socket, refusal: Refusal): void {
   if (!socket.writable) return
-  const problem = new Problem(PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request')
   const answering = answerInTurn(socket)
-  if (answering === null) hangUp(socket, problem, headers)
-  else if (answering.headersSent || answering.req.complete)
-    answering.once('finish', () => answerParserError(error, socket, headers))
-  else answering.writeHead(statusOf(problem.code), refusalHeaders(problem, headers)).end(bodyOf(problem))
+  if (answering === null) hangUp(socket, refusal)
+  else if (answering.headersSent || answering.req.complete) answering.once('finish', () => refuse(socket, refusal))
+  else answering.writeHead(refusal.status, refusal.headers).end(refusal.body)
 }
 
 /** The answer that is due next on the connection, where Node's own handler of such errors looks for it, too. */
@@ -58,22 +76,8 @@ function answerInTurn(socket: Socket & { readonly _httpMessage?: ServerResponse 
   return socket['_httpMessage'] ?? null
 }
 
-function hangUp(socket: Socket, problem: Problem, headers: SecurityHeaders): void {
-  const status = statusOf(problem.code)
-  const lines = Object.entries(refusalHeaders(problem, headers)).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${bodyOf(problem)}`)
+function hangUp(socket: Socket, { status, headers, body }: Refusal): void {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
   setTimeout(() => socket.destroy(), FAREWELL_MS).unref()
-}
-
-function refusalHeaders(problem: Problem, headers: SecurityHeaders): Record<string, string | number> {
-  return {
-    'content-type': 'application/problem+json',
-    ...headers,
-    'content-length': Buffer.byteLength(bodyOf(problem)),
-    connection: 'close',
-  }
-}
-
-function bodyOf(problem: Problem): string {
-  return JSON.stringify(problemDocument(problem))
 }

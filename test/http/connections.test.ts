@@ -202,3 +202,21 @@ t.test('a refusal of the parser comes after the answers before it, and never int
     'whole, and nothing else',
   )
 })
+
+t.test('what comes behind bytes that were no HTTP is not looked at, however much there is of it', async (t) => {
+  const { port } = await serve(t, { requestMs: 500, idleMs: 60_000 })
+  const warnings: Error[] = []
+  const hear = (warning: Error) => warnings.push(warning)
+  process.on('warning', hear)
+  t.teardown(() => process.off('warning', hear))
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  socket.on('error', () => {})
+  let text = ''
+  socket.on('data', (chunk) => (text += String(chunk)))
+  socket.write(LOGIN)
+  const timer = setInterval(() => socket.write('GARBAGE\r\n\r\n'), 1)
+  await once(socket, 'end')
+  clearInterval(timer)
+  t.strictSame(statusesOf(text), [401, 400])
+  t.strictSame(warnings, [], 'and nothing piles up while an answer is being computed')
+})
