@@ -14,8 +14,8 @@ type Groups = readonly [number, number, number, number, number, number, number, 
 export function readAddress(text: string): string | null {
   const address = withoutPort(text)
   if (isIP(address) !== 6) return isIP(address) === 4 ? address : null
-  const groups = groupsOf(address)
-  return translated(groups) ?? spell(groups)
+  const spelled = spell(address)
+  return translated(groupsIn(spelled)) ?? spelled
 }
 
 /** An address without the port that some proxies send with it, as in `192.0.2.1:4711` and `[2001:db8::1]:4711`. */
@@ -27,14 +27,15 @@ export function withoutPort(text: string): string {
 /** The networks an address is counted in, the narrowest first: of IPv4 itself, of IPv6 the /64, the /56 and the /48. */
 export function networksOf(address: string): readonly [Network, ...Network[]] {
   if (isIP(address) !== 6) return [{ name: address, times: 1 }]
-  const groups = groupsOf(address)
-  const alone = translated(groups) ?? tunnelled(groups) ?? translatedHere(groups)
+  const spelled = spell(address)
+  const groups = groupsIn(spelled)
+  const alone = translated(groups) ?? tunnelled(groups) ?? (isLocalNat64(groups) ? spelled : null)
   if (alone !== null) return [{ name: alone, times: 1 }]
   const [a, b, c, d] = groups
   return [
-    { name: spell([a, b, c, d, 0, 0, 0, 0]), times: 1 },
-    { name: `${spell([a, b, c, d & 0xff00, 0, 0, 0, 0])}/56`, times: 4 },
-    { name: `${spell([a, b, c, 0, 0, 0, 0, 0])}/48`, times: 16 },
+    { name: spell(`${hex([a, b, c, d])}::`), times: 1 },
+    { name: `${hex([a, b, c, d & 0xff00])}/56`, times: 4 },
+    { name: `${hex([a, b, c])}/48`, times: 16 },
   ]
 }
 
@@ -54,18 +55,16 @@ function translated(groups: Groups): string | null {
   const [high, low] = [groups[6], groups[7]]
   const isNone = groups.slice(0, 7).every((group) => group === 0) // `::` and `::1`
   const isLocal = isLocalNat64(groups) && groups[4] === 0 && groups[5] === 0 // a /96, as is usual
-  const isKnown = isLocal || TRANSLATIONS.has(groups.slice(0, 6).map(hex).join(':'))
+  const isKnown = isLocal || TRANSLATIONS.has(hex(groups.slice(0, 6)))
   return isKnown && !isNone ? ipv4(high, low) : null
 }
 
-/** NAT64 for use within one network, RFC 8215: that network alone decides who has such an address. */
+/**
+ * NAT64 for use within one network, RFC 8215: that network alone decides who has such an address. Where it keeps the IPv4
+ * address elsewhere in the 128 bits, RFC 6052 section 2.2, each address is a client's.
+ */
 function isLocalNat64([a, b, c]: Groups): boolean {
   return a === 0x64 && b === 0xff9b && c === 1
-}
-
-/** Where a local translator keeps the IPv4 address elsewhere in the 128 bits, RFC 6052 section 2.2: each address is a client's. */
-function translatedHere(groups: Groups): string | null {
-  return isLocalNat64(groups) ? spell(groups) : null
 }
 
 /**
@@ -83,25 +82,24 @@ function ipv4(high: number, low: number): string {
   return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
 }
 
-function hex(group: number): string {
-  return group.toString(16)
+function hex(groups: readonly number[]): string {
+  return groups.map((group) => group.toString(16)).join(':')
 }
 
-/** As RFC 5952 spells it. */
-function spell(groups: Groups): string {
-  return canonical(groups.map(hex).join(':'))
+/** As RFC 5952 spells it: a URL spells its host so, in hexadecimal groups only. The zone is left out. */
+function spell(address: string): string {
+  const [zoneless = ''] = address.split('%', 1)
+  return new URL(`http://[${zoneless}]`).hostname.slice(1, -1)
 }
 
 /** The eight groups of an IPv6 address. */
 export function groupsOf(address: string): Groups {
-  const [zoneless = ''] = address.split('%', 1)
-  const [left = [], right = []] = canonical(zoneless)
+  return groupsIn(spell(address))
+}
+
+function groupsIn(spelled: string): Groups {
+  const [left = [], right = []] = spelled
     .split('::')
     .map((part) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16))))
   return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right] as unknown as Groups
-}
-
-/** A URL spells its host in lower case, in hexadecimal groups only, the longest run of zeros left out. */
-function canonical(address: string): string {
-  return new URL(`http://[${address}]`).hostname.slice(1, -1)
 }
