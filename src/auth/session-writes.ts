@@ -36,12 +36,9 @@ export function endings(
   return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
 }
 
-/** Sessions that have timed out and leave the user's list, written down as such. No later revocation finds them there: their access tokens are denied now. */
+/** Sessions that have timed out, written down as such. Their access tokens are dead by then. */
 export function timeouts(deps: Deps, sessions: readonly Entry<Session>[]): Put[] {
-  return sessions.flatMap(({ value }) => [
-    putEnded(deps, value, deadline(value).reason),
-    denySession(deps, value.userId, value.id),
-  ])
+  return sessions.map(({ value }) => putEnded(deps, value, deadline(value).reason))
 }
 
 /** Logins beyond SESSION_MAX may come by the thousand: why they ended is not remembered for months. */

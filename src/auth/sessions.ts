@@ -1,5 +1,13 @@
 import type { Deps } from '../deps.ts'
-import { type Caller, type EndReason, type Session, type Transport, wasEnded, whyOver } from '../domain/session.ts'
+import {
+  type Caller,
+  type EndReason,
+  isLongOver,
+  type Session,
+  type Transport,
+  wasEnded,
+  whyOver,
+} from '../domain/session.ts'
 import { keys, type User } from '../store/keys.ts'
 import { type Entry, put, type Put, unchanged } from '../store/store.ts'
 import { demandStore } from './access.ts'
@@ -161,7 +169,7 @@ interface Room {
   readonly ids: readonly string[]
   /** Live sessions that must go for it. */
   readonly evicted: readonly Session[]
-  /** Sessions that leave the list because their time is over: a refresh under way must not bring one back outside of it. */
+  /** Sessions that leave the list as no token of theirs is alive: a refresh under way must not bring one back outside of it. */
   readonly timedOut: readonly Entry<Session>[]
 }
 
@@ -170,9 +178,10 @@ async function makeRoom(deps: Deps, user: User): Promise<Room> {
   if (user.sessions.length < max) return { ids: user.sessions, evicted: [], timedOut: [] }
   const entries = await unendedEntries(deps, user)
   const now = deps.moment()
-  const timedOut = entries.filter(({ value }) => whyOver(value, now) !== null)
+  const timedOut = entries.filter(({ value }) => isLongOver(value, now, deps.config.ACCESS_TTL))
   const alive = entries.map(({ value }) => value).filter((session) => whyOver(session, now) === null)
   const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))
-  const kept = new Set(alive.slice(evicted.length).map(({ id }) => id))
-  return { ids: user.sessions.filter((id) => kept.has(id)), evicted, timedOut }
+  const gone = new Set([...evicted, ...timedOut.map(({ value }) => value)].map(({ id }) => id))
+  const kept = entries.map(({ value }) => value.id).filter((id) => !gone.has(id))
+  return { ids: kept, evicted, timedOut }
 }

@@ -1,4 +1,4 @@
-import { MARGIN_MS } from './revocation.ts'
+import { LEEWAY_MS, MARGIN_MS } from './revocation.ts'
 import { type Moment, since } from './time.ts'
 
 // A session is one login on one device: who, since when, how long, and where its refresh tokens stand.
@@ -94,13 +94,19 @@ export function deadline(session: Session): {
 /** Why the session is over at that moment, or null while it is alive. Nobody ends it by setting the clock. */
 export function whyOver(record: SessionRecord, moment: Moment): OverReason | null {
   if (record.kind === 'ended') return record.reason
-  const { createdAt, lastUsedAt, idleMs, absoluteAt } = record
-  const [idleLeft, absoluteLeft] = [
-    idleMs - since(lastUsedAt, moment),
-    absoluteAt - createdAt - since(createdAt, moment),
-  ]
-  if (idleLeft > 0 && absoluteLeft > 0) return null
-  return idleLeft < absoluteLeft ? 'idle_timeout' : 'absolute_timeout'
+  const { idle, absolute } = timeLeft(record, moment)
+  if (idle > 0 && absolute > 0) return null
+  return idle < absolute ? 'idle_timeout' : 'absolute_timeout'
+}
+
+/** Whether the session timed out so long ago that the last of its access tokens, which lives out its minutes, is dead. */
+export function isLongOver(session: Session, moment: Moment, accessTtlMs: number): boolean {
+  const { idle, absolute } = timeLeft(session, moment)
+  return Math.min(idle, absolute) <= -(accessTtlMs + LEEWAY_MS)
+}
+
+function timeLeft({ createdAt, lastUsedAt, idleMs, absoluteAt }: Session, moment: Moment) {
+  return { idle: idleMs - since(lastUsedAt, moment), absolute: absoluteAt - createdAt - since(createdAt, moment) }
 }
 
 /** Whether somebody ended the session; of one that only timed out the access tokens live out their minutes. */

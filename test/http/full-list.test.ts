@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { keys } from '../../src/store/keys.ts'
 import { openHome } from '../support/home.ts'
 
 // The list of a user's sessions is full when somebody logs in.
@@ -23,12 +24,6 @@ async function makeTimedOut() {
   return { home, me, token, login }
 }
 
-t.test('the token of a session that has timed out lives out its minutes while the session is listed', async (t) => {
-  const { home, token } = await makeTimedOut()
-  t.teardown(home.close)
-  t.equal((await home.call('GET', '/v1/verify', { token })).status, 204)
-})
-
 for (const scope of ['others', 'all']) {
   t.test(
     `a logout of ${scope} leaves no token alive of a session that has timed out, though the list was full since`,
@@ -36,10 +31,11 @@ for (const scope of ['others', 'all']) {
       const { home, me, token, login } = await makeTimedOut()
       t.teardown(home.close)
       const { access_token } = await login()
+      t.equal((await home.call('GET', '/v1/verify', { token })).status, 204, 'it lives out its minutes')
       t.equal((await home.call('POST', '/v1/logout', { token: access_token, body: { scope } })).status, 204)
       t.match(await home.call('GET', '/v1/verify', { token }), { status: 401, body: { code: 'token_revoked' } })
       const refused = await home.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
-      t.match(refused, { status: 401, body: { reason: 'idle_timeout' } }, 'and it says why it is over')
+      t.match(refused, { status: 401, body: { reason: 'logged_out' } })
     },
   )
 }
@@ -62,4 +58,21 @@ t.test('one that ended itself by a lower SESSION_MAX leaves no token alive eithe
       status: 401,
       body: { code: 'token_revoked' },
     })
+})
+
+t.test('a session leaves the list when its last access token is dead, and says why it is over', async (t) => {
+  const { home, me, login } = await makeTimedOut()
+  t.teardown(home.close)
+  await login()
+  const listed = async () => (await home.deps.store.get(keys.user(me.user.id)))?.value.sessions ?? []
+  t.ok((await listed()).includes(me.session_id))
+  home.clock.advance(5 * MINUTE + 9_999)
+  await login()
+  t.ok((await listed()).includes(me.session_id))
+  home.clock.advance(1)
+  await login()
+  t.notOk((await listed()).includes(me.session_id))
+  t.equal((await listed()).length, 1)
+  const refused = await home.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
+  t.match(refused, { status: 401, body: { reason: 'idle_timeout' } })
 })

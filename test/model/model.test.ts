@@ -319,9 +319,6 @@ function newSession(
 ): void {
   const alive = user.sessions.filter((session) => standing(session, now).has('alive'))
   for (const oldest of alive.slice(0, Math.max(0, alive.length - SESSION_MAX + 1))) end(oldest, 'evicted', now)
-  // One that has timed out leaves a full list, and its tokens are denied then.
-  for (const other of user.sessions.filter((each) => each.ended === null && !standing(each, now).has('alive')))
-    for (const token of other.access) if (token.isRevoked === 'no') token.isRevoked = 'maybe'
   const session: Session = {
     ...wish,
     id: tokens.id,
