@@ -171,6 +171,7 @@ const commands: Record<string, (words: readonly string[]) => Promise<void>> = {
 const name = process.argv[2] ?? 'serve'
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 
+process.umask(0o077) // what it makes is its own
 try {
   if (command === undefined) throw new Refusal(`Usage: main.js [${Object.keys(commands).join(' | ')}]`)
   await command(process.argv.slice(3))

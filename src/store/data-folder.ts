@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, link, mkdir, open, rm, stat, writeFile } from 'node:fs/promises'
+import { link, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
+import { BadFolder, hideFromOthers, openFile, refuseSharedFolder } from './folder-access.ts'
 
 // The files of the embedded store, kept so that LMDB meets none it would crash on.
 
@@ -13,18 +14,18 @@ const MAGIC_AT = 24
 const HEAD_BYTES = 8192
 /** Room for about 250 readers at once. */
 const LOCK_BYTES = 16_384
-const DAMAGED = 'The file data.mdb in DATA_DIR is damaged or shorter than it was: restore the folder from a backup.'
+const DAMAGED = 'the file data.mdb is damaged or shorter than it was: restore the folder from a backup.'
 
 /** Whether there is a store in the folder. */
 export function hasStore(dir: string): boolean {
   return existsSync(join(dir, DATA))
 }
 
-/** Makes the folder, its owner's alone, and refuses one whose files are not LMDB's. */
+/** Makes the folder, its owner's alone, if it is not there; refuses one that others may write, and one whose files are not LMDB's. */
 export async function prepareFolder(dir: string): Promise<void> {
   await makeFolder(dir)
-  await chmod(dir, 0o700).catch(unlessNotOurs)
-  await refuseForeignFile(join(dir, DATA))
+  await refuseSharedFolder(dir)
+  if (hasStore(dir)) await refuseForeignFile(dir)
   // LMDB would leave holes in its lock file, and crash where a full disk has no room to fill one.
   await makeOnce(join(dir, 'lock.mdb'), Buffer.alloc(LOCK_BYTES))
 }
@@ -37,11 +38,6 @@ async function makeFolder(dir: string): Promise<void> {
     const found = await stat(dir).catch(() => null)
     if (!found?.isDirectory()) throw error
   })
-}
-
-/** A folder mounted for us may belong to another, who decides who may look into it. */
-function unlessNotOurs(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPERM') throw error
 }
 
 /** Makes a file, its owner's alone, if it is not there: whole or not at all, on disk, by one of many who try at once. */
@@ -64,14 +60,14 @@ export async function refuseCutFile(root: RootDatabase, dir: string): Promise<vo
   const { size } = await stat(join(dir, DATA))
   if (size >= (lastPageNumber + 1) * pageSize) return
   await root.close()
-  throw new Error(DAMAGED)
+  throw new BadFolder(DAMAGED)
 }
 
-async function refuseForeignFile(file: string): Promise<void> {
-  const handle = await open(file).catch(() => null)
-  if (handle === null) return
+async function refuseForeignFile(dir: string): Promise<void> {
+  const handle = await openFile(dir, DATA)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+  await hideFromOthers(dir, handle)
   await handle.close()
   const isOurs = bytesRead === HEAD_BYTES && buffer.readUInt32LE(MAGIC_AT) === MAGIC
-  if (bytesRead > 0 && !isOurs) throw new Error(DAMAGED)
+  if (bytesRead > 0 && !isOurs) throw new BadFolder(DAMAGED)
 }
