@@ -67,7 +67,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   acceptJson(app)
   if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
 
-  const limits = makeLimits(deps)
+  const limits = await makeLimits(app, deps)
   const bearer = await readBearerTokens(app, deps)
   const edge: Edge = { deps, limits, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
   answerUnknownRoutes(app, limits.perAddress('api'))

@@ -1,13 +1,15 @@
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import { hasSessionAt, isKnownAddress } from '../auth/accounts.ts'
 import type { Limit } from '../config/limits.ts'
 import type { Deps } from '../deps.ts'
 import type { AccessClaims } from '../domain/access-token.ts'
-import { type Network, networksOf } from '../domain/address.ts'
+import { networksOf } from '../domain/address.ts'
 import { Problem } from '../problems.ts'
 import { counters, type User } from '../store/keys.ts'
-import { type Counter, type CounterKey, StoreUnavailable, type UsedUp } from '../store/store.ts'
-import { callerOf } from './app.ts'
+import { StoreUnavailable, type UsedUp } from '../store/store.ts'
+import { type App, callerOf } from './app.ts'
+import { limitStore, spread } from './limit-store.ts'
 
 /** The limit of requests from an address that a route counts against. */
 export type LimitName = 'register' | 'login' | 'refresh' | 'api'
@@ -31,16 +33,19 @@ export interface Limits {
 }
 
 /** Makes the limits. A count that cannot be made is StoreUnavailable, 503. */
-export function makeLimits(deps: Deps): Limits {
+export async function makeLimits(app: App, deps: Deps): Promise<Limits> {
   const { config, store, record } = deps
-  const perAddress = {
-    register: config.LIMIT_REGISTER,
-    login: config.LIMIT_LOGIN,
-    refresh: config.LIMIT_REFRESH,
-    api: config.LIMIT_API,
+  await app.register(rateLimit, { global: false, store: limitStore(store) })
+  const limiter = (name: LimitName, { count: max, windowMs: timeWindow }: Limit) =>
+    app.createRateLimit({ max, timeWindow, keyGenerator: (request) => `${name} ${callerOf(request).ip}` })
+  const limiters = {
+    register: limiter('register', config.LIMIT_REGISTER),
+    login: limiter('login', config.LIMIT_LOGIN),
+    refresh: limiter('refresh', config.LIMIT_REFRESH),
+    api: limiter('api', config.LIMIT_API),
   }
 
-  function refuse(request: FastifyRequest, limit: string, { leftMs }: UsedUp): never {
+  function refuse(request: FastifyRequest, limit: string, leftMs: number): never {
     record('limit.hit', { limit }, callerOf(request))
     throw new Problem('too_many_requests', { retryAfter: Math.max(1, Math.ceil(leftMs / 1000)) })
   }
@@ -48,18 +53,16 @@ export function makeLimits(deps: Deps): Limits {
   function guesses(request: FastifyRequest, count: (adds: boolean) => Promise<Refusal | null>): Guesses {
     const ask = async (adds: boolean) => {
       const refusal = await count(adds)
-      if (refusal !== null) refuse(request, refusal.limit, refusal)
+      if (refusal !== null) refuse(request, refusal.limit, refusal.leftMs)
     }
     return { guard: () => ask(false), fail: () => ask(true) }
   }
 
   return {
     perAddress: (name) => async (request) => {
-      const networks = networksOf(callerOf(request).ip)
-      const keyOf = (network: string) => counters.requests(name, networks.at(-1)?.name ?? '', network)
-      const counting = store.count({ counters: spread(perAddress[name], networks, keyOf), adds: true, mayBeLost: true })
-      const usedUp = await (name === 'api' ? counting.catch(unlessFull) : counting)
-      if (usedUp !== null) refuse(request, name, usedUp)
+      const counting = limiters[name](request)
+      const counted = await (name === 'api' ? counting.catch(unlessFull) : counting)
+      if (counted !== null && !counted.isAllowed && counted.isExceeded) refuse(request, name, counted.ttl)
     },
     atLogin: (request, emailKey, user) => guesses(request, loginCounter(deps, request, emailKey, user)),
     behindToken: (request, { sub, sid }) =>
@@ -96,15 +99,6 @@ function loginCounter(
     const left = isSpared ? await store.count({ counters: own, adds }) : usedUp
     return left && { limit: all[left.place] === anywhere ? 'account_failures' : 'failures', ...left }
   }
-}
-
-/** A limit of the address, and as many times more of the networks around it as they may have. */
-function spread(
-  { count, windowMs }: Limit,
-  networks: readonly Network[],
-  keyOf: (network: string) => CounterKey,
-): Counter[] {
-  return networks.map(({ name, times }) => ({ key: keyOf(name), count: count * times, windowMs }))
 }
 
 /** When Redis is full, routes behind a token go on without a limit: they ask the store next, and a logout must get through. */
