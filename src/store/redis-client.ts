@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import type { RedisAddress } from '../config/redis-url.ts'
+import { HANDSHAKE, hearHandshake, hearHandshakes } from './redis-handshake.ts'
 
 /** No command waits longer for its answer; a request needs two or three. */
 const COMMAND_TIMEOUT_MS = 300
@@ -25,6 +26,8 @@ export function connectRedis(address: RedisAddress, onError: (error: Error) => v
 
 function connect(address: RedisAddress, onError: (error: Error) => void): Redis | Cluster {
   const client = makeClient(address)
+  if (client.isCluster) hearHandshakes(client as Cluster)
+  else hearHandshake(client as Redis)
   limitTime(client)
   client.on('error', onError)
   let closing = false
@@ -72,6 +75,7 @@ function makeClient(address: RedisAddress): Redis | Cluster {
 
 function connectionOptions(address: RedisAddress) {
   return {
+    ...HANDSHAKE,
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
     ...(address.tls ? { tls: {} } : {}),

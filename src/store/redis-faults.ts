@@ -1,6 +1,7 @@
 import { counters, keys, TIDE } from './keys.ts'
 import { askTime } from './redis-clock.ts'
 import type { RedisClients } from './redis-client.ts'
+import { HandshakeRefused } from './redis-handshake.ts'
 import { reportsOf } from './redis-replicas.ts'
 import { put, type Store, StoreUnavailable, unchanged } from './store.ts'
 
@@ -40,9 +41,16 @@ const REFUSAL = /\b(?:READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCON
 /** How Redis 7.0 and later say NOPERM of a command inside a script. */
 const REFUSAL_IN_SCRIPT = /can't run this command|ACL failure/
 
+/** Of a Cluster none of whose nodes can be asked: what the last one said. */
+function causeOf(error: unknown): unknown {
+  const cause = error instanceof StoreUnavailable ? error.cause : error
+  return (cause as { readonly lastNodeError?: unknown } | undefined)?.lastNodeError ?? cause
+}
+
 /** What an operator needs to know of a failure: Redis's own word for it, never a key or a value. */
 export function explain(error: unknown): string {
-  const cause = error instanceof StoreUnavailable ? error.cause : error
+  const cause = causeOf(error)
+  if (cause instanceof HandshakeRefused) return cause.message
   const message = cause instanceof Error ? cause.message : ''
   const code = REFUSAL_IN_SCRIPT.test(message) ? 'NOPERM' : REFUSAL.exec(message)?.[0]
   return code === undefined ? 'Redis cannot be reached' : `Redis answers ${code}`

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import type { RedisAddress } from '../config/redis-url.ts'
 import type { RedisClients } from './redis-client.ts'
+import { HANDSHAKE } from './redis-handshake.ts'
 
 // Whether we are on the side of a partition on which a primary can be made. Only most of the Sentinels can make one.
 
@@ -62,6 +63,7 @@ export function watchSentinels({ address, durable }: RedisClients): Sentinels {
 
 function connect(host: RedisAddress['hosts'][number], tls: boolean): Redis {
   const sentinel = new Redis({
+    ...HANDSHAKE,
     ...host,
     ...(tls ? { tls: {} } : {}),
     enableReadyCheck: false,

@@ -18,9 +18,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
   const runCount = makeCount(clients)
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
-  let refusal: Error | undefined
-  client.on('error', (error: Error) => (refusal = error))
-  client.on('ready', () => (refusal = undefined))
+  const refusals = watchRefusals(clients)
 
   const store: Store = {
     async get(key) {
@@ -33,7 +31,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
       return inDoubt(() => runCommit(commit, version, clock()))
     },
     count: (count) => inDoubt(() => runCount(count)),
-    faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusal ?? error)]),
+    faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusals() ?? error)]),
     weaknesses: () =>
       findLostMemory(clients).then(
         (found) => [...found, ...replicas.weaknesses()],
@@ -47,6 +45,16 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
     },
   }
   return store
+}
+
+/** What was last said against a connection that is not ready; undefined: nothing. */
+function watchRefusals({ client, durable }: RedisClients): () => Error | undefined {
+  const refusals = new Map<Redis | Cluster, Error>()
+  for (const each of [client, durable]) {
+    each.on('error', (error: Error) => refusals.set(each, error))
+    each.on('ready', () => refusals.delete(each))
+  }
+  return () => [...refusals.values()].at(-1)
 }
 
 /** One read for all that is asked for in a turn of the event loop, while the store is known to be as far as it was. */
