@@ -14,8 +14,9 @@ export async function findFaults(
   clock: () => number,
 ): Promise<string[]> {
   const [, entry] = await store.getMany([keys.identity, keys.probe])
-  const probe = put(keys.probe, 0, clock() + 1000)
-  await store.commit({ checks: [unchanged(keys.probe, entry)], puts: [probe], deletes: [], mayBeLost: true })
+  const [expiresAt, checks] = [clock() + 1000, [unchanged(keys.probe, entry)]]
+  const extensions = [{ key: keys.probe, expiresAt }]
+  await store.commit({ checks, puts: [put(keys.probe, 0, expiresAt)], deletes: [], extensions, mayBeLost: true })
   await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
   await store.count({ counters: [{ key: counters.probe, count: 1e9, windowMs: 1000 }], adds: true })
   await Promise.all([client.hincrby(TIDE_PROBE, 'a', 1), client.hget(TIDE_PROBE, 'a'), client.del(TIDE_PROBE)])

@@ -324,6 +324,7 @@ t.test('Redis: a user who may touch the service’s own keys only has all it nee
     '~{*',
     '~latchkey:limit:*',
     '-@all',
+    '+pexpire',
     '+pttl',
     '+get',
     '+getex',
