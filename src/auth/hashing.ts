@@ -27,6 +27,7 @@ const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/
 const MEMORY_BUDGET_KIB = 256 * 1024
 const QUEUE_PER_SLOT = 100
 const PATIENCE_MS = 5000
+const NOBODYS = Buffer.alloc(16)
 
 /**
  * argon2id behind a gate: as many hashes at once as processors and a memory budget allow, a bounded queue behind them,
@@ -36,8 +37,6 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
   const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
   const slots = Math.max(1, Math.min(processors, Math.floor(MEMORY_BUDGET_KIB / memoryKib)))
   const gate = pLimit(slots)
-  const nobody = admit(() => argon2.hash('nobody', options))
-  nobody.catch(() => {}) // told to whoever asks for it
 
   function admit<T>(work: () => Promise<T>): Promise<T> {
     if (gate.pendingCount >= slots * QUEUE_PER_SLOT) throw new Busy()
@@ -53,8 +52,9 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
       return admit(() => argon2.hash(password, options))
     },
     async verify(hash, password) {
-      const against = hash ?? (await nobody)
-      return (await admit(() => argon2.verify(against, password))) && hash !== null
+      if (hash !== null) return admit(() => argon2.verify(hash, password))
+      await admit(() => argon2.hash(password, { ...options, salt: NOBODYS })) // what a verification does, to the last step
+      return false
     },
     isOutdated(hash) {
       const [, memory, time] = PHC.exec(hash) ?? []
