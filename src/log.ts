@@ -11,9 +11,12 @@ interface LoggedError {
   readonly cause?: LoggedError
 }
 
-function describe(error: unknown): LoggedError {
+/** Causes beyond these are not told: an error can be its own. */
+const CAUSES = 5
+
+function describe(error: unknown, causes = CAUSES): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: 'not an error' }
-  const cause = error.cause === undefined ? {} : { cause: describe(error.cause) }
+  const cause = error.cause === undefined || causes === 0 ? {} : { cause: describe(error.cause, causes - 1) }
   return { type: error.name, message: error.message, stack: error.stack, ...cause }
 }
 
@@ -23,7 +26,7 @@ export function makeLogger(level: string, output: Pick<Output, 'write'>): Logger
     level,
     timestamp: pino.stdTimeFunctions.isoTime,
     base: { service: 'latchkey', pid: process.pid },
-    serializers: { err: describe, req: () => undefined, res: () => undefined },
+    serializers: { err: (error: unknown) => describe(error), req: () => undefined, res: () => undefined },
     redact: {
       paths: ['authorization', 'cookie', 'password', 'token', 'secret'].flatMap((name) => [
         name,

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pino from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { makeHashing } from '../../src/auth/hashing.ts'
 import { keyPolicyOf, openKeyring } from '../../src/auth/keyring.ts'
@@ -9,7 +8,7 @@ import { readConfig } from '../../src/config/environment.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { AuthKeys } from '../../src/domain/auth-secret.ts'
 import { deriveAuthKey } from '../../src/domain/auth-secret.ts'
-import { makeRecorder } from '../../src/log.ts'
+import { makeLogger, makeRecorder } from '../../src/log.ts'
 import type { App } from '../../src/plugins/app.ts'
 import { makeReadiness } from '../../src/readiness.ts'
 import { openLmdb } from '../../src/store/lmdb.ts'
@@ -74,7 +73,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const config = readConfig({ AUTH_SECRET: TEST_SECRET, ISSUER: 'http://localhost:3000', ...NO_LIMITS, ...env })
   const clock = { now: Date.now(), advance: (ms: number) => void (clock.now += ms) }
   const lines: Record<string, any>[] = []
-  const logger = pino({ level: config.LOG_LEVEL }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const logger = makeLogger(config.LOG_LEVEL, { write: (line) => void lines.push(JSON.parse(line)) })
   const record = makeRecorder(logger)
   const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, () => {}) : null
   const now = () => clock.now
