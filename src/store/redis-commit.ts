@@ -27,7 +27,7 @@ for i = checks + deletes + 1, checks + deletes + puts do
   else redis.call('SET', KEYS[i], ARGV[arg], 'PX', ARGV[arg + 1]) end
   arg = arg + 2
 end
-for i = 1, extensions do redis.call('GETEX', KEYS[checks + deletes + puts + i], 'PX', ARGV[arg + i - 1]) end
+for i = 1, extensions do redis.call('PEXPIRE', KEYS[checks + deletes + puts + i], ARGV[arg + i - 1]) end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
