@@ -2,18 +2,20 @@ import type { Cluster, Redis } from 'ioredis'
 import type { RedisClients } from './redis-client.ts'
 import type { Count, UsedUp } from './store.ts'
 
-/** KEYS: of the counters. ARGV: whether to add ('1'), then the count and the window in ms of each. */
+/**
+ * KEYS: of the counters. ARGV: whether to add ('1'), then the count and the window in ms of each. A window that would end
+ * later than one begun now was begun by a clock that has been set back since.
+ */
 const COUNT = `
 local counts, lefts = {}, {}
 for i, key in ipairs(KEYS) do
-  lefts[i] = redis.call('PTTL', key)
-  counts[i] = lefts[i] > 0 and tonumber(redis.call('GET', key)) or 0
+  local left, window = redis.call('PTTL', key), tonumber(ARGV[2 * i + 1])
+  local isOn = left > 0 and left <= window
+  counts[i], lefts[i] = isOn and tonumber(redis.call('GET', key)) or 0, isOn and left or window
   if counts[i] >= tonumber(ARGV[2 * i]) then return { i - 1, lefts[i] } end
 end
 if ARGV[1] == '1' then
-  for i, key in ipairs(KEYS) do
-    redis.call('SET', key, counts[i] + 1, 'PX', lefts[i] > 0 and lefts[i] or ARGV[2 * i + 1])
-  end
+  for i, key in ipairs(KEYS) do redis.call('SET', key, counts[i] + 1, 'PX', lefts[i]) end
 end
 return false`
 

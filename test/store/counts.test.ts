@@ -158,6 +158,20 @@ t.test('LMDB: a count leaves the disk when its window is over', async (t) => {
   await eventually(() => onDisk().join() === '1,1', { within: 5000 })
 })
 
+t.test('Redis: a window that ends late, as when its clock has been set back, is begun anew', async (t) => {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  const store = await ready(openHere({ url: redis.url }))
+  t.teardown(() => store.close())
+  const one = counter(newTag(), 1)
+  t.equal(await add(store, one), null)
+  await redis.cli('PEXPIRE', one.key, `${10 * MINUTE}`)
+  t.equal(await look(store, one), null)
+  t.equal(await add(store, one), null)
+  const usedUp = await add(store, one)
+  t.ok(usedUp && usedUp.leftMs > 0 && usedUp.leftMs <= MINUTE, `${usedUp?.leftMs} ms`)
+})
+
 t.test('a window that a clock has begun which was set back since is begun anew', async (t) => {
   const held = new Map<string, { count: number; until: number }>()
   const tallies: Tallies = { get: (key) => held.get(key), set: (key, tally) => void held.set(key, tally) }
