@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { availableParallelism } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -13,6 +12,7 @@ import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeDrain } from './drain.ts'
 import { exit, giveUp, outliveFaults } from './exit.ts'
+import { listenAddress } from './listen-address.ts'
 import { makeLogger, makeRecorder } from './log.ts'
 import { openOutput } from './output.ts'
 import { makeReadiness } from './readiness.ts'
@@ -83,8 +83,7 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => void stop(0))
 
   await awaitKeys(keyring, KEYS_PATIENCE_MS)
-  const { address: host } = await lookup(config.HOST, { order: 'ipv4first' }) // of `localhost` Fastify makes two servers
-  const address = await app.listen({ host, port: config.PORT })
+  const address = await app.listen({ host: await listenAddress(config.HOST), port: config.PORT })
   logger.info({ address, store: redis ? 'redis' : 'embedded' }, 'listening')
   if (redis && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checkReadiness()
