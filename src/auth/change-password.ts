@@ -59,7 +59,7 @@ async function commitPassword(
     checks: [user, own],
     puts: [put(keys.user(userId), { ...next, passwordHash, sessions }, null), putSession(session), ...denials, ...puts],
     deletes,
-    extensions: [keepData(session)],
+    extensions: [keepData(deps, session)],
   })
   if (!isWon) return null
   recordEnds(deps, others, 'password_changed', caller)

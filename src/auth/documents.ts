@@ -58,7 +58,7 @@ export async function patchDocument(
     if (Buffer.byteLength(JSON.stringify(next)) > MAX_BYTES) return { kind: 'too_large' }
     const isWon = await deps.store.commit({
       checks: [kept, unchanged(key, entry)],
-      puts: [put(key, next, 'kind' in kept.value ? expiryOf(kept.value) : null)],
+      puts: [put(key, next, 'kind' in kept.value ? expiryOf(deps, kept.value) : null)],
       deletes: [],
     })
     return isWon ? { kind: 'ok', document: documentOf(next) } : null
@@ -70,8 +70,8 @@ function isOver({ moment }: Deps, { value }: Entry<SessionRecord | User>): boole
 }
 
 /** The session's data go when it times out: each refresh puts that off (session-writes.ts). */
-function expiryOf(session: SessionRecord): number | null {
-  return session.kind === 'live' ? deadline(session).at : null
+function expiryOf({ moment }: Deps, session: SessionRecord): number | null {
+  return session.kind === 'live' ? deadline(session, moment()).at : null
 }
 
 function documentOf(value: JsonObject): Document {

@@ -72,7 +72,7 @@ async function settle(
 ): Promise<Refreshed | null> {
   const session =
     rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
-  const write = { checks: [entry], puts: [putSession(session)], deletes: [], extensions: [keepData(session)] }
+  const write = { checks: [entry], puts: [putSession(session)], deletes: [], extensions: [keepData(deps, session)] }
   if (session !== entry.value && !(await deps.store.commit({ ...write, mayBeLost: true }))) return null // it heals
   if (rotation.kind === 'late') recordLate(deps, entry.value, session, claim, caller)
   else deps.record('session.refreshed', { user_id: session.userId, session_id: session.id, how: rotation.kind }, caller)

@@ -19,8 +19,8 @@ export function putSession(session: Session): Put {
 }
 
 /** The data of a session that was used just now, kept for as long as it lives on. */
-export function keepData(session: Session): Extension {
-  return { key: keys.sessionData(session.userId, session.id), expiresAt: deadline(session).at }
+export function keepData({ moment }: Deps, session: Session): Extension {
+  return { key: keys.sessionData(session.userId, session.id), expiresAt: deadline(session, moment()).at }
 }
 
 /** The end of sessions: the reason is kept, access tokens are denied, the session's data goes. It wins over any refresh under way. */
@@ -38,7 +38,7 @@ export function endings(
 
 /** Sessions that have timed out, written down as such. Their access tokens are dead by then. */
 export function timeouts(deps: Deps, sessions: readonly Entry<Session>[]): Put[] {
-  return sessions.map(({ value }) => putEnded(deps, value, deadline(value).reason))
+  return sessions.map(({ value }) => putEnded(deps, value, deadline(value, deps.moment()).reason))
 }
 
 /** Logins beyond SESSION_MAX may come by the thousand: why they ended is not remembered for months. */

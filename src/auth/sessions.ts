@@ -25,6 +25,8 @@ export interface Self {
 export interface SessionWish {
   readonly transport: Transport
   readonly remember: boolean
+  /** The session that this one replaces, if any: where there are too many, it gives way and no other does. */
+  readonly replaces?: string | undefined
 }
 
 /**
@@ -40,7 +42,7 @@ export async function openSession(
 ): Promise<Session | null> {
   const store = demandStore(deps, await deps.store.get(keys.identity), deps.keyring.identity())
   const session = { ...newSession(deps, user.value, wish, caller), store }
-  const { ids, evicted, timedOut } = await makeRoom(deps, user.value)
+  const { ids, evicted, timedOut } = await makeRoom(deps, user.value, wish.replaces)
   const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
   const { puts, deletes } = endings(deps, evicted, 'evicted')
   const isWon = await deps.store.commit({
@@ -173,14 +175,15 @@ interface Room {
   readonly timedOut: readonly Entry<Session>[]
 }
 
-async function makeRoom(deps: Deps, user: User): Promise<Room> {
+async function makeRoom(deps: Deps, user: User, replaced: string | undefined): Promise<Room> {
   const { SESSION_MAX: max } = deps.config
   if (user.sessions.length < max) return { ids: user.sessions, evicted: [], timedOut: [] }
   const entries = await unendedEntries(deps, user)
   const now = deps.moment()
   const timedOut = entries.filter(({ value }) => isLongOver(value, now, deps.config.ACCESS_TTL))
   const alive = entries.map(({ value }) => value).filter((session) => whyOver(session, now) === null)
-  const evicted = alive.slice(0, Math.max(0, alive.length - max + 1))
+  const first = alive.filter(({ id }) => id === replaced)
+  const evicted = [...new Set([...first, ...alive])].slice(0, Math.max(0, alive.length - max + 1))
   const gone = new Set([...evicted, ...timedOut.map(({ value }) => value)].map(({ id }) => id))
   const kept = entries.map(({ value }) => value.id).filter((id) => !gone.has(id))
   return { ids: kept, evicted, timedOut }

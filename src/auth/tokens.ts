@@ -41,7 +41,7 @@ export function issueTokens(deps: Deps, session: Session): Tokens {
     accessToken: keyring.sign(claims),
     expiresIn: claims.exp - claims.iat,
     refreshToken: sealRefreshToken(authKeys, { transport, userId, sessionId, secret, counter }),
-    refreshExpiresIn: Math.max(0, Math.ceil((deadline(session).at - now) / 1000)),
+    refreshExpiresIn: Math.max(0, Math.ceil((deadline(session, deps.moment()).at - now) / 1000)),
     sessionId,
     transport,
     remember,

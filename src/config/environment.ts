@@ -89,8 +89,6 @@ const DURATIONS = [
   ['ACCESS_TTL', 'less than', 'REMEMBER_IDLE'],
   ['SESSION_IDLE', 'at most', 'SESSION_ABSOLUTE'],
   ['REMEMBER_IDLE', 'at most', 'REMEMBER_ABSOLUTE'],
-  ['SESSION_IDLE', 'at most', 'REMEMBER_IDLE'],
-  ['SESSION_ABSOLUTE', 'at most', 'REMEMBER_ABSOLUTE'],
 ] as const
 
 const together = DURATIONS.reduce(

@@ -1,5 +1,5 @@
 import { type OverReason, type Session, type SessionRecord, whyOver } from './session.ts'
-import { type Moment, since } from './time.ts'
+import { isSettled, type Moment, since } from './time.ts'
 
 /** What a presented refresh token means for its session. */
 export type Rotation =
@@ -88,9 +88,10 @@ function isWithin(age: number, graceMs: number): boolean {
   return Math.abs(age) < graceMs
 }
 
-/** A clock set back does not age the session: an instance that has not noticed yet would take it for idle. */
-function used(session: Session, { now }: Moment): Session {
-  return { ...session, lastUsedAt: Math.max(session.lastUsedAt, now) }
+/** A clock that was set back just now does not age the session: an instance that has not noticed yet would take it for idle. */
+function used(session: Session, moment: Moment): Session {
+  const { now } = moment
+  return { ...session, lastUsedAt: isSettled(moment) ? now : Math.max(session.lastUsedAt, now) }
 }
 
 /** The session as if it had never lost the rotations up to `counter`: when they were spent is unknown, so the grace starts now. */

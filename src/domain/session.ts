@@ -80,29 +80,24 @@ export interface EndedSession {
 
 export type SessionRecord = Session | EndedSession
 
-/** When the session times out unless it is used before, and which of the two timeouts that is. */
-export function deadline(session: Session): {
-  readonly at: number
-  readonly reason: Timeout
-} {
-  const idleAt = session.lastUsedAt + session.idleMs
-  return idleAt < session.absoluteAt
-    ? { at: idleAt, reason: 'idle_timeout' }
-    : { at: session.absoluteAt, reason: 'absolute_timeout' }
+/** When the session times out unless it is used before, by the shared clock as it goes now, and which of the two timeouts that is. */
+export function deadline(session: Session, moment: Moment): { readonly at: number; readonly reason: Timeout } {
+  const { idle, absolute } = timeLeft(session, moment)
+  return idle < absolute
+    ? { at: moment.now + idle, reason: 'idle_timeout' }
+    : { at: moment.now + absolute, reason: 'absolute_timeout' }
 }
 
-/** Why the session is over at that moment, or null while it is alive. Nobody ends it by setting the clock. */
+/** Why the session is over at that moment, or null while it is alive. A clock that we see being set ends none. */
 export function whyOver(record: SessionRecord, moment: Moment): OverReason | null {
   if (record.kind === 'ended') return record.reason
-  const { idle, absolute } = timeLeft(record, moment)
-  if (idle > 0 && absolute > 0) return null
-  return idle < absolute ? 'idle_timeout' : 'absolute_timeout'
+  const { at, reason } = deadline(record, moment)
+  return moment.now < at ? null : reason
 }
 
 /** Whether the session timed out so long ago that the last of its access tokens, which lives out its minutes, is dead. */
 export function isLongOver(session: Session, moment: Moment, accessTtlMs: number): boolean {
-  const { idle, absolute } = timeLeft(session, moment)
-  return Math.min(idle, absolute) <= -(accessTtlMs + LEEWAY_MS)
+  return moment.now >= deadline(session, moment).at + accessTtlMs + LEEWAY_MS
 }
 
 function timeLeft({ createdAt, lastUsedAt, idleMs, absoluteAt }: Session, moment: Moment) {

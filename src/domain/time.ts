@@ -24,6 +24,14 @@ export function since(at: number, { now, histories }: Moment): number {
   return Math.min(Math.max(now - at, Math.min(...ages)), Math.max(...ages))
 }
 
+/** All instances know of a setting by then. */
+const NOTICED_MS = 5000
+
+/** Whether every instance has noticed by now how the clock was last set. */
+export function isSettled({ now, histories }: Moment): boolean {
+  return histories.every(([latest]) => latest === undefined || now - latest.to >= NOTICED_MS)
+}
+
 /** The clocks of two instances may differ by as much in what they take for the moment of a setting. */
 const ERROR_MS = 100
 

@@ -32,7 +32,8 @@ export async function makeRefreshCookie(app: App, { config }: Deps): Promise<Ref
 
   /** The cookies of the name that the request carries, in whatever letter case. */
   function namesIn({ headers }: FastifyRequest): string[] {
-    const names = (headers.cookie ?? '').split(';').map((pair) => pair.slice(0, pair.indexOf('=')).trim())
+    const pairs = (headers.cookie ?? '').split(';').filter((pair) => pair.includes('='))
+    const names = pairs.map((pair) => pair.slice(0, pair.indexOf('=')).trim())
     return names.filter((candidate) => candidate.toLowerCase() === name.toLowerCase())
   }
 

@@ -19,18 +19,21 @@ export async function readCredentials(
   if (ours.length > 0) return ours
   if (cookie.isSent(request)) {
     refuseCrossSite(request)
-    return [readCookie(edge, request)].filter(isOurs)
+    const inCookie = readCookie(edge, request)
+    return inCookie === null ? [] : [inCookie]
   }
   if (inBody === undefined && inHeader === undefined) throw new Problem('no_token')
   return []
 }
 
 /** The refresh token in the cookie, if it is ours. Refuses two cookies of the name. */
-export function readCookie({ deps, cookie }: CookieEdge, request: FastifyRequest): Credential | null {
+export function readCookie({ deps, cookie }: CookieEdge, request: FastifyRequest): RefreshCredential | null {
   return refreshCredential(deps, cookie.read(request) ?? '', 'cookie')
 }
 
-function refreshCredential(deps: Deps, token: string, transport: Transport): Credential | null {
+type RefreshCredential = Extract<Credential, { kind: 'refresh' }>
+
+function refreshCredential(deps: Deps, token: string, transport: Transport): RefreshCredential | null {
   const claim = unsealRefreshToken(deps.authKeys, token)
   return claim?.transport === transport ? { kind: 'refresh', claim } : null
 }
@@ -50,5 +53,5 @@ export async function isCookieDead({ deps, cookie }: CookieEdge, request: Fastif
   const token = cookie.readOnly(request)
   if (token === undefined) return false
   const credential = refreshCredential(deps, token, 'cookie')
-  return credential?.kind !== 'refresh' || isSessionOver(deps, credential.claim)
+  return credential === null || isSessionOver(deps, credential.claim)
 }

@@ -44,7 +44,8 @@ export function loginRoute(app: App, edge: CookieEdge): void {
       const found = await findUser(deps, email)
       const { guard, fail } = limits.atLogin(request, email.key, found?.value ?? null)
       await guard()
-      const result = await authenticate(deps, found, password, { transport, remember }, callerOf(request), guard)
+      const wish = { transport, remember, replaces: replaced?.claim.sessionId }
+      const result = await authenticate(deps, found, password, wish, callerOf(request), guard)
       if (result.kind === 'wrong') {
         await fail()
         throw new Problem('bad_credentials')

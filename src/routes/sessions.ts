@@ -1,6 +1,7 @@
 import { readUser } from '../auth/accounts.ts'
 import { endSession, liveSessions } from '../auth/sessions.ts'
 import { deadline, type Session } from '../domain/session.ts'
+import type { Moment } from '../domain/time.ts'
 import { type App, callerOf } from '../plugins/app.ts'
 import { Problem } from '../problems.ts'
 import type { Edge } from './edge.ts'
@@ -45,7 +46,7 @@ export function sessionRoutes(app: App, { deps, bearer, limits }: Edge): void {
       const user = await readUser(deps, sub)
       if (user === null) throw new Problem('token_revoked')
       const sessions = await liveSessions(deps, user)
-      return { sessions: sessions.map((session) => sessionAnswer(session, session.id === sid)) }
+      return { sessions: sessions.map((session) => sessionAnswer(session, session.id === sid, deps.moment())) }
     },
   })
 
@@ -72,13 +73,13 @@ function isId(text: string): boolean {
   return /^[\w-]{22}$/.test(text)
 }
 
-function sessionAnswer(session: Session, current: boolean) {
+function sessionAnswer(session: Session, current: boolean, moment: Moment) {
   return {
     id: session.id,
     current,
     created_at: new Date(session.createdAt).toISOString(),
     last_used_at: new Date(session.lastUsedAt).toISOString(),
-    expires_at: new Date(deadline(session).at).toISOString(),
+    expires_at: new Date(deadline(session, moment).at).toISOString(),
     user_agent: session.userAgent,
     ip: session.ip,
     remember: session.remember,

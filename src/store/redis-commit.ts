@@ -8,26 +8,25 @@ import type { Commit } from './store.ts'
 // A value is kept as `version JSON`. Expiry is Redis's own.
 
 /**
- * ARGV: number of checks, number of deletes, number of puts, number of extensions, then the expected version of each checked
- * key ('' for absent), then text and lifetime in ms ('' for ever) of each put, then the lifetime of each extension. KEYS:
- * checked, deleted, put, extended. Deletes come first: Redis
- * refuses a full store's script only at its first write, and a DEL passes, so that sessions can be ended when the memory is full.
+ * ARGV: numbers of checks, extensions, deletes and puts, then the expected version of each checked key ('' for absent), then the
+ * lifetime in ms of each extension, then text and lifetime ('' for ever) of each put. KEYS: checked, extended, deleted, put. In
+ * this order, as Redis refuses a full store's script only at its first SET: a DEL passes, so that sessions can be ended when the memory is full.
  */
 const COMMIT = `
-local checks, deletes, puts, extensions = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local checks, extensions, deletes, puts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 for i = 1, checks do
   local text = redis.call('GET', KEYS[i])
   local version = text and string.match(text, '^[^ ]*') or ''
   if version ~= ARGV[4 + i] then return 0 end
 end
-for i = checks + 1, checks + deletes do redis.call('DEL', KEYS[i]) end
-local arg = 5 + checks
-for i = checks + deletes + 1, checks + deletes + puts do
+for i = checks + 1, checks + extensions do redis.call('PEXPIRE', KEYS[i], ARGV[4 + i]) end
+local key, arg = checks + extensions, 5 + checks + extensions
+for i = key + 1, key + deletes do redis.call('DEL', KEYS[i]) end
+for i = key + deletes + 1, key + deletes + puts do
   if ARGV[arg + 1] == '' then redis.call('SET', KEYS[i], ARGV[arg])
   else redis.call('SET', KEYS[i], ARGV[arg], 'PX', ARGV[arg + 1]) end
   arg = arg + 2
 end
-for i = 1, extensions do redis.call('PEXPIRE', KEYS[checks + deletes + puts + i], ARGV[arg + i - 1]) end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
@@ -112,12 +111,13 @@ function dropBacklog(client: Client, { message }: Error): void {
 
 function scriptInput({ checks, puts, deletes, extensions = [] }: Commit, version: string, now: number) {
   const lifetime = (expiresAt: number) => Math.max(1, Math.ceil(expiresAt - now))
-  const names = [...checks, ...deletes.map((key) => ({ key })), ...puts, ...extensions].map(({ key }) => key)
+  const names = [...checks, ...extensions, ...deletes.map((key) => ({ key })), ...puts].map(({ key }) => key)
+  const counts = [checks.length, extensions.length, deletes.length, puts.length]
+  const versions = checks.map((check) => check.version ?? '')
+  const lifetimes = extensions.map(({ expiresAt }) => lifetime(expiresAt))
   const writes = puts.flatMap(({ value, expiresAt }) => [
     `${version} ${JSON.stringify(value)}`,
     expiresAt === null ? '' : lifetime(expiresAt),
   ])
-  const lifetimes = extensions.map(({ expiresAt }) => lifetime(expiresAt))
-  const counts = [checks.length, deletes.length, puts.length, extensions.length]
-  return { names, args: [...counts, ...checks.map((check) => check.version ?? ''), ...writes, ...lifetimes] }
+  return { names, args: [...counts, ...versions, ...lifetimes, ...writes] }
 }

@@ -27,6 +27,21 @@ t.test('a login ends the session of the cookie it replaces, whoever it was of, a
   t.equal(await verify({ ...mine, body: me }), 204, 'a session in the body goes on')
 })
 
+t.test('where the list is full it is the session that gives way', async (t) => {
+  const few = await openHome({ SESSION_MAX: '2' })
+  t.teardown(few.close)
+  const me = await few.newcomer()
+  const send = (cookie = '') =>
+    few.call('POST', '/v1/login', {
+      body: { email: me.email, password: PASSWORD, transport: 'cookie' },
+      headers: { ...SAME_SITE, ...(cookie === '' ? {} : { cookie }) },
+    })
+  const again = await send(cookieOf(await send()))
+  t.equal(again.status, 200)
+  for (const token of [me.access_token, again.body.access_token])
+    t.equal((await few.call('GET', '/v1/verify', { token })).status, 204, 'the other device stays')
+})
+
 t.test('so does a registration', async (t) => {
   const me = await home.newcomer()
   const mine = await enter('/v1/login', me.email)
