@@ -54,8 +54,10 @@ export const keys = {
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
 
-/** Counts, for each process, its commits that must not be lost; on Redis only. A store that has counted fewer than it once answered has lost some. */
+/** Counts all commits that must not be lost; on Redis only. A store that has counted fewer than it once answered has lost some. */
 export const TIDE = '{latchkey}:tide'
+/** Counts those of one process. */
+export const tideOf = (process: string): string => `${TIDE}:${process}`
 
 /** What counters are kept under; the rest of a key has a tag. */
 const LIMITS = 'latchkey:limit:'

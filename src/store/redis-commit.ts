@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { keys, TIDE } from './keys.ts'
 import { type RedisClients, TIMED_OUT } from './redis-client.ts'
 import type { Replicas } from './redis-replicas.ts'
-import type { Count, Tide } from './redis-tide.ts'
+import { type Count, KEPT_MS, type Tide } from './redis-tide.ts'
 import type { Commit } from './store.ts'
 
 // A value is kept as `version JSON`. Expiry is Redis's own.
@@ -30,10 +30,11 @@ end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
-  /** Two more KEYS: the tide, which it moves, and the identity of the store. One more ARGV: the process whose tide it is. */
+  /** Three more KEYS: the tide of the process and that of all, which it moves, and the identity of the store. One more ARGV: for how many ms the first is kept. */
   latchkeyCount: `${COMMIT}
-local own = redis.call('HINCRBY', KEYS[#KEYS - 1], ARGV[#ARGV], 1)
-return { own, redis.call('HINCRBY', KEYS[#KEYS - 1], 'all', 1), redis.call('GET', KEYS[#KEYS]) or '' }`,
+local own = (redis.call('GET', KEYS[#KEYS - 2]) or 0) + 1
+redis.call('SET', KEYS[#KEYS - 2], own, 'PX', ARGV[#ARGV])
+return { own, redis.call('HINCRBY', KEYS[#KEYS - 1], 'all', 1), redis.call('GET', KEYS[#KEYS]) or '', redis.call('TIME')[1] }`,
 }
 
 /** How long a commit waits for the replicas; all that is sent on its connection meanwhile waits with it. */
@@ -53,8 +54,8 @@ export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide
   async function runDurable(names: readonly string[], args: readonly (string | number)[]): Promise<boolean> {
     // A Cluster's script reaches one slot only, and the tide lives in another.
     const isCounted = clients.kind !== 'cluster'
-    const all = isCounted ? [...names, TIDE, keys.identity, ...args, tide.process] : [...names, ...args]
-    const keyCount = names.length + (isCounted ? 2 : 0)
+    const all = isCounted ? [...names, tide.own, TIDE, keys.identity, ...args, KEPT_MS] : [...names, ...args]
+    const keyCount = names.length + (isCounted ? 3 : 0)
     tide.demand(clients.durable)
     const reply = await runAndWait(
       durable,
