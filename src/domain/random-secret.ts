@@ -3,10 +3,13 @@ const PRINTABLE = /^[\x20-\x7e]+$/
 const MIN_BYTES = 32
 const MIN_DIFFERENT = 16
 
-/** The bytes of a base64url secret that looks random; null if it is short, repeated, counted, spelled out, an example, or not what its bytes encode to. */
+/**
+ * The bytes of a base64url secret that looks random; null if it is short, repeated, counted, spelled out or an example. The bits
+ * that its last letter has over mean nothing, and only the bytes are used: a secret of letters picked by hand is one.
+ */
 export function readSecret(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url')
-  if (bytes.toString('base64url') !== text || bytes.length < MIN_BYTES) return null
+  if (!/^[\w-]+$/.test(text) || bytes.length < MIN_BYTES) return null
   const decoded = bytes.toString('latin1')
   const isSpelled = WELL_KNOWN.test(text) || WELL_KNOWN.test(decoded) || PRINTABLE.test(decoded)
   const isCounted = countsUp(Buffer.from(text)) || countsUp(bytes)

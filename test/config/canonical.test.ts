@@ -45,13 +45,7 @@ const REFUSED: Record<string, string[]> = {
     'redis://localhost?',
   ].filter((url) => url.trim() === url),
   DATA_DIR: ['./da\nta', './da\u0000ta', './da\tta', './data\u007f.'],
-  AUTH_SECRET: [
-    `${SECRET.slice(0, -1)}N`,
-    `${SECRET} ${SECRET}`,
-    `${SECRET}\n${SECRET}`,
-    SECRET.replace(/.{9}$/, '\n$&'),
-    `${SECRET}==`,
-  ],
+  AUTH_SECRET: [`${SECRET} ${SECRET}`, `${SECRET}\n${SECRET}`, SECRET.replace(/.{9}$/, '\n$&'), `${SECRET}==`],
   ISSUER: [
     'https://Auth.example.org',
     'HTTPS://auth.example.org',
