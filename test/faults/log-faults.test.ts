@@ -124,20 +124,28 @@ t.test('a log file that cannot grow goes on when it can, and says how many lines
   t.ok(accountsFor(t, await readFile(file, 'utf8'), TOO_MANY + 70) > 0)
 })
 
-t.test('a reader of the log who stalls keeps nobody waiting; when he reads again, the log goes on', async (t) => {
+/** A pipe that is read only when it is told to be. */
+async function makePipe(t: Test) {
   const file = join(await folder(t), 'pipe')
   await run('mkfifo', [file])
   const pipe = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
   t.teardown(() => pipe.close())
-  const service = await start(t, 'exec $MAIN >"$1"', file)
-  t.ok((await refuse(service, TOO_MANY)) < IN_TIME_MS)
   let text = ''
+  /** Reads what is there, and says what was read until now. */
   const read = async () => {
     const { buffer, bytesRead } = await pipe.read(Buffer.alloc(1 << 16)).catch(() => ({ buffer: '', bytesRead: 0 }))
     text += String(buffer.slice(0, bytesRead))
+    return text
   }
-  await eventually(async () => (await read(), /"lost":\d+.*\n/.test(text)), { within: 20_000 })
-  t.ok(accountsFor(t, text, TOO_MANY) > 0)
+  return { file, read }
+}
+
+t.test('a reader of the log who stalls keeps nobody waiting; when he reads again, the log goes on', async (t) => {
+  const { file, read } = await makePipe(t)
+  const service = await start(t, 'exec $MAIN >"$1"', file)
+  t.ok((await refuse(service, TOO_MANY)) < IN_TIME_MS)
+  await eventually(async () => /"lost":\d+.*\n/.test(await read()), { within: 20_000 })
+  t.ok(accountsFor(t, await read(), TOO_MANY) > 0)
   await refuse(service, 300)
   await servesAndEnds(t, service, 'SIGTERM')
 })
@@ -181,12 +189,28 @@ t.test('a terminal that stands still or is gone keeps nobody waiting', { jobs: 2
 t.test('of a log that can be written no line is lost, up to the last', { jobs: 2 }, async (t) => {
   t.test('when the process is told to stop', { buffered: true }, async (t) => {
     const file = join(await folder(t), 'log')
-    const service = await start(t, 'exec $MAIN >>"$1"', file)
+    const service = await start(t, `{ echo '{"line":"of another"}'; exec $MAIN; } >"$1"`, file)
     await refuse(service, 500)
     t.equal(await service.stop('SIGINT'), 0)
     const text = await readFile(file, 'utf8')
+    t.match(text, /^{"line":"of another"}\n/, 'nor one of others who write there')
     t.equal(accountsFor(t, text, 500), 0)
     t.match(text, /"msg":"stopped"}\n$/)
+  })
+  t.test('when its reader has fallen behind, for a moment', { buffered: true }, async (t) => {
+    const ends: readonly [NodeJS.Signals, number | null, RegExp][] = [
+      ['SIGINT', 0, /"msg":"stopped"}\n$/],
+      ['SIGUSR2', null, /a fault of ours.*"uncaught exception"}\n$/],
+    ]
+    for (const [signal, code, last] of ends) {
+      const { file, read } = await makePipe(t)
+      const service = await start(t, `exec ${process.execPath} --import '${THROWER}' ${MAIN} >"$1"`, file)
+      await refuse(service, 400) // more than fits into the pipe
+      const stopped = service.stop(signal)
+      await eventually(async () => last.test(await read()), { within: 5000 })
+      t.equal(await stopped, code)
+      t.equal(accountsFor(t, await read(), 400), 0)
+    }
   })
   await t.test('when a fault of its own ends it', { buffered: true }, async (t) => {
     const service = await start(t, `exec ${process.execPath} --import '${THROWER}' ${MAIN}`)

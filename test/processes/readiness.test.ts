@@ -5,6 +5,7 @@ import { open } from 'lmdb'
 import t, { type Test } from 'tap'
 import { NO_LIMITS } from '../support/home.ts'
 import { type Service, startService } from '../support/service.ts'
+import { eventually } from '../support/settle.ts'
 import { launch, launchRedis } from '../support/world.ts'
 
 // What the readiness costs those who are not asked, and how soon it says what is new.
@@ -85,4 +86,22 @@ t.test('that the process is stopping is said at once, and by whoever had been as
   for (let count = 0; count < 20; count += 1) t.equal((await service.call('GET', '/readyz')).status, 503)
   t.ok(performance.now() - asked < 20 * 250, 'none of them waited for a turn')
   t.equal(await exited, 0)
+})
+
+t.test('the log says it when it changes, and not at each call', async (t) => {
+  const redis = await launchRedis(t)
+  const service = await launch(t, redis.url)
+  const ask = async (count: number) => {
+    for (let asked = 0; asked < count; asked += 1) await service.call('GET', '/readyz')
+  }
+  const said = (text: string) => service.lines().filter((line) => line.includes(text)).length
+  await ask(3)
+  await redis.cli('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+  await ask(3)
+  await redis.cli('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+  await ask(3)
+  await eventually(() => said('"msg":"ready"') >= 2, { within: 3000 })
+  t.equal(said('"msg":"ready"'), 2)
+  t.equal(said('"reasons":["maxmemory-policy is allkeys-lru'), 1)
+  t.equal(said('append-only file'), 3, 'what is promised less is said again with it')
 })
