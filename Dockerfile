@@ -25,5 +25,5 @@ USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-  CMD ["node", "build/src/healthcheck.js"]
+  CMD ["node", "build/src/commands/healthcheck.js"]
 CMD ["node", "build/src/main.js"]

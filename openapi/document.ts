@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { KnownRoute } from '../src/plugins/unknown-routes.ts'
-import { PROBLEM_CODES, statusOf } from '../src/problems.ts'
+import type { KnownRoute } from '../src/http/plugins/unknown-routes.ts'
+import { PROBLEM_CODES, statusOf } from '../src/http/problems.ts'
 import type { Tree } from './components.ts'
 import { makeComponents, sorted } from './components.ts'
 import { operationOf, titleOf } from './operation.ts'

@@ -1,4 +1,4 @@
-import type { ProblemCode, ProblemDetails } from '../src/problems.ts'
+import type { ProblemCode, ProblemDetails } from '../src/http/problems.ts'
 
 // What the document says that no route schema can say.
 

@@ -1,9 +1,9 @@
-import type { Hashing } from './auth/hashing.ts'
-import type { Keyring } from './auth/keyring.ts'
+import type { Hashing } from './auth/credentials/hashing.ts'
+import type { Keyring } from './auth/keys/keyring.ts'
 import type { Config } from './config/environment.ts'
 import type { AuthKeys } from './domain/auth-secret.ts'
 import type { Moment } from './domain/time.ts'
-import type { RecordEvent } from './events.ts'
+import type { RecordEvent } from './events/security-events.ts'
 import type { Store } from './store/store.ts'
 
 /** What use cases and routes may use; made once in main.ts or in a test. */

@@ -23,15 +23,6 @@ export type Timeout = 'idle_timeout' | 'absolute_timeout'
 /** The reasons that somebody gave. */
 export type EndReason = Exclude<OverReason, Timeout | 'unknown'>
 
-/** Who is asking, as far as the edge could tell: shown in the device list and written in the log. */
-export interface Caller {
-  readonly ip: string
-  /** The address as limits count it: of an IPv6 address the /64. */
-  readonly network: string
-  readonly userAgent: string
-  readonly requestId: string
-}
-
 /** A live session. Times are ms since the epoch. */
 export interface Session {
   readonly kind: 'live'

@@ -2,28 +2,11 @@ import { createHash } from 'node:crypto'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { SessionRecord } from '../domain/session.ts'
 import type { VerifyingKey } from '../domain/signing-keys.ts'
+import type { User } from '../domain/user.ts'
 import type { CounterKey, Key } from './store.ts'
 
 // Every key in the system and the type that lives there. All keys of a user carry the hash tag {user id},
 // so that whatever belongs together is committed together, on a Redis Cluster too.
-
-/** An account. Its sessions' ids are listed here; ended ones are weeded out when the list is full. */
-export interface User {
-  readonly id: string
-  readonly email: string
-  readonly emailKey: string
-  readonly passwordHash: string
-  readonly createdAt: number
-  readonly generation: number
-  readonly sessions: readonly string[]
-  readonly knownAddresses: readonly KnownAddress[]
-}
-
-/** An address the owner has registered or logged in from: a stranger's failures elsewhere do not lock it out. */
-export interface KnownAddress {
-  readonly address: string
-  readonly seenAt: number
-}
 
 /** Which user an e-mail address belongs to; it counts only while that user exists. */
 export interface EmailClaim {

@@ -10,7 +10,7 @@ import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
 import { type Answer, type CallOptions, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
-import { makeSecurityHeaders } from '../../src/plugins/headers.ts'
+import { makeSecurityHeaders } from '../../src/http/plugins/headers.ts'
 import { type Service, startService } from '../support/service.ts'
 
 const PASSWORD = 'seven red bicycles in the rain'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { revokeToken } from '../../src/auth/access.ts'
+import { revokeToken } from '../../src/auth/tokens/denylist.ts'
 import type { AccessClaims } from '../../src/domain/access-token.ts'
 import { sealRefreshToken, unsealRefreshToken } from '../../src/domain/refresh-token.ts'
 import { type Answer, type Home, NO_LIMITS, openHome } from '../support/home.ts'
@@ -21,7 +21,7 @@ const SAME_SITE = { 'sec-fetch-site': 'same-origin' }
 
 const SPENT = ['user_id', 'session_id', 'counter', 'current_counter', 'spent_ms_ago', 'last_ip', 'last_user_agent']
 
-/** The closed list of security events, each with its own fields: src/events.ts, by hand. */
+/** The closed list of security events, each with its own fields: src/events/security-events.ts, by hand. */
 const EVENTS: Record<string, string[]> = {
   'account.registered': ['user_id', 'session_id'],
   'account.deleted': ['user_id'],

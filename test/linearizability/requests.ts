@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { newId } from '../../src/auth/tokens.ts'
+import { newId } from '../../src/auth/tokens/issue.ts'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
 

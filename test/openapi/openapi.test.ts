@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { DOCUMENT, documentOf } from '../../openapi/document.ts'
-import { PROBLEM_CODES } from '../../src/problems.ts'
+import { PROBLEM_CODES } from '../../src/http/problems.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { type Answer, type CallOptions, type Home, openHome } from '../support/home.ts'
 import { type Operation, readContract, type Tree } from './contract.ts'

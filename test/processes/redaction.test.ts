@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import t, { type Test } from 'tap'
-import { makeLogger } from '../../src/log.ts'
+import { makeLogger } from '../../src/process/log.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { launchRedis } from '../support/world.ts'
 

@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { openLmdb } from '../../src/store/lmdb.ts'
+import { openLmdb } from '../../src/store/lmdb/lmdb-store.ts'
 import { readRedisUrl } from '../../src/config/redis-url.ts'
-import { connectRedis } from '../../src/store/redis-client.ts'
-import { openRedis } from '../../src/store/redis.ts'
+import { connectRedis } from '../../src/store/redis/client.ts'
+import { openRedis } from '../../src/store/redis/redis-store.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
 
 /** Where a store is: an LMDB folder or a REDIS_URL. */

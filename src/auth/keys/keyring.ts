@@ -1,0 +1,129 @@
+import type { Config } from '../../config/environment.ts'
+import type { AccessClaims } from '../../domain/access-token.ts'
+import { handOver, type KeyPolicy, signingKey, type SigningKey } from '../../domain/signing-keys.ts'
+import type { RecordEvent } from '../../events/security-events.ts'
+import { StoreUnavailable } from '../../store/store.ts'
+import { untilWon } from '../until-won.ts'
+import {
+  publicJwk,
+  type PublicJwk,
+  type RingChange,
+  type RingOptions,
+  type SigningRing,
+  UnreadableKeys,
+  updateRing,
+} from './signing-ring.ts'
+
+export interface KeyringOptions extends RingOptions {
+  readonly record: RecordEvent
+}
+
+/** The signing keys that all instances share. What needs the keys throws StoreUnavailable until they are loaded. */
+export interface Keyring {
+  /** Names the store the keys came from; null until they are loaded. */
+  readonly identity: () => string | null
+  /** Why the keys cannot be used, for an operator; null: they can. */
+  readonly fault: () => string | null
+  /** A signed JWT by the key whose time it is. */
+  readonly sign: (claims: AccessClaims) => string
+  /** The key of that name, if it is one of ours and still in force. */
+  readonly find: (kid: unknown) => SigningKey | undefined
+  readonly jwks: () => readonly PublicJwk[]
+  /** Reads the keys again; makes those that are missing. One instance wins, the others follow. */
+  readonly reload: () => Promise<void>
+  /** Makes the published next key sign from now on; false if it has not been published for long enough. */
+  readonly rotate: () => Promise<boolean>
+  /** Gives the store another identity and other keys: every token and session of until now is dead, on every instance, for good. */
+  readonly revokeEverything: (options?: { readonly isSecretLost?: boolean }) => Promise<void>
+  readonly close: () => void
+}
+
+/** What the settings ask of the signing keys. */
+export function keyPolicyOf(config: Config): KeyPolicy {
+  const sessionMs = Math.max(config.SESSION_ABSOLUTE, config.REMEMBER_ABSOLUTE)
+  return { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL, sessionMs }
+}
+
+const RELOAD_MS = 15_000
+const RETRY_MS = 50
+const NOT_LOADED = 'the signing keys are not loaded yet'
+
+/** Opens the keyring; it loads, reloads and rotates in the background and outlives the store's absence. */
+export function openKeyring(options: KeyringOptions): Keyring {
+  const { policy, clock } = options
+  let ring: SigningRing | null = null
+  let fault: string | null = NOT_LOADED
+  let loading: Promise<void> | null = null
+
+  async function load(change: RingChange): Promise<void> {
+    try {
+      const next = await untilWon(() => updateRing(options, change, ring?.former ?? []))
+      recordNews(options, ring, next)
+      ring = next
+      fault = null
+    } catch (error) {
+      if (error instanceof UnreadableKeys) fault = error.message
+      throw error
+    }
+  }
+
+  function reload(): Promise<void> {
+    loading ??= load({}).finally(() => (loading = null))
+    return loading
+  }
+
+  function loaded(): SigningRing {
+    if (ring === null) throw new StoreUnavailable(NOT_LOADED)
+    return ring
+  }
+
+  return {
+    identity: () => ring?.identity ?? null,
+    fault: () => fault,
+    sign: (claims) => signWith(loaded(), signingKey(loaded().keys, policy.alg, clock()), claims),
+    find: (kid) => loaded().keys.find((key) => key.kid === kid),
+    jwks: () => loaded().keys.map(publicJwk),
+    reload,
+    async rotate() {
+      const before = signer(options, loaded().keys)
+      // Of many commands given at once one hands over.
+      await load({ keys: (found) => (signer(options, found) === before ? handOver(found, policy, clock()) : found) })
+      return signer(options, loaded().keys) !== before
+    },
+    revokeEverything: ({ isSecretLost = false } = {}) => load({ givesUp: true, isSecretLost }),
+    close: keepFresh(reload, () => (ring === null ? RETRY_MS : Math.min(RELOAD_MS, policy.rotationMs / 4))),
+  }
+}
+
+/** Reloads for ever, whether it succeeds or not; the function it gives back ends that. */
+function keepFresh(reload: () => Promise<void>, pauseMs: () => number): () => void {
+  let timer: NodeJS.Timeout | undefined
+  let isClosed = false
+  async function turn(): Promise<void> {
+    await reload().catch(() => {}) // the fault is told by whoever needs the keys
+    if (!isClosed) timer = setTimeout(() => void turn(), pauseMs()).unref()
+  }
+  void turn()
+  return () => {
+    isClosed = true
+    clearTimeout(timer)
+  }
+}
+
+function signWith({ signers }: SigningRing, key: SigningKey | undefined, claims: AccessClaims): string {
+  const sign = key && signers.get(key.kid)
+  if (sign === undefined) throw new StoreUnavailable('no key signs now')
+  return sign(claims)
+}
+
+/** The name of the key that signs now. */
+function signer({ policy, clock }: RingOptions, keys: readonly SigningKey[]): string | undefined {
+  return signingKey(keys, policy.alg, clock())?.kid
+}
+
+function recordNews({ policy, clock, record }: KeyringOptions, before: SigningRing | null, after: SigningRing): void {
+  const old = before && signingKey(before.keys, policy.alg, clock())
+  const key = signingKey(after.keys, policy.alg, clock())
+  if (before !== null && before.identity !== after.identity) record('store.replaced', {}, null)
+  if (old && key && key.kid !== old.kid) record('key.rotated', { kid: key.kid, alg: key.alg }, null)
+}

@@ -1,0 +1,125 @@
+import { compile } from '@fastify/proxy-addr'
+import Fastify from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { randomBytes } from 'node:crypto'
+import type { Deps } from '../deps.ts'
+import { withoutPort } from '../domain/address.ts'
+import { closeGently } from '../process/drain.ts'
+import type { CheckReadiness } from '../process/readiness.ts'
+import type { Edge } from './edge.ts'
+import { readBearerTokens } from './plugins/bearer.ts'
+import {
+  answerParserError,
+  boundConnections,
+  type Patience,
+  PATIENCE,
+  rememberAddresses,
+} from './plugins/connections.ts'
+import { allowOrigins } from './plugins/cors.ts'
+import { makeCrossSiteCheck } from './plugins/cross-site.ts'
+import { serveDocs } from './plugins/docs.ts'
+import { answerErrors, answerFrameworkErrors } from './plugins/errors.ts'
+import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from './plugins/headers.ts'
+import { requireHost } from './plugins/host.ts'
+import { acceptJson } from './plugins/json-body.ts'
+import { makeLimits } from './plugins/limits.ts'
+import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
+import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
+import { meRoutes } from './routes/accounts/me.ts'
+import { registerRoute } from './routes/accounts/register.ts'
+import { passwordRoute } from './routes/credentials/password.ts'
+import { healthRoutes } from './routes/operations/health.ts'
+import { jwksRoute } from './routes/operations/jwks.ts'
+import { verifyRoute } from './routes/operations/verify.ts'
+import { sessionRoutes } from './routes/sessions/devices.ts'
+import { documentRoutes } from './routes/sessions/documents.ts'
+import { loginRoute } from './routes/sessions/login.ts'
+import { logoutRoute } from './routes/sessions/logout.ts'
+import { refreshRoute } from './routes/sessions/refresh.ts'
+import type { App } from './typed-app.ts'
+
+export interface AppOptions {
+  readonly logger: FastifyBaseLogger
+  readonly isDraining: () => boolean
+  readonly checkReadiness: CheckReadiness
+  /** How long clients may take; PATIENCE unless told. */
+  readonly patience?: Patience
+}
+
+const BODY_LIMIT = 32 * 1024
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
+export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
+  const { logger, isDraining, checkReadiness, patience = PATIENCE } = options
+  const headers = makeSecurityHeaders(deps.config.HSTS)
+  const app = makeServer(deps, headers, patience)
+  answerErrors(app, logger)
+  setSecurityHeaders(app, headers, isDraining)
+  requireHost(app)
+  boundConnections(app.server, patience)
+  rememberAddresses(app.server)
+  closeGently(app)
+  app.server.maxHeadersCount = 0 // none is dropped: MAX_HEADER_BYTES is the bound
+  // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+  acceptJson(app)
+  if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
+
+  const limits = await makeLimits(app, deps)
+  const bearer = await readBearerTokens(app, deps)
+  const edge: Edge = { deps, limits, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
+  answerUnknownRoutes(app, limits.perAddress('api'))
+
+  verifyRoute(app, edge)
+  jwksRoute(app, edge)
+  healthRoutes(app, checkReadiness)
+  sessionRoutes(app, edge)
+  documentRoutes(app, edge)
+  serveDocs(app)
+  await app.register(async (scope) => {
+    const cookie = await makeRefreshCookie(scope, deps)
+    for (const add of [registerRoute, loginRoute, refreshRoute, logoutRoute, passwordRoute, meRoutes]) {
+      add(scope, { ...edge, cookie })
+    }
+  })
+  await app.ready()
+  return app
+}
+
+function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idleMs }: Patience): App {
+  const instance = randomBytes(4).toString('hex')
+  let requests = 0
+  return Fastify({
+    genReqId: () => `${instance}-${(requests += 1).toString(36)}`,
+    trustProxy: config.TRUST_PROXY.length > 0 && trustIn(config.TRUST_PROXY),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: 1000,
+      requireHostHeader: false, // we do, and say so in a problem document
+    },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 500 },
+    clientErrorHandler: (error, socket) => answerParserError(error, socket, headers),
+    frameworkErrors: answerFrameworkErrors(headers),
+  })
+    .setValidatorCompiler(validatorCompiler)
+    .setSerializerCompiler(serializerCompiler)
+    .withTypeProvider<ZodTypeProvider>()
+}
+
+/** No request comes over more; a client among our own networks could name thousands, and each is looked up. */
+const MAX_PROXIES = 32
+
+/** Whether an address of X-Forwarded-For is a trusted proxy's, with a port or without. */
+function trustIn(proxies: readonly string[]): (address: string, hop: number) => boolean {
+  const isTrusted = compile([...proxies])
+  return (address, hop) => hop < MAX_PROXIES && isTrusted(withoutPort(address), hop)
+}

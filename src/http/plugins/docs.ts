@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { App } from '../typed-app.ts'
+import { openToAnyPage } from './cors.ts'
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Latchkey</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<div id="docs"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>`
+
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, persistAuthorization: false, validatorUrl: null })`
+
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+
+// The compiled file is as deep in build/ as the source is in the repository, and one level more.
+const DOCUMENT = new URL('../../../../openapi/openapi.json', import.meta.url)
+
+/** GET /openapi.json, the committed contract, and GET /docs, a page to try it on. All of it is served from here. */
+export function serveDocs(app: App): void {
+  const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  const document = readFileSync(DOCUMENT, 'utf8')
+  const cacheFor = 'public, max-age=300'
+
+  app.route({
+    method: 'GET',
+    ...openToAnyPage(app, '/openapi.json'),
+    handler: async (_request, reply) => reply.type('application/json').header('cache-control', cacheFor).send(document),
+  })
+  app.get('/docs', async (_request, reply) => reply.type('text/html').header('content-security-policy', CSP).send(PAGE))
+  app.get('/docs/start.js', async (_request, reply) =>
+    reply.type('text/javascript').header('cache-control', cacheFor).send(START),
+  )
+  for (const [file, type] of [
+    ['swagger-ui.css', 'text/css'],
+    ['swagger-ui-bundle.js', 'text/javascript'],
+  ] as const) {
+    const content = readFileSync(join(assets, file)) // a file that is open for who takes no answer would stay open
+    app.get(`/docs/${file}`, async (_request, reply) =>
+      reply.type(type).header('cache-control', cacheFor).send(content),
+    )
+  }
+}

@@ -1,0 +1,66 @@
+import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
+import { Busy } from '../../auth/credentials/hashing.ts'
+import { StoreUnavailable } from '../../store/store.ts'
+import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
+import type { App } from '../typed-app.ts'
+import type { SecurityHeaders } from './headers.ts'
+
+const RETRY_AFTER_S = 1
+
+/** Answers every error as problem+json; what is our fault is logged. */
+export function answerErrors(app: App, logger: FastifyBaseLogger): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = problemOf(error)
+    if (statusOf(problem.code) >= 500) logFailure(logger, problem.code, error, request.id)
+    sendProblem(reply, problem)
+  })
+}
+
+/** Answers a URL that cannot be decoded, or a part of a path that is endless: there is nothing there. */
+export function answerFrameworkErrors(headers: SecurityHeaders) {
+  return (_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void =>
+    sendProblem(reply.headers(headers), new Problem('not_found'))
+}
+
+function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, requestId: string): void {
+  const level = code === 'internal' ? 'error' : 'warn'
+  logger[level]({ err, code, request_id: requestId }, 'request failed')
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem): void {
+  const status = statusOf(problem.code)
+  const { retryAfter, allow, acceptEncoding } = problem.details
+  const challenge = challengeOf(problem.code)
+  if (challenge !== null) void reply.header('www-authenticate', challenge)
+  if (retryAfter !== undefined || status === 503) void reply.header('retry-after', retryAfter ?? RETRY_AFTER_S)
+  if (allow !== undefined) void reply.header('allow', allow.join(', '))
+  if (acceptEncoding !== undefined) void reply.header('accept-encoding', acceptEncoding)
+  void reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemDocument(problem))
+}
+
+function problemOf(error: FastifyError): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof StoreUnavailable) return new Problem('store_unavailable')
+  if (error instanceof Busy) return new Problem('busy')
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    return new Problem('bad_request', { errors: error.validation.slice(0, 10).flatMap(fieldErrors) })
+  }
+  const { statusCode = 500 } = error
+  if (statusCode === 413) return new Problem('too_large')
+  if (statusCode === 415) return new Problem('unsupported_media_type')
+  return new Problem(statusCode >= 400 && statusCode < 500 ? 'bad_request' : 'internal')
+}
+
+function fieldErrors(error: ZodFastifySchemaValidationError): ReturnType<typeof fieldFault>[] {
+  const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
+  if (error.keyword !== 'unrecognized_keys') return [fieldFault(path, plain(path, error.message))]
+  const names = (error.params as { keys?: string[] }).keys ?? []
+  return names.slice(0, 10).map((name) => fieldFault(name, 'is not a field of this request'))
+}
+
+/** Zod's words in a client's. A body that is not there is validated as null (no other null comes so far), a member as undefined. */
+function plain(path: string, message = 'is not acceptable'): string {
+  const isMissing = message.endsWith(path === '' ? 'received null' : 'received undefined')
+  return isMissing ? 'is missing' : message.replace(/^Invalid (input|option): /, '')
+}

@@ -1,0 +1,59 @@
+import type { FastifyRequest } from 'fastify'
+import { findFault } from '../../domain/json-text.ts'
+import { fieldFault, Problem } from '../problems.ts'
+import type { App } from '../typed-app.ts'
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Accepts JSON bodies only, in UTF-8 and not encoded: no prototype pollution, no member named twice, no number that cannot be
+ * kept as it is. An empty body is no body; `null` is one, and none that a route takes.
+ */
+export function acceptJson(app: App): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+
+  async function parseJson(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
+    if (bytes.length === 0) return undefined
+    if (isEncoded(request)) throw new Problem('unsupported_media_type', { detail: ENCODED, acceptEncoding: 'identity' })
+    const text = decode(bytes)
+    const body = await new Promise((resolve, reject) => {
+      void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)))
+    }).catch(refuse)
+    const fault = body === null ? { path: [], message: 'expected object, received null' } : findFault(text)
+    if (fault === null) return body
+    throw new Problem('bad_request', { errors: [fieldFault(fault.path.join('.'), fault.message)] })
+  }
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, parseJson)
+  app.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, refuseOthers)
+  app.addContentTypeParser<Buffer>(
+    'application/merge-patch+json',
+    { parseAs: 'buffer' },
+    (request: FastifyRequest, bytes: Buffer) => (request.method === 'PATCH' ? parseJson : refuseOthers)(request, bytes),
+  )
+}
+
+const ENCODED = 'Send the body as it is, without a Content-Encoding.'
+
+/** Whether the body has a content coding, RFC 9110 section 8.4. `identity` is none, though it should not be sent. */
+function isEncoded({ headers }: FastifyRequest): boolean {
+  const codings = headers['content-encoding']?.split(',') ?? []
+  return codings.some((coding) => !/^\s*(identity\s*)?$/i.test(coding))
+}
+
+async function refuseOthers(_request: FastifyRequest, bytes: Buffer): Promise<undefined> {
+  if (bytes.length > 0) throw new Problem('unsupported_media_type')
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return UTF8.decode(bytes)
+  } catch {
+    return refuse()
+  }
+}
+
+function refuse(): never {
+  throw new Problem('bad_request', { detail: 'The body is not JSON, or has members that no object should have.' })
+}

@@ -1,0 +1,71 @@
+import { readUser, removeAccount } from '../../../auth/accounts/register.ts'
+import type { CookieEdge } from '../../edge.ts'
+import { Problem } from '../../problems.ts'
+import { type App, callerOf } from '../../typed-app.ts'
+import { userAnswer } from '../answers.ts'
+import { guardPassword } from '../credentials/guard-password.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { NoContent, RemovalBody, User } from '../schemas.ts'
+
+const readSchema = {
+  operationId: 'readMe',
+  tags: ['Accounts'],
+  summary: 'Who am I',
+  description: 'The account of the access token.',
+  security: [{ bearer: [] }],
+  response: {
+    200: User.meta({ description: 'You.' }),
+    ...problems(...TOKEN_PROBLEMS, 'too_many_requests', 'store_unavailable'),
+  },
+}
+
+const removeSchema = {
+  operationId: 'removeMe',
+  tags: ['Accounts'],
+  summary: 'Remove the account',
+  description: 'The account, its sessions and its data are gone, its tokens are refused.',
+  body: RemovalBody,
+  security: [{ bearer: [] }],
+  response: {
+    204: NoContent.meta({ description: 'Gone.', headers: ['Set-Cookie'] }),
+    ...problems(
+      ...TOKEN_PROBLEMS,
+      ...BODY_PROBLEMS,
+      'wrong_password',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
+  },
+}
+
+/** GET and DELETE /v1/me */
+export function meRoutes(app: App, edge: CookieEdge): void {
+  const { deps, bearer, limits, cookie } = edge
+  app.route({
+    method: 'GET',
+    url: '/v1/me',
+    schema: readSchema,
+    onRequest: [limits.perAddress('api'), bearer.requireToken],
+    async handler(request) {
+      const user = await readUser(deps, request.token.claims.sub)
+      if (user === null) throw new Problem('token_revoked')
+      return userAnswer(user)
+    },
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/me',
+    schema: removeSchema,
+    onRequest: [limits.perAddress('login'), bearer.requireToken],
+    async handler(request, reply) {
+      const { sub: userId, sid: sessionId } = request.token.claims
+      const { transport } = await guardPassword(edge, request, (guard) =>
+        removeAccount(deps, { userId, sessionId }, request.body.password, callerOf(request), guard),
+      )
+      if (transport === 'cookie') cookie.clear(reply)
+      return reply.code(204).send()
+    },
+  })
+}

@@ -1,0 +1,30 @@
+import type { FastifyReply } from 'fastify'
+import type { z } from 'zod'
+import type { Tokens } from '../../auth/tokens/issue.ts'
+import type { User } from '../../domain/user.ts'
+import type { RefreshCookie } from '../plugins/refresh-cookie.ts'
+import type { Tokens as TokensSchema, User as UserSchema } from './schemas.ts'
+
+/** A user as the API shows one. */
+export function userAnswer({ id, email, createdAt }: User): z.input<typeof UserSchema> {
+  return { id, email, created_at: new Date(createdAt).toISOString() }
+}
+
+/** Tokens as the API shows them; in cookie mode the refresh token goes into the cookie and nowhere else. */
+export function tokensAnswer(
+  reply: FastifyReply,
+  cookie: RefreshCookie,
+  tokens: Tokens,
+  user?: User,
+): z.input<typeof TokensSchema> {
+  if (tokens.transport === 'cookie') cookie.set(reply, tokens)
+  return {
+    access_token: tokens.accessToken,
+    token_type: 'Bearer',
+    expires_in: tokens.expiresIn,
+    ...(tokens.transport === 'body' ? { refresh_token: tokens.refreshToken } : {}),
+    refresh_expires_in: tokens.refreshExpiresIn,
+    session_id: tokens.sessionId,
+    ...(user === undefined ? {} : { user: userAnswer(user) }),
+  }
+}

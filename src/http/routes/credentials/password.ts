@@ -1,0 +1,52 @@
+import { changePassword } from '../../../auth/credentials/change-password.ts'
+import { issueTokens } from '../../../auth/tokens/issue.ts'
+import type { CookieEdge } from '../../edge.ts'
+import { Problem } from '../../problems.ts'
+import { type App, callerOf } from '../../typed-app.ts'
+import { tokensAnswer } from '../answers.ts'
+import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { PasswordBody, Tokens } from '../schemas.ts'
+import { guardPassword } from './guard-password.ts'
+
+const schema = {
+  operationId: 'changePassword',
+  tags: ['Accounts'],
+  summary: 'Change the password',
+  description:
+    'This session goes on with new tokens; every other session ends, and every access token issued until now is refused. ' +
+    'If the answer is lost, refresh.',
+  body: PasswordBody,
+  security: [{ bearer: [] }],
+  response: {
+    200: Tokens.meta({ description: 'The password is changed.', headers: ['Set-Cookie'] }),
+    ...problems(
+      ...TOKEN_PROBLEMS,
+      ...BODY_PROBLEMS,
+      'wrong_password',
+      'password_unacceptable',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
+  },
+}
+
+/** POST /v1/password */
+export function passwordRoute(app: App, edge: CookieEdge): void {
+  const { deps, bearer, limits, cookie } = edge
+  app.route({
+    method: 'POST',
+    url: '/v1/password',
+    schema,
+    onRequest: [limits.perAddress('login'), bearer.requireToken],
+    async handler(request, reply) {
+      const { sub: userId, sid: sessionId } = request.token.claims
+      const passwords = { current: request.body.current_password, next: request.body.new_password }
+      const result = await guardPassword(edge, request, (guard) =>
+        changePassword(deps, { userId, sessionId }, passwords, callerOf(request), guard),
+      )
+      if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
+      return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
+    },
+  })
+}

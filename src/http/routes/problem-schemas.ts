@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import type { PasswordRule } from '../../domain/password.ts'
+import type { OverReason } from '../../domain/session.ts'
+import { PROBLEM_CODES, type ProblemCode, statusOf } from '../problems.ts'
+
+const REASONS = [
+  'logged_out',
+  'revoked',
+  'idle_timeout',
+  'absolute_timeout',
+  'password_changed',
+  'token_reused',
+  'account_deleted',
+  'evicted',
+  'unknown',
+] as const satisfies readonly OverReason[]
+
+const RULES = ['too_short', 'too_long', 'too_common', 'too_similar'] as const satisfies readonly PasswordRule[]
+
+const Fault = z.object({
+  path: z.string().optional().meta({ description: 'With bad_request: the field, with dots between levels.' }),
+  rule: z.enum(RULES).optional().meta({ description: 'With password_unacceptable: the rule that is broken.' }),
+  message: z.string().meta({ description: 'For people.' }),
+})
+
+/** RFC 9457. */
+export const ProblemDocument = z
+  .object({
+    type: z
+      .string()
+      .meta({ description: 'A name, not a link.', examples: ['urn:problem-type:latchkey:token_expired'] }),
+    title: z.string().meta({ description: 'For people: what the code means.' }),
+    status: z.int().min(400).max(599).meta({ description: 'As in the status line.' }),
+    code: z.enum(PROBLEM_CODES).meta({ description: 'For programs. Treat one you do not know by its status.' }),
+    detail: z.string().optional().meta({ description: 'For people: what is wrong this time.' }),
+    errors: z.array(Fault).optional().meta({ description: 'The fields at fault, or the password rules broken.' }),
+    reason: z.enum(REASONS).optional().meta({ description: 'With session_over: why.' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })
+
+/** What a route that needs an access token may say of it. */
+export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'token_revoked'] as const
+
+/** What a route that takes a body may say of it. */
+export const BODY_PROBLEMS = ['bad_request', 'too_large', 'unsupported_media_type'] as const
+
+/** The problems a route may answer, as response schemas by status; the document lists the codes of each. */
+export function problems(...codes: ProblemCode[]): Record<number, z.ZodType> {
+  const all: ProblemCode[] = [...codes, 'internal']
+  const answer = (status: number) =>
+    ProblemDocument.clone().meta({ problemCodes: all.filter((code) => statusOf(code) === status) })
+  return Object.fromEntries(all.map((code) => [statusOf(code), answer(statusOf(code))]))
+}

@@ -1,0 +1,57 @@
+import { findUser } from '../../../auth/accounts/email-claims.ts'
+import { authenticate } from '../../../auth/accounts/register.ts'
+import { logOut } from '../../../auth/sessions/logout.ts'
+import { issueTokens } from '../../../auth/tokens/issue.ts'
+import { readEmail } from '../../../domain/email.ts'
+import type { CookieEdge } from '../../edge.ts'
+import { asksForCookie } from '../../plugins/cross-site.ts'
+import { Problem } from '../../problems.ts'
+import { type App, callerOf } from '../../typed-app.ts'
+import { tokensAnswer } from '../answers.ts'
+import { BODY_PROBLEMS, problems } from '../problem-schemas.ts'
+import { CredentialsBody, Tokens } from '../schemas.ts'
+import { readCookie } from './shown-credentials.ts'
+
+const schema = {
+  operationId: 'login',
+  tags: ['Accounts'],
+  summary: 'Log in',
+  description:
+    'Opens a session. The oldest of too many sessions gives way, and so does that of the cookie which the new one replaces.',
+  body: CredentialsBody,
+  response: {
+    200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
+    ...problems(...BODY_PROBLEMS, 'bad_credentials', 'cross_site', 'too_many_requests', 'busy', 'store_unavailable'),
+  },
+}
+
+/** POST /v1/login */
+export function loginRoute(app: App, edge: CookieEdge): void {
+  const { deps, limits, cookie, refuseCrossSite } = edge
+  app.route({
+    method: 'POST',
+    url: '/v1/login',
+    schema,
+    onRequest: limits.perAddress('login'),
+    preValidation: async (request) => {
+      if (asksForCookie(request)) refuseCrossSite(request)
+    },
+    async handler(request, reply) {
+      const { password, transport, remember } = request.body
+      const replaced = transport === 'cookie' ? readCookie(edge, request) : null
+      // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
+      const email = readEmail(request.body.email) ?? { address: '', key: '' }
+      const found = await findUser(deps, email)
+      const { guard, fail } = limits.atLogin(request, email.key, found?.value ?? null)
+      await guard()
+      const wish = { transport, remember, replaces: replaced?.claim.sessionId }
+      const result = await authenticate(deps, found, password, wish, callerOf(request), guard)
+      if (result.kind === 'wrong') {
+        await fail()
+        throw new Problem('bad_credentials')
+      }
+      if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))
+      return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
+    },
+  })
+}

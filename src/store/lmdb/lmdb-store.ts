@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { keys } from '../keys.ts'
+import { batchReads } from '../read-batch.ts'
+import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from '../store.ts'
+import { prepareFolder, refuseCutFile } from './data-folder.ts'
+import { countIn, memoryTallies, type Tallies } from './tallies.ts'
+
+interface Row {
+  readonly version: string
+  readonly expiresAt: number | null
+  readonly value: unknown
+}
+
+interface Tables {
+  readonly root: RootDatabase
+  readonly rows: Database<Row, string>
+  /** Which row expires when, soonest first. */
+  readonly expiries: Database<true, [number, string]>
+}
+
+export interface LmdbOptions {
+  readonly dir: string
+  readonly clock: () => number
+  /** How often expired rows are removed; until then they are only not seen. */
+  readonly sweepMs?: number
+}
+
+const SWEEP_BATCH = 1000
+const TALLIES_IN_MEMORY = 100_000
+/** LMDB takes no longer keys. */
+const MAX_KEY_BYTES = 1978
+
+/**
+ * The embedded store: one LMDB folder, shared by the processes of one machine. A commit is on disk (fsync) before it is
+ * answered and survives kill -9 and power loss; concurrent commits share one fsync.
+ */
+export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
+  const tables = await openTables(dir)
+  const readBatch = batchReads((names) => inDoubt(() => readFresh(tables, names, clock())))
+  const [passing, lasting] = [memoryTallies(TALLIES_IN_MEMORY), storedTallies(tables)]
+  const prefix = randomBytes(6).toString('base64url')
+  let commits = 0
+
+  async function sweep(): Promise<void> {
+    while ((await tables.root.transaction(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
+  }
+
+  // A failed sweep, as on a full disk, is tried again at the next turn: an expired row is not seen meanwhile.
+  const sweeper = setInterval(() => void sweep().catch(() => {}), sweepMs).unref()
+
+  const store: Store = {
+    async get(key) {
+      const [entry] = await readBatch([key])
+      return (entry ?? null) as never
+    },
+    getMany: (names) => readBatch(names) as never,
+    async commit(commit) {
+      const version = `${prefix}${(commits += 1)}`
+      return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
+    },
+    async count(count) {
+      if (count.mayBeLost === true) return countIn(passing, count, Date.now())
+      return inDoubt(() => tables.root.transaction(() => countIn(lasting, count, Date.now())))
+    },
+    faults: () =>
+      store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
+        () => [],
+        () => ['the data folder cannot be written'],
+      ),
+    weaknesses: async () => [],
+    async close() {
+      clearInterval(sweeper)
+      await tables.root.close()
+    },
+  }
+  return store
+}
+
+async function openTables(dir: string): Promise<Tables> {
+  await prepareFolder(dir)
+  const root = open({ path: dir, noSubdir: false, overlappingSync: false })
+  await refuseCutFile(root, dir)
+  return {
+    root,
+    rows: root.openDB({ name: 'rows', encoding: 'json' }),
+    expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
+  }
+}
+
+/** Reads a snapshot taken now: another process may have committed since the last one. */
+function readFresh(tables: Tables, names: readonly string[], now: number): (Entry<unknown> | null)[] {
+  tables.rows.resetReadTxn()
+  return names.map((name) => read(tables, name, now))
+}
+
+function liveRow({ rows }: Tables, key: string, now: number): Row | undefined {
+  const row = rows.get(key)
+  return row && (row.expiresAt === null || row.expiresAt > now) ? row : undefined
+}
+
+function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
+  const row = liveRow(tables, key, now)
+  return row ? { key, value: row.value as T, version: row.version } : null
+}
+
+/** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: whatever can fail comes before the first write. */
+function apply(
+  tables: Tables,
+  { checks, puts, deletes, extensions = [] }: Commit,
+  version: string,
+  now: number,
+): boolean {
+  const isLost = checks.some((check) => (liveRow(tables, check.key, now)?.version ?? null) !== check.version)
+  if (isLost) return false
+  if (puts.some(({ key }) => Buffer.byteLength(key) > MAX_KEY_BYTES)) throw new RangeError('a key is too long')
+  for (const key of deletes) remove(tables, key)
+  for (const { key, value, expiresAt } of puts) write(tables, key, { version, expiresAt, value })
+  for (const { key, expiresAt } of extensions) {
+    const row = liveRow(tables, key, now)
+    if (row !== undefined) write(tables, key, { ...row, expiresAt })
+  }
+  return true
+}
+
+/** Tallies among the rows; for use inside a transaction. They expire by this machine's clock, as with Redis by Redis's. */
+function storedTallies(tables: Tables): Tallies {
+  return {
+    get(key) {
+      const row = tables.rows.get(key)
+      return row && { count: row.value as number, until: row.expiresAt ?? 0 }
+    },
+    set: (key, { count, until }) => write(tables, key, { version: '', expiresAt: until, value: count }),
+  }
+}
+
+function write(tables: Tables, key: string, row: Row): void {
+  remove(tables, key)
+  void tables.rows.put(key, row)
+  if (row.expiresAt !== null) void tables.expiries.put([row.expiresAt, key], true)
+}
+
+function remove({ rows, expiries }: Tables, key: string): void {
+  const row = rows.get(key)
+  if (row === undefined) return
+  if (row.expiresAt !== null) void expiries.remove([row.expiresAt, key])
+  void rows.remove(key)
+}
+
+/** Inside a transaction: removes a batch of what has expired, and says how many that were. */
+function removeExpired({ rows, expiries }: Tables, now: number): number {
+  const due = [...expiries.getKeys({ end: [now, ''], limit: SWEEP_BATCH })]
+  for (const [at, key] of due) {
+    void expiries.remove([at, key])
+    if (rows.get(key)?.expiresAt === at) void rows.remove(key)
+  }
+  return due.length
+}
+
+async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new StoreUnavailable('the embedded store failed', { cause })
+  }
+}

@@ -1,0 +1,124 @@
+import type { Cluster, Redis } from 'ioredis'
+import { keys, TIDE } from '../keys.ts'
+import type { Commit } from '../store.ts'
+import { type RedisClients, TIMED_OUT } from './client.ts'
+import type { Replicas } from './replicas.ts'
+import { type Count, KEPT_MS, type Tide } from './tide.ts'
+
+// A value is kept as `version JSON`. Expiry is Redis's own.
+
+/**
+ * ARGV: numbers of checks, extensions, deletes and puts, then the expected version of each checked key ('' for absent), then the
+ * lifetime in ms of each extension, then text and lifetime ('' for ever) of each put. KEYS: checked, extended, deleted, put. In
+ * this order, as Redis refuses a full store's script only at its first SET: a DEL passes, so that sessions can be ended when the memory is full.
+ */
+const COMMIT = `
+local checks, extensions, deletes, puts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+for i = 1, checks do
+  local text = redis.call('GET', KEYS[i])
+  local version = text and string.match(text, '^[^ ]*') or ''
+  if version ~= ARGV[4 + i] then return 0 end
+end
+for i = checks + 1, checks + extensions do redis.call('PEXPIRE', KEYS[i], ARGV[4 + i]) end
+local key, arg = checks + extensions, 5 + checks + extensions
+for i = key + 1, key + deletes do redis.call('DEL', KEYS[i]) end
+for i = key + deletes + 1, key + deletes + puts do
+  if ARGV[arg + 1] == '' then redis.call('SET', KEYS[i], ARGV[arg])
+  else redis.call('SET', KEYS[i], ARGV[arg], 'PX', ARGV[arg + 1]) end
+  arg = arg + 2
+end
+`
+const SCRIPTS = {
+  latchkeyCommit: `${COMMIT} return 1`,
+  /** Three more KEYS: the tide of the process and that of all, which it moves, and the identity of the store. One more ARGV: for how many ms the first is kept. */
+  latchkeyCount: `${COMMIT}
+local own = (redis.call('GET', KEYS[#KEYS - 2]) or 0) + 1
+redis.call('SET', KEYS[#KEYS - 2], own, 'PX', ARGV[#ARGV])
+return { own, redis.call('HINCRBY', KEYS[#KEYS - 1], 'all', 1), redis.call('GET', KEYS[#KEYS]) or '', redis.call('TIME')[1] }`,
+}
+
+/** How long a commit waits for the replicas; all that is sent on its connection meanwhile waits with it. */
+const REPLICAS_MS = 200
+
+type ScriptName = keyof typeof SCRIPTS
+type ScriptInput = readonly [keyCount: number, ...keysAndArgs: (string | number)[]]
+type Client = (Redis | Cluster) & Record<ScriptName, (...input: ScriptInput) => Promise<unknown>>
+
+/** Runs a commit: true when all of it is written and, unless it may be lost, the replicas have it; false: a check lost. */
+export type RunCommit = (commit: Commit, version: string, now: number) => Promise<boolean>
+
+/** How commits reach Redis. */
+export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide): RunCommit {
+  const [client, durable] = [withScripts(clients.client), withScripts(clients.durable)]
+
+  async function runDurable(names: readonly string[], args: readonly (string | number)[]): Promise<boolean> {
+    // A Cluster's script reaches one slot only, and the tide lives in another.
+    const isCounted = clients.kind !== 'cluster'
+    const all = isCounted ? [...names, tide.own, TIDE, keys.identity, ...args, KEPT_MS] : [...names, ...args]
+    const keyCount = names.length + (isCounted ? 3 : 0)
+    tide.demand(clients.durable)
+    const reply = await runAndWait(
+      durable,
+      isCounted ? 'latchkeyCount' : 'latchkeyCommit',
+      [keyCount, ...all],
+      replicas,
+    )
+    if (Array.isArray(reply)) tide.acknowledge(reply as unknown as Count)
+    return reply !== 0
+  }
+
+  return async (commit, version, now) => {
+    const { names, args } = scriptInput(commit, version, now)
+    if (commit.mayBeLost !== true) return runDurable(names, args)
+    return (await client.latchkeyCommit(names.length, ...names, ...args)) === 1
+  }
+}
+
+function withScripts(client: Redis | Cluster): Client {
+  for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(name, { lua })
+  return client as Client
+}
+
+/**
+ * Runs a script and waits for replicas on the same connection: WAIT knows of no other's writes. Who has acknowledged it does
+ * not say: the look at the replicas that follows shows whether one was there that nobody knew of.
+ */
+async function runAndWait(client: Client, name: ScriptName, input: ScriptInput, replicas: Replicas): Promise<unknown> {
+  const needed = replicas.needed()
+  if (needed === 0) return client[name](...input)
+  // By EVAL: what ioredis sends again after NOSCRIPT would come behind the WAIT.
+  const sent = client
+    .pipeline()
+    .eval(SCRIPTS[name], ...input)
+    .wait(needed, REPLICAS_MS)
+  const results = (await (client.isCluster ? sent : sent.info('replication')).exec()) ?? []
+  const cause = results.find(([failure]) => failure !== null)?.[0]
+  if (cause) {
+    dropBacklog(client, cause)
+    throw cause
+  }
+  const [reply, acknowledged, report] = results.map(([, result]) => result)
+  if (report !== undefined) replicas.see(report as string)
+  if (reply !== 0 && (acknowledged as number) < Math.max(needed, replicas.needed()))
+    throw new Error('NOREPLICAS too few replicas have acknowledged')
+  return reply
+}
+
+/** What waits behind a commit that was given up would be written long after its client was refused. */
+function dropBacklog(client: Client, { message }: Error): void {
+  if (client.isCluster) (client as Cluster).refreshSlotsCache() // a pipeline does not follow a slot that has moved
+  else if (message === TIMED_OUT) client.disconnect(true)
+}
+
+function scriptInput({ checks, puts, deletes, extensions = [] }: Commit, version: string, now: number) {
+  const lifetime = (expiresAt: number) => Math.max(1, Math.ceil(expiresAt - now))
+  const names = [...checks, ...extensions, ...deletes.map((key) => ({ key })), ...puts].map(({ key }) => key)
+  const counts = [checks.length, extensions.length, deletes.length, puts.length]
+  const versions = checks.map((check) => check.version ?? '')
+  const lifetimes = extensions.map(({ expiresAt }) => lifetime(expiresAt))
+  const writes = puts.flatMap(({ value, expiresAt }) => [
+    `${version} ${JSON.stringify(value)}`,
+    expiresAt === null ? '' : lifetime(expiresAt),
+  ])
+  return { names, args: [...counts, ...versions, ...lifetimes, ...writes] }
+}

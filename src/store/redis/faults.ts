@@ -1,0 +1,58 @@
+import { counters, keys, TIDE } from '../keys.ts'
+import { put, type Store, StoreUnavailable, unchanged } from '../store.ts'
+import type { RedisClients } from './client.ts'
+import { askTime } from './clock.ts'
+import { HandshakeRefused } from './handshake.ts'
+import { reportsOf } from './replicas.ts'
+
+const TIDE_PROBE = `${TIDE}:probe`
+
+/** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
+export async function findFaults(
+  { client, durable }: RedisClients,
+  store: Store,
+  clock: () => number,
+): Promise<string[]> {
+  const [, entry] = await store.getMany([keys.identity, keys.probe])
+  const [expiresAt, checks] = [clock() + 1000, [unchanged(keys.probe, entry)]]
+  const extensions = [{ key: keys.probe, expiresAt }]
+  await store.commit({ checks, puts: [put(keys.probe, 0, expiresAt)], deletes: [], extensions, mayBeLost: true })
+  await store.commit({ checks: [], puts: [], deletes: [keys.probe], mayBeLost: true })
+  await store.count({ counters: [{ key: counters.probe, count: 1e9, windowMs: 1000 }], adds: true })
+  await Promise.all([client.hincrby(TIDE_PROBE, 'a', 1), client.hget(TIDE_PROBE, 'a'), client.del(TIDE_PROBE)])
+  await Promise.all([askTime(client), client.wait(0, 1)])
+  if (durable.status !== 'ready') throw new Error('one connection of two')
+  const reports = await reportsOf(client, 'memory')
+  return reports
+    .map((report) => /^maxmemory_policy:(\S+)/m.exec(report)?.[1] ?? 'unknown')
+    .filter((policy) => policy !== 'noeviction')
+    .map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`)
+}
+
+/** Whether a crash would take Redis back to an old snapshot, or to nothing. */
+export async function findLostMemory({ client }: RedisClients): Promise<string[]> {
+  const reports = await reportsOf(client, 'persistence')
+  return reports.every((report) => /^aof_enabled:1/m.test(report)) ? [] : [FORGETFUL]
+}
+
+const FORGETFUL =
+  'Redis keeps no append-only file: if it crashes, all it has written since its last snapshot is lost and everybody logs in again; set appendonly yes'
+
+const REFUSAL = /\b(?:READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/
+/** How Redis 7.0 and later say NOPERM of a command inside a script. */
+const REFUSAL_IN_SCRIPT = /can't run this command|ACL failure/
+
+/** Of a Cluster none of whose nodes can be asked: what the last one said. */
+function causeOf(error: unknown): unknown {
+  const cause = error instanceof StoreUnavailable ? error.cause : error
+  return (cause as { readonly lastNodeError?: unknown } | undefined)?.lastNodeError ?? cause
+}
+
+/** What an operator needs to know of a failure: Redis's own word for it, never a key or a value. */
+export function explain(error: unknown): string {
+  const cause = causeOf(error)
+  if (cause instanceof HandshakeRefused) return cause.message
+  const message = cause instanceof Error ? cause.message : ''
+  const code = REFUSAL_IN_SCRIPT.test(message) ? 'NOPERM' : REFUSAL.exec(message)?.[0]
+  return code === undefined ? 'Redis cannot be reached' : `Redis answers ${code}`
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import type { Cluster, Redis } from 'ioredis'
+import { batchReads, type ReadKeys } from '../read-batch.ts'
+import { type Entry, type Key, type Store, StoreUnavailable } from '../store.ts'
+import type { RedisClients } from './client.ts'
+import { makeCommit } from './commit.ts'
+import { makeCount } from './count.ts'
+import { explain, findFaults, findLostMemory } from './faults.ts'
+import { watchReplicas } from './replicas.ts'
+import { type Tide, watchTide } from './tide.ts'
+
+/** The Redis store, over connected or connecting clients (see redis-client.ts). `clock` turns expiry times into lifetimes. */
+export function openRedis(clients: RedisClients, clock: () => number): Store {
+  const { client, durable } = clients
+  const replicas = watchReplicas(clients)
+  const tide = watchTide(clients, replicas.areThere)
+  const [read, runCommit] = [makeRead(clients, tide), makeCommit(clients, replicas, tide)]
+  const runCount = makeCount(clients)
+  const prefix = randomBytes(6).toString('base64url')
+  let commits = 0
+  const refusals = watchRefusals(clients)
+
+  const store: Store = {
+    async get(key) {
+      const [entry] = await read([key])
+      return (entry ?? null) as never
+    },
+    getMany: (names) => read(names) as never,
+    async commit(commit) {
+      const version = `${prefix}${(commits += 1)}`
+      return inDoubt(() => runCommit(commit, version, clock()))
+    },
+    count: (count) => inDoubt(() => runCount(count)),
+    faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusals() ?? error)]),
+    weaknesses: () =>
+      findLostMemory(clients).then(
+        (found) => [...found, ...replicas.weaknesses()],
+        () => [],
+      ),
+    async close() {
+      replicas.stop()
+      tide.stop()
+      client.disconnect()
+      durable.disconnect()
+    },
+  }
+  return store
+}
+
+/** What was last said against a connection that is not ready; undefined: nothing. */
+function watchRefusals({ client, durable }: RedisClients): () => Error | undefined {
+  const refusals = new Map<Redis | Cluster, Error>()
+  for (const each of [client, durable]) {
+    each.on('error', (error: Error) => refusals.set(each, error))
+    each.on('ready', () => refusals.delete(each))
+  }
+  return () => [...refusals.values()].at(-1)
+}
+
+/** One read for all that is asked for in a turn of the event loop, while the store is known to be as far as it was. */
+function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<unknown>> {
+  const readEntries = entriesOf((names) => readKeys(client, names))
+  if (kind === 'cluster') return unlessFailed(batchReads(byTag(readEntries)))
+  return batchReads((names) =>
+    inDoubt(() => {
+      tide.demand(client)
+      return readEntries(names)
+    }),
+  )
+}
+
+/**
+ * Reads keys of one slot in one round trip. The first is read by GETEX, to Redis a write: a replica, or a primary that has
+ * lost its replicas, refuses it, so that no answer comes from a server that may not know of a revocation.
+ */
+async function readKeys(client: Redis | Cluster, names: readonly string[]): Promise<(string | null)[]> {
+  const [first, ...rest] = names
+  if (first === undefined) return []
+  const [head, tail] = await Promise.all([client.getex(first), rest.length === 0 ? [] : client.mget(rest)])
+  return [head, ...tail]
+}
+
+function entriesOf(readTexts: ReadKeys<string>): ReadKeys<Entry<unknown>> {
+  return async (names) => {
+    const texts = await readTexts(names)
+    return names.map((name, place) => decode(name, texts[place] ?? null))
+  }
+}
+
+function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
+  if (text === null) return null
+  const space = text.indexOf(' ')
+  return { key, version: text.slice(0, space), value: JSON.parse(text.slice(space + 1)) as T }
+}
+
+/**
+ * On a Cluster a command reaches one slot only: the keys are read tag by tag, at once. What cannot be read of one tag
+ * says nothing of the others, which may live on other servers.
+ */
+function byTag(read: ReadKeys<Entry<unknown>>): ReadKeys<Entry<unknown> | Error> {
+  return async (names) => {
+    const groups = new Map<string, string[]>()
+    for (const name of names) {
+      const tag = name.slice(0, name.indexOf('}'))
+      groups.set(tag, [...(groups.get(tag) ?? []), name])
+    }
+    const found = new Map<string, Entry<unknown> | Error | null>()
+    await Promise.all(
+      [...groups.values()].map(async (group) => {
+        const entries = await read(group).catch((error: Error) => group.map(() => error))
+        group.forEach((name, place) => found.set(name, entries[place] ?? null))
+      }),
+    )
+    return names.map((name) => found.get(name) ?? null)
+  }
+}
+
+/** Fails for whoever asked for something that could not be read, and for nobody who asked beside them. */
+function unlessFailed(read: ReadKeys<Entry<unknown> | Error>): ReadKeys<Entry<unknown>> {
+  return (names) =>
+    inDoubt(async () => {
+      const found = await read(names)
+      const failure = found.find((each) => each instanceof Error)
+      if (failure !== undefined) throw failure
+      return found as readonly (Entry<unknown> | null)[]
+    })
+}
+
+async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new StoreUnavailable('Redis failed', { cause })
+  }
+}
