@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
 import pino from 'pino'
-import type { RecordEvent } from '../events/security-events.ts'
 import type { Output } from './output.ts'
 
 // What may be said of an error: a driver's error can carry the command with keys and values, so its other members stay out.
@@ -37,12 +36,4 @@ export function makeLogger(level: string, output: Pick<Output, 'write'>): Logger
     },
   }
   return pino(options, output)
-}
-
-/** Writes security events as log lines: `event`, its fields, and who asked. The end of all sessions at once is a warning. */
-export function makeRecorder(logger: Logger): RecordEvent {
-  return (event, fields, caller) => {
-    const who = caller === null ? {} : { ip: caller.ip, user_agent: caller.userAgent, request_id: caller.requestId }
-    logger[event === 'store.replaced' ? 'warn' : 'info']({ event, ...fields, ...who })
-  }
 }

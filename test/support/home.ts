@@ -1,19 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildApp } from '../../src/http/app.ts'
-import { makeHashing } from '../../src/auth/credentials/hashing.ts'
-import { keyPolicyOf, openKeyring } from '../../src/auth/keys/keyring.ts'
+import { compose } from '../../src/compose.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import type { Deps } from '../../src/deps.ts'
-import type { AuthKeys } from '../../src/domain/auth-secret.ts'
-import { deriveAuthKey } from '../../src/domain/auth-secret.ts'
-import { makeLogger, makeRecorder } from '../../src/process/log.ts'
+import { buildApp } from '../../src/http/app.ts'
 import type { App } from '../../src/http/typed-app.ts'
+import { makeLogger } from '../../src/process/log.ts'
 import { makeReadiness } from '../../src/process/readiness.ts'
-import { openLmdb } from '../../src/store/lmdb/lmdb-store.ts'
-import { connectRedis } from '../../src/store/redis/client.ts'
-import { openRedis } from '../../src/store/redis/redis-store.ts'
 import { eventually } from './settle.ts'
 
 /** Random, and of no other use than in tests. */
@@ -70,40 +64,16 @@ let newcomers = 0
 /** Opens a home: on the Redis of REDIS_URL in `env`, else on LMDB in a folder of its own (or `DATA_DIR`). */
 export async function openHome(env: Record<string, string> = {}): Promise<Home> {
   const dir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'latchkey-home-')))
-  const config = readConfig({ AUTH_SECRET: TEST_SECRET, ISSUER: 'http://localhost:3000', ...NO_LIMITS, ...env })
+  const own = { AUTH_SECRET: TEST_SECRET, ISSUER: 'http://localhost:3000', DATA_DIR: dir }
+  const config = readConfig({ ...own, ...NO_LIMITS, ...env })
   const clock = { now: Date.now(), advance: (ms: number) => void (clock.now += ms) }
   const lines: Record<string, any>[] = []
   const logger = makeLogger(config.LOG_LEVEL, { write: (line) => void lines.push(JSON.parse(line)) })
-  const record = makeRecorder(logger)
-  const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, () => {}) : null
-  const now = () => clock.now
-  const store = redis ? openRedis(redis, now) : await openLmdb({ dir, clock: now })
-  const authKeys = config.AUTH_SECRET.map(deriveAuthKey) as unknown as AuthKeys
-  const policy = keyPolicyOf(config)
-  const keyring = openKeyring({ store, authKeys, policy, clock: now, record })
-  const hashing = makeHashing({
-    memoryKib: config.ARGON2_MEMORY_KIB,
-    passes: config.ARGON2_PASSES,
-    lanes: config.ARGON2_LANES,
-    processors: 2,
-  })
-  const moment = () => ({ now: now(), histories: [] })
-  const graceMs = () => config.REFRESH_GRACE
-  const deps: Deps = {
-    config,
-    store,
-    keyring,
-    hashing,
-    authKeys,
-    clock: now,
-    moment,
-    graceMs,
-    record,
-  }
+  const { deps, close } = await compose(config, logger, { clock: () => clock.now })
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, isDraining, checkReadiness })
-  await eventually(() => keyring.fault() === null, { within: 20_000 })
+  await eventually(() => deps.keyring.fault() === null, { within: 20_000 })
 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
     const { body, token, headers = {}, ip = '127.0.0.1' } = options
@@ -142,8 +112,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
     },
     async close() {
       await app.close()
-      keyring.close()
-      await store.close()
+      await close()
       if (env['DATA_DIR'] === undefined) await rm(dir, { recursive: true })
     },
   }

@@ -1,0 +1,25 @@
+import { compose } from '../compose.ts'
+import { readConfig } from '../config/environment.ts'
+import { placeOf } from '../config/redis-url.ts'
+import type { Deps } from '../deps.ts'
+import { makeLogger } from '../process/log.ts'
+import type { Output } from '../process/output.ts'
+import { Refusal } from '../process/refusal.ts'
+import { hasStore } from '../store/lmdb/data-folder.ts'
+
+/** How long a command waits for a store that does not answer. */
+export const PATIENCE_MS = 9000
+
+/** Runs a command's work on the store that the environment names; `place` names it for people. Refuses where there is none. */
+export async function onStore(output: Output, work: (deps: Deps, place: string) => Promise<void>): Promise<void> {
+  const config = readConfig(process.env)
+  const { REDIS_URL, DATA_DIR } = config
+  if (!REDIS_URL && !hasStore(DATA_DIR))
+    throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)
+  const { deps, close } = await compose(config, makeLogger(config.LOG_LEVEL, output))
+  try {
+    await work(deps, REDIS_URL ? `Redis at ${placeOf(REDIS_URL)}` : `The store in ${DATA_DIR}`)
+  } finally {
+    await close()
+  }
+}

@@ -1,0 +1,32 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { UnreadableKeys } from '../auth/keys/signing-ring.ts'
+import type { Output } from '../process/output.ts'
+import { Refusal } from '../process/refusal.ts'
+import { onStore, PATIENCE_MS } from './on-store.ts'
+
+const SECRET_IS_LOST = '--secret-is-lost'
+
+/** For whoever has restored a backup, or lost AUTH_SECRET: nothing that the store remembers of sessions is believed any more. */
+export async function revokeEverything(words: readonly string[], output: Output): Promise<void> {
+  const isSecretLost = words.includes(SECRET_IS_LOST)
+  await onStore(output, async ({ keyring }, place) => {
+    const giveUpAt = performance.now() + PATIENCE_MS
+    while (!(await isDone(keyring.revokeEverything({ isSecretLost })))) {
+      if (performance.now() > giveUpAt)
+        throw new Refusal(`${place} does not answer. It is not known whether anything is revoked: run this again.`)
+      await wait(100)
+    }
+    output.write(`${place}: every token and session of until now is dead. Everybody logs in again.\n`)
+  })
+}
+
+async function isDone(work: Promise<void>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof UnreadableKeys)
+      throw new Refusal(`Nothing is revoked: ${error.message}, or, if it is lost, add ${SECRET_IS_LOST}.`)
+    return false
+  }
+}

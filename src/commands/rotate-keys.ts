@@ -1,0 +1,15 @@
+import type { Output } from '../process/output.ts'
+import { Refusal } from '../process/refusal.ts'
+import { awaitKeys } from './await-keys.ts'
+import { onStore, PATIENCE_MS } from './on-store.ts'
+
+/** Makes the published next key sign from now on, on all instances. Refuses while it is too new. */
+export async function rotateKeys(_words: readonly string[], output: Output): Promise<void> {
+  await onStore(output, async ({ keyring, store }, place) => {
+    await awaitKeys(keyring, PATIENCE_MS)
+    const fault = keyring.fault()
+    if (fault !== null) throw new Refusal(`${place}: ${[...(await store.faults()), fault].join('; ')}`)
+    if (!(await keyring.rotate()))
+      throw new Refusal('The next key has not been published for five minutes yet: try again then.')
+  })
+}

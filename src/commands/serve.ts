@@ -1,0 +1,50 @@
+import { compose } from '../compose.ts'
+import { readConfig } from '../config/environment.ts'
+import { buildApp } from '../http/app.ts'
+import { makeDrain } from '../process/drain.ts'
+import { exit, giveUp, outliveFaults } from '../process/exit.ts'
+import { listenAddress } from '../process/listen-address.ts'
+import { makeLogger } from '../process/log.ts'
+import type { Output } from '../process/output.ts'
+import { makeReadiness } from '../process/readiness.ts'
+import { awaitKeys } from './await-keys.ts'
+
+/** How long the process goes on serving after SIGTERM, so that balancers notice. */
+const NOTICE_MS = 3000
+const GIVE_UP_MS = 9000
+/** How often the store is looked at, so that a fault is in the log even if nobody asks /readyz. */
+const WATCH_MS = 5000
+/** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
+const KEYS_PATIENCE_MS = 2000
+const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
+
+/** Runs the service: resolves once it listens, and ends the process at SIGTERM or SIGINT. */
+export async function serve(_words: readonly string[], output: Output): Promise<void> {
+  const config = readConfig(process.env)
+  const logger = makeLogger(config.LOG_LEVEL, output)
+  output.onRoom((lost) => logger.error({ lost }, 'lines of the log were lost'))
+  const { deps, close } = await compose(config, logger)
+  const { isDraining, drain } = makeDrain()
+  const checkReadiness = makeReadiness(deps, isDraining, logger)
+  const app = await buildApp(deps, { logger, isDraining, checkReadiness })
+
+  async function stop(noticeMs: number): Promise<void> {
+    if (isDraining()) return
+    setTimeout(giveUp, GIVE_UP_MS).unref()
+    logger.info('stopping')
+    await drain(app, noticeMs)
+    await close()
+    logger.info('stopped')
+    await exit(0, output)
+  }
+  outliveFaults(logger, output)
+  process.on('SIGTERM', () => void stop(NOTICE_MS))
+  process.on('SIGINT', () => void stop(0))
+
+  await awaitKeys(deps.keyring, KEYS_PATIENCE_MS)
+  const address = await app.listen({ host: await listenAddress(config.HOST), port: config.PORT })
+  logger.info({ address, store: config.REDIS_URL ? 'redis' : 'embedded' }, 'listening')
+  if (config.REDIS_URL && !process.env['ISSUER']) logger.warn(NO_ISSUER)
+  void checkReadiness()
+  setInterval(() => void checkReadiness(), WATCH_MS).unref()
+}

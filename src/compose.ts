@@ -1,0 +1,80 @@
+import { availableParallelism } from 'node:os'
+import type { Logger } from 'pino'
+import { type Hashing, makeHashing } from './auth/credentials/hashing.ts'
+import { keyPolicyOf, openKeyring } from './auth/keys/keyring.ts'
+import type { Config } from './config/environment.ts'
+import type { Deps } from './deps.ts'
+import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
+import { makeRecorder } from './events/recorder.ts'
+import { keepAuthSecret } from './store/lmdb/auth-secret-file.ts'
+import { openLmdb } from './store/lmdb/lmdb-store.ts'
+import { connectRedis } from './store/redis/client.ts'
+import { type SharedClock, watchClock } from './store/redis/clock.ts'
+import { openRedis } from './store/redis/redis-store.ts'
+import type { Store } from './store/store.ts'
+
+/** What a test, or a build that is broken on purpose, has instead of the real thing. */
+export interface Instead {
+  readonly clock?: () => number
+  readonly store?: (real: Store) => Store
+}
+
+/** All that a process of the service works with. */
+export interface Composition {
+  readonly deps: Deps
+  readonly close: () => Promise<void>
+}
+
+/** Wires the service as it is configured. Here alone a store and a clock are chosen. The signing keys load in the background. */
+export async function compose(config: Config, logger: Logger, instead: Instead = {}): Promise<Composition> {
+  const { store: real, time } = await openStore(config, logger, instead.clock)
+  const store = instead.store?.(real) ?? real
+  const [clock, record, authKeys] = [time.now, makeRecorder(logger), await openAuthKeys(config)]
+  const keyring = openKeyring({ store, authKeys, policy: keyPolicyOf(config), clock, record })
+  const moment = () => ({ now: clock(), histories: time.histories() })
+  const graceMs = () => config.REFRESH_GRACE + time.awayMs(config.REFRESH_GRACE)
+  const deps = { config, store, keyring, hashing: openHashing(config), authKeys, clock, moment, graceMs, record }
+  async function close(): Promise<void> {
+    keyring.close()
+    await store.close()
+  }
+  return { deps, close }
+}
+
+interface OpenStore {
+  readonly store: Store
+  readonly time: SharedClock
+}
+
+async function openStore(config: Config, logger: Logger, clock: Instead['clock']): Promise<OpenStore> {
+  const redis = config.REDIS_URL && connectRedis(config.REDIS_URL, reportOnce(logger))
+  const time = redis && !clock ? watchClock(redis) : ownClock(clock)
+  const store = redis ? openRedis(redis, time.now) : await openLmdb({ dir: config.DATA_DIR, clock: time.now })
+  return { store, time }
+}
+
+/** The clock of this machine, which nobody is seen to set. */
+function ownClock(now: () => number = Date.now): SharedClock {
+  return { now, histories: () => [], awayMs: () => 0 }
+}
+
+async function openAuthKeys({ AUTH_SECRET, DATA_DIR }: Config): Promise<AuthKeys> {
+  const secrets = AUTH_SECRET.length > 0 ? AUTH_SECRET : [await keepAuthSecret(DATA_DIR)]
+  return secrets.map(deriveAuthKey) as unknown as AuthKeys
+}
+
+const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
+
+function openHashing(config: Config): Hashing {
+  const { ARGON2_MEMORY_KIB: memoryKib, ARGON2_PASSES: passes, ARGON2_LANES: lanes } = config
+  return makeHashing({ memoryKib, passes, lanes, processors: Math.min(availableParallelism(), THREADS) })
+}
+
+/** A store that is away says so once, and once more when what it says changes. */
+function reportOnce(logger: Logger): (error: Error) => void {
+  let said = ''
+  return (error) => {
+    if (error.message !== said) logger.warn({ err: error }, 'Redis connection')
+    said = error.message
+  }
+}
