@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { Busy } from './credentials/hashing.ts'
+import { Busy } from './busy.ts'
 
 const TRIES = 200
 

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Self } from '../auth/sessions/open.ts'
 import { untilWon } from '../auth/until-won.ts'
 import type { Deps } from '../deps.ts'
 import { type JsonObject, mergePatch } from '../domain/merge-patch.ts'
-import { deadline, type SessionRecord, whyOver } from '../domain/session.ts'
+import { deadline, type SessionName, type SessionRecord, whyOver } from '../domain/session.ts'
 import type { User } from '../domain/user.ts'
 import { keys } from '../store/keys.ts'
 import { type Entry, type Key, put, unchanged } from '../store/store.ts'
@@ -29,12 +28,12 @@ export interface Place {
 const MAX_BYTES = 16 * 1024
 
 /** The session's own document. */
-export function sessionData({ userId, sessionId }: Self): Place {
+export function sessionData({ userId, sessionId }: SessionName): Place {
   return { key: keys.sessionData(userId, sessionId), owner: keys.session(userId, sessionId) }
 }
 
 /** The user's document. */
-export function preferences({ userId }: Self): Place {
+export function preferences({ userId }: SessionName): Place {
   return { key: keys.preferences(userId), owner: keys.user(userId) }
 }
 

@@ -1,4 +1,6 @@
+import { acrOf, type AuthMethod } from './authentication.ts'
 import { LEEWAY_MS } from './revocation.ts'
+import type { SessionName } from './session.ts'
 
 /** The claims of an access token, RFC 9068 section 2.2, and no others. Times are seconds since the epoch. */
 export interface AccessClaims {
@@ -15,8 +17,10 @@ export interface AccessClaims {
   readonly gen: number
   /** The rotation counter it was issued with: seeing it confirms that rotation. */
   readonly rtc: number
+  /** When a person last proved who they are in this session, and what was proven. */
   readonly auth_time: number
   readonly amr: readonly string[]
+  readonly acr: string
 }
 
 /** Whose tokens these are: the claims that are the same in all of them. */
@@ -32,7 +36,8 @@ export interface Subject {
   readonly sessionId: string
   readonly generation: number
   readonly counter: number
-  readonly authenticatedAt: number
+  readonly authAt: number
+  readonly amr: readonly AuthMethod[]
 }
 
 /** Makes the claims of a token. `spread` in [0, 1) takes up to 5 % off its life, so that a fleet does not refresh in step. */
@@ -54,12 +59,13 @@ export function makeClaims(
     sid: subject.sessionId,
     gen: subject.generation,
     rtc: subject.counter,
-    auth_time: Math.floor(subject.authenticatedAt / 1000),
-    amr: ['pwd'],
+    auth_time: Math.floor(subject.authAt / 1000),
+    amr: subject.amr,
+    acr: acrOf(subject.amr),
   }
 }
 
-const TEXTS = ['iss', 'aud', 'client_id', 'sub', 'jti', 'sid'] as const
+const TEXTS = ['iss', 'aud', 'client_id', 'sub', 'jti', 'sid', 'acr'] as const
 const NUMBERS = ['iat', 'exp', 'gen', 'rtc', 'auth_time'] as const
 
 /**
@@ -73,6 +79,11 @@ export function readClaims(payload: unknown): AccessClaims | null {
   if (!NUMBERS.every((name) => Number.isSafeInteger(claims[name]))) return null
   if ('nbf' in claims || !Array.isArray(claims['amr'])) return null
   return claims as unknown as AccessClaims
+}
+
+/** Whose session the token is of. */
+export function sessionOf({ sub, sid }: Pick<AccessClaims, 'sub' | 'sid'>): SessionName {
+  return { userId: sub, sessionId: sid }
 }
 
 /** Whether the token was issued as these tokens are: by us, for the same services and client. */

@@ -1,6 +1,8 @@
 import { commonPasswords } from './common-passwords.ts'
 
-export type PasswordRule = 'too_short' | 'too_long' | 'too_common' | 'too_similar'
+/** What can be wrong with a new password. */
+export const PASSWORD_RULES = ['too_short', 'too_long', 'too_common', 'too_similar'] as const
+export type PasswordRule = (typeof PASSWORD_RULES)[number]
 
 export interface BrokenRule {
   readonly rule: PasswordRule

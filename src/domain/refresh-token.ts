@@ -1,5 +1,5 @@
 import { type AuthKeys, isSame, mac } from './auth-secret.ts'
-import type { Transport } from './session.ts'
+import { type Transport, TRANSPORTS } from './session.ts'
 
 /** What a refresh token says. Ids and secret are 16 bytes in base64url. */
 export interface RefreshClaim {
@@ -15,7 +15,6 @@ const VERSION = 1
 const ID_BYTES = 16
 const BODY_BYTES = 58
 const TOKEN_BYTES = BODY_BYTES + 32
-const TRANSPORTS: readonly Transport[] = ['body', 'cookie']
 
 /** Seals a claim under the first key. The same claim under the same key is always the same token: a lost answer can be given again. */
 export function sealRefreshToken(keys: AuthKeys, claim: RefreshClaim): string {

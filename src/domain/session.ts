@@ -1,21 +1,26 @@
+import type { AuthMethod } from './authentication.ts'
 import { LEEWAY_MS, MARGIN_MS } from './revocation.ts'
 import { type Moment, since } from './time.ts'
 
 // A session is one login on one device: who, since when, how long, and where its refresh tokens stand.
 
-export type Transport = 'body' | 'cookie'
+/** Where the refresh token travels: in the JSON, or in an HttpOnly cookie. */
+export const TRANSPORTS = ['body', 'cookie'] as const
+export type Transport = (typeof TRANSPORTS)[number]
 
 /** Why a session is over; `unknown` is said of a session this store has never held or no longer remembers. */
-export type OverReason =
-  | 'logged_out'
-  | 'revoked'
-  | 'idle_timeout'
-  | 'absolute_timeout'
-  | 'password_changed'
-  | 'token_reused'
-  | 'account_deleted'
-  | 'evicted'
-  | 'unknown'
+export const OVER_REASONS = [
+  'logged_out',
+  'revoked',
+  'idle_timeout',
+  'absolute_timeout',
+  'password_changed',
+  'token_reused',
+  'account_deleted',
+  'evicted',
+  'unknown',
+] as const
+export type OverReason = (typeof OVER_REASONS)[number]
 
 /** The reasons that time gives. */
 export type Timeout = 'idle_timeout' | 'absolute_timeout'
@@ -34,8 +39,10 @@ export interface Session {
   readonly secret: string
   readonly transport: Transport
   readonly remember: boolean
-  /** The user's generation the session belongs to. */
-  readonly generation: number
+  /** How it was opened: what its person has proven. */
+  readonly amr: readonly AuthMethod[]
+  /** When its person last proved that. */
+  readonly authAt: number
   /** The counter of the current refresh token. */
   readonly counter: number
   /** The counter of the latest refresh token that the client is known to have received. */
@@ -70,6 +77,18 @@ export interface EndedSession {
 }
 
 export type SessionRecord = Session | EndedSession
+
+/** Which session of which user is meant. */
+export interface SessionName {
+  readonly userId: string
+  readonly sessionId: string
+}
+
+/** The record as it counts in the store of that identity: when everything was revoked, a session of before ended, too. */
+export function underIdentity(record: SessionRecord, identity: string | null): SessionRecord {
+  if (record.kind === 'ended' || record.store === identity) return record
+  return { kind: 'ended', id: record.id, secret: record.secret, reason: 'revoked' }
+}
 
 /** When the session times out unless it is used before, by the shared clock as it goes now, and which of the two timeouts that is. */
 export function deadline(session: Session, moment: Moment): { readonly at: number; readonly reason: Timeout } {

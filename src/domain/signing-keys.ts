@@ -76,7 +76,7 @@ export function handOver(
 }
 
 /** The key of the algorithm that signs at `now`: the latest to have begun, however long ago; on a clock that is behind, the first. */
-export function signingKey(keys: readonly SigningKey[], alg: Algorithm, now: number): SigningKey | undefined {
+export function signingKey<K extends SigningKey>(keys: readonly K[], alg: Algorithm, now: number): K | undefined {
   const candidates = keys.filter((key) => key.alg === alg)
   return candidates.findLast((key) => key.signsFrom <= now) ?? candidates[0]
 }

@@ -56,9 +56,10 @@ interface RefusedRefresh {
   last_used_at: string | null
 }
 
+export type EventName = keyof SecurityEvents
+
+/** A security event: its name, and its fields. */
+export type SecurityEvent = { readonly [E in EventName]: { readonly event: E } & SecurityEvents[E] }[EventName]
+
 /** Writes a security event down; `caller` is null where no request caused it. Never throws. */
-export type RecordEvent = <E extends keyof SecurityEvents>(
-  event: E,
-  fields: SecurityEvents[E],
-  caller: Caller | null,
-) => void
+export type RecordEvent = (event: SecurityEvent, caller: Caller | null) => void

@@ -67,10 +67,10 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   acceptJson(app)
   if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
 
-  const limits = await makeLimits(app, deps)
-  const bearer = await readBearerTokens(app, deps)
-  const edge: Edge = { deps, limits, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
-  answerUnknownRoutes(app, limits.perAddress('api'))
+  const limitPerAddress = await makeLimits(app, deps)
+  const bearer = readBearerTokens(app, deps)
+  const edge: Edge = { deps, limitPerAddress, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
+  answerUnknownRoutes(app, limitPerAddress('api'))
 
   verifyRoute(app, edge)
   jwksRoute(app, edge)

@@ -1,14 +1,14 @@
 import type { Deps } from '../deps.ts'
 import type { Bearer } from './plugins/bearer.ts'
 import type { RefuseCrossSite } from './plugins/cross-site.ts'
-import type { Limits } from './plugins/limits.ts'
+import type { LimitPerAddress } from './plugins/limits.ts'
 import type { RefreshCookie } from './plugins/refresh-cookie.ts'
 
 /** What routes have at hand: the dependencies, and the guards of the edge. */
 export interface Edge {
   readonly deps: Deps
   readonly bearer: Bearer
-  readonly limits: Limits
+  readonly limitPerAddress: LimitPerAddress
   readonly refuseCrossSite: RefuseCrossSite
 }
 

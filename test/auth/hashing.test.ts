@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { Busy, makeHashing } from '../../src/auth/credentials/hashing.ts'
+import { makeHashing } from '../../src/auth/credentials/hashing.ts'
+import { Busy } from '../../src/auth/busy.ts'
 
 // The gate before the hashes, and an account that is nobody's.
 

@@ -3,9 +3,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
-import { newId } from '../../src/auth/tokens/issue.ts'
 import t, { type Test } from 'tap'
-import { Busy, type Hashing, makeHashing } from '../../src/auth/credentials/hashing.ts'
+import { type Hashing, makeHashing } from '../../src/auth/credentials/hashing.ts'
 import { type Keyring, openKeyring } from '../../src/auth/keys/keyring.ts'
 import { type AccessClaims, makeClaims } from '../../src/domain/access-token.ts'
 import { type AuthKeys, deriveAuthKey } from '../../src/domain/auth-secret.ts'
@@ -17,6 +16,8 @@ import { freePort } from '../support/free-port.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
 import { openHere } from '../support/store-process.ts'
+import { Busy } from '../../src/auth/busy.ts'
+import { newId } from '../../src/domain/id.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
@@ -44,7 +45,7 @@ async function home(t: Test) {
       authKeys,
       policy,
       clock: () => time.now,
-      record: (event) => void events.push(event),
+      record: ({ event }) => void events.push(event),
     })
     rings.push(ring)
     return ring
@@ -55,7 +56,14 @@ async function home(t: Test) {
     return ring
   }
   const claims = (): AccessClaims => {
-    const subject = { userId: 'uid', sessionId: 'sid', generation: 0, counter: 1, authenticatedAt: time.now }
+    const subject = {
+      userId: 'uid',
+      sessionId: 'sid',
+      generation: 0,
+      counter: 1,
+      authAt: time.now,
+      amr: ['pwd'],
+    } as const
     return makeClaims(ISSUER, subject, {
       now: time.now,
       ttlMs: POLICY.accessTtlMs,
@@ -64,7 +72,17 @@ async function home(t: Test) {
     })
   }
   const sealed = async () => (await store.get(keys.signingKeys))?.value ?? ''
-  return { dir, time, store, secret, events, open, opened, sealed, sign: (ring: Keyring) => ring.sign(claims()) }
+  return {
+    dir,
+    time,
+    store,
+    secret,
+    events,
+    open,
+    opened,
+    sealed,
+    sign: (ring: Keyring) => ring.sign(claims(), ring.identity() ?? ''),
+  }
 }
 
 /** What a resource server remembers of the JWKS. */

@@ -99,7 +99,14 @@ t.test('a refresh token lives as long as the secret that sealed it is listed', a
 })
 
 const issuer = { iss: 'https://auth.example.org', aud: 'https://api.example.org', client_id: 'app' }
-const subject = { userId: 'uid', sessionId: 'sid', generation: 3, counter: 9, authenticatedAt: 1_700_000_000_999 }
+const subject = {
+  userId: 'uid',
+  sessionId: 'sid',
+  generation: 3,
+  counter: 9,
+  authAt: 1_700_000_000_999,
+  amr: ['pwd'],
+} as const
 const life = { now: 1_700_000_100_999, ttlMs: 300_000, spread: 0, jti: 'jti' }
 const made: AccessClaims = {
   ...issuer,
@@ -112,6 +119,7 @@ const made: AccessClaims = {
   rtc: 9,
   auth_time: 1_700_000_000,
   amr: ['pwd'],
+  acr: 'aal1',
 }
 
 /** The claims that let somebody in, if they are alive. */
@@ -158,6 +166,7 @@ t.test('a claim that is missing, of another type or of another issuer makes the 
     ...audiences,
     ...Object.fromEntries(numbers),
     amr: ['pwd', null, { 0: 'pwd' }],
+    acr: [1, null, ['aal1']],
     nbf: [1, 0, null],
   }
   for (const name of Object.keys(made)) {

@@ -637,7 +637,7 @@ t.test('a token says what is documented and nothing else, nothing personal above
   const you = await home.newcomer()
   home.clock.advance(7 * MINUTE)
   const next = (await refresh(you.refresh_token)).body
-  const names = ['amr', 'aud', 'auth_time', 'client_id', 'exp', 'gen', 'iat', 'iss', 'jti', 'rtc', 'sid', 'sub']
+  const names = ['acr', 'amr', 'aud', 'auth_time', 'client_id', 'exp', 'gen', 'iat', 'iss', 'jti', 'rtc', 'sid', 'sub']
   for (const token of [you.access_token, next.access_token]) {
     t.strictSame(Object.keys(decodeJwt(token)).toSorted(), names)
     t.strictSame(Object.keys(decodeProtectedHeader(token)).toSorted(), ['alg', 'kid', 'typ'])

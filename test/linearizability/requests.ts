@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { newId } from '../../src/auth/tokens/issue.ts'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
+import { newId } from '../../src/domain/id.ts'
 
 /** What honest clients do, each request written down in the history. */
 export type Requests = {

@@ -1,6 +1,7 @@
 import { array, asyncProperty, check, constant, nat, oneof, record } from 'fast-check'
 import t, { type Test } from 'tap'
-import { endSessions, openSession } from '../../src/auth/sessions/open.ts'
+import { endSessions } from '../../src/auth/sessions/end.ts'
+import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { untilWon } from '../../src/auth/until-won.ts'
 import { keys } from '../../src/store/keys.ts'
@@ -361,7 +362,7 @@ const steps = {
     const opened = await untilWon(async () => {
       const entry = await deps.store.get(keys.user(user.id))
       if (entry === null) throw new Error('nobody can log in')
-      return openSession(deps, entry, wish, CALLER)
+      return openSession(deps, entry, { amr: ['pwd'] }, wish, CALLER)
     })
     const { accessToken, refreshToken, sessionId } = issueTokens(deps, opened)
     newSession(user, { id: sessionId, refresh: refreshToken, access: accessToken }, wish, clock.now)

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openSession } from '../../src/auth/sessions/open.ts'
-import { issueTokens, newId } from '../../src/auth/tokens/issue.ts'
+import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
 import { type Home, NO_LIMITS, TEST_SECRET, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
+import { newId } from '../../src/domain/id.ts'
 
 // An instance is killed while clients register, refresh, log out, end sessions, change passwords and save data, one request
 // after the other in each of nine lanes. Whoever looks next must find every change that was answered, and of the
@@ -64,9 +65,10 @@ async function makePeople({ deps, newcomer }: Home) {
     const opened: Session[] = []
     while (opened.length < sessions) {
       const entry = await deps.store.get(keys.user(id))
-      const session = entry && (await openSession(deps, entry, { transport: 'body', remember: false }, CALLER))
-      if (session === null) continue
-      const { accessToken, refreshToken, sessionId } = issueTokens(deps, session)
+      const wish = { transport: 'body', remember: false } as const
+      const bearer = entry && (await openSession(deps, entry, { amr: ['pwd'] }, wish, CALLER))
+      if (bearer === null) continue
+      const { accessToken, refreshToken, sessionId } = issueTokens(deps, bearer)
       opened.push({ access_token: accessToken, refresh_token: refreshToken, session_id: sessionId })
     }
     return { email, sessions: opened }

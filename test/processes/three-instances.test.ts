@@ -71,11 +71,11 @@ async function openSessions({ deps, clock }: Home, userId: string, count: number
   const opened: Tokens[] = []
   const open = async () => {
     const user = await deps.store.get(keys.user(userId))
-    return user && openSession(deps, user, { transport: 'body', remember: false }, CALLER)
+    return user && openSession(deps, user, { amr: ['pwd'] }, { transport: 'body', remember: false }, CALLER)
   }
   while (opened.length < count) {
-    const session = await eventually(open, { within: 5000 })
-    const { accessToken, refreshToken, sessionId } = issueTokens(deps, session)
+    const bearer = await eventually(open, { within: 5000 })
+    const { accessToken, refreshToken, sessionId } = issueTokens(deps, bearer)
     opened.push({ access_token: accessToken, refresh_token: refreshToken, session_id: sessionId })
   }
   return opened

@@ -1,10 +1,6 @@
 import argon2 from 'argon2'
 import pLimit from 'p-limit'
-
-/** More work than there is room for: the caller says 503 `busy`, nothing has been done. */
-export class Busy extends Error {
-  override readonly name = 'Busy'
-}
+import { Busy } from '../busy.ts'
 
 export interface HashingOptions {
   readonly memoryKib: number

@@ -1,9 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import { normalisePassword } from '../../domain/password.ts'
 
-/** Rejects if too many guesses have failed: asked again once a password was right, as many may have been tried at once. */
-export type GuessGuard = () => Promise<void>
-
 /** Whether a hash (null: nobody's) is of the password in question. */
 export type PasswordCheck = (hash: string | null) => Promise<boolean>
 

@@ -4,9 +4,11 @@ import { handOver, type KeyPolicy, signingKey, type SigningKey } from '../../dom
 import type { RecordEvent } from '../../events/security-events.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { untilWon } from '../until-won.ts'
+import type { Sign } from './jwt.ts'
 import {
   publicJwk,
   type PublicJwk,
+  type RingKey,
   type RingChange,
   type RingOptions,
   type SigningRing,
@@ -24,10 +26,10 @@ export interface Keyring {
   readonly identity: () => string | null
   /** Why the keys cannot be used, for an operator; null: they can. */
   readonly fault: () => string | null
-  /** A signed JWT by the key whose time it is. */
-  readonly sign: (claims: AccessClaims) => string
+  /** A signed JWT by the key whose time it is, for a session of the store of that identity; of another, nothing is signed. */
+  readonly sign: (claims: AccessClaims, identity: string) => string
   /** The key of that name, if it is one of ours and still in force. */
-  readonly find: (kid: unknown) => SigningKey | undefined
+  readonly find: (kid: unknown) => RingKey | undefined
   readonly jwks: () => readonly PublicJwk[]
   /** Reads the keys again; makes those that are missing. One instance wins, the others follow. */
   readonly reload: () => Promise<void>
@@ -80,7 +82,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
   return {
     identity: () => ring?.identity ?? null,
     fault: () => fault,
-    sign: (claims) => signWith(loaded(), signingKey(loaded().keys, policy.alg, clock()), claims),
+    sign: (claims, identity) => signFor(identity, loaded(), options)(claims),
     find: (kid) => loaded().keys.find((key) => key.kid === kid),
     jwks: () => loaded().keys.map(publicJwk),
     reload,
@@ -110,10 +112,11 @@ function keepFresh(reload: () => Promise<void>, pauseMs: () => number): () => vo
   }
 }
 
-function signWith({ signers }: SigningRing, key: SigningKey | undefined, claims: AccessClaims): string {
-  const sign = key && signers.get(key.kid)
-  if (sign === undefined) throw new StoreUnavailable('no key signs now')
-  return sign(claims)
+function signFor(identity: string, ring: SigningRing, { policy, clock }: RingOptions): Sign {
+  if (identity !== ring.identity) throw new StoreUnavailable('the store has another identity since')
+  const key = signingKey(ring.keys, policy.alg, clock())
+  if (key === undefined) throw new StoreUnavailable('no key signs now')
+  return key.sign
 }
 
 /** The name of the key that signs now. */
@@ -124,6 +127,6 @@ function signer({ policy, clock }: RingOptions, keys: readonly SigningKey[]): st
 function recordNews({ policy, clock, record }: KeyringOptions, before: SigningRing | null, after: SigningRing): void {
   const old = before && signingKey(before.keys, policy.alg, clock())
   const key = signingKey(after.keys, policy.alg, clock())
-  if (before !== null && before.identity !== after.identity) record('store.replaced', {}, null)
-  if (old && key && key.kid !== old.kid) record('key.rotated', { kid: key.kid, alg: key.alg }, null)
+  if (before !== null && before.identity !== after.identity) record({ event: 'store.replaced' }, null)
+  if (old && key && key.kid !== old.kid) record({ event: 'key.rotated', kid: key.kid, alg: key.alg }, null)
 }

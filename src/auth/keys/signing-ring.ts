@@ -1,7 +1,5 @@
 import { createPublicKey, generateKeyPair, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-import { createSigner } from 'fast-jwt'
-import type { AccessClaims } from '../../domain/access-token.ts'
 import { type AuthKeys, decrypt, encrypt, isSealedByOldKey } from '../../domain/auth-secret.ts'
 import { MARGIN_MS } from '../../domain/revocation.ts'
 import {
@@ -10,19 +8,24 @@ import {
   planKeys,
   type SigningKey,
   type SigningTime,
-  type VerifyingKey,
 } from '../../domain/signing-keys.ts'
 import { keys } from '../../store/keys.ts'
-import { put, type Put, type Store, StoreUnavailable, unchanged } from '../../store/store.ts'
+import { put, type Store, StoreUnavailable, unchanged } from '../../store/store.ts'
+import { type CheckSignature, type Sign, signatureCheckOf, signerOf } from './jwt.ts'
+import { retire } from './retired-keys.ts'
 
 /** All signing keys, as the store of that identity had them. */
 export interface SigningRing {
   readonly identity: string
   /** Identities that were given up on purpose, as far as we ever heard. */
   readonly former: readonly string[]
-  readonly keys: readonly SigningKey[]
-  /** By key id: makes a JWT, `typ: at+jwt`, RFC 9068 section 2.1. */
-  readonly signers: ReadonlyMap<string, (claims: AccessClaims) => string>
+  readonly keys: readonly RingKey[]
+}
+
+/** A key, and what it does. */
+export interface RingKey extends SigningKey {
+  readonly sign: Sign
+  readonly check: CheckSignature
 }
 
 /** The store's keys are sealed under an AUTH_SECRET that is not ours. They are never overwritten. */
@@ -95,12 +98,6 @@ export async function updateRing(
   return isWon ? makeRing(name, ring) : null
 }
 
-/** The public halves of the keys that leave the ring. */
-function retire(before: readonly SigningKey[], after: readonly SigningKey[], until: number): Put[] {
-  const left = before.filter(({ kid }) => !after.some((key) => key.kid === kid))
-  return left.map(({ kid, alg, publicPem }) => put(keys.retiredKey(kid), { alg, publicPem }, until))
-}
-
 interface Name {
   readonly identity: string
   readonly former: readonly string[]
@@ -115,12 +112,7 @@ function nextName(found: string | null, former: readonly string[], isGivenUp: bo
 }
 
 function makeRing({ identity, former }: Name, found: readonly SigningKey[]): SigningRing {
-  const signers = new Map<string, (claims: AccessClaims) => string>()
-  for (const { kid, alg, privatePem } of found) {
-    const sign = createSigner({ key: privatePem, algorithm: alg, header: { alg, kid, typ: 'at+jwt' } })
-    signers.set(kid, (claims) => sign({ ...claims }))
-  }
-  return { identity, former, keys: found, signers }
+  return { identity, former, keys: found.map((key) => ({ ...key, sign: signerOf(key), check: signatureCheckOf(key) })) }
 }
 
 const makePair = promisify(generateKeyPair) as (
@@ -132,13 +124,6 @@ const KEY_TYPES: Record<Algorithm, readonly [string, object]> = {
   ES256: ['ec', { namedCurve: 'P-256' }],
   EdDSA: ['ed25519', {}],
   RS256: ['rsa', { modulusLength: 2048 }],
-}
-
-const KID = /^[\w-]{11}$/
-
-/** The public half of a key that has left the ring, while a session may live that a token of it names. */
-export async function findRetiredKey(store: Store, kid: unknown): Promise<VerifyingKey | null> {
-  return typeof kid === 'string' && KID.test(kid) ? ((await store.get(keys.retiredKey(kid)))?.value ?? null) : null
 }
 
 async function makeKey(alg: Algorithm, time: SigningTime, madeAt: number): Promise<SigningKey> {

@@ -1,7 +1,8 @@
 import type { Deps } from '../../deps.ts'
-import type { Caller } from '../../domain/caller.ts'
 import { deniedUntil } from '../../domain/revocation.ts'
 import { deadline, type EndedSession, type EndReason, rememberedUntil, type Session } from '../../domain/session.ts'
+import type { User } from '../../domain/user.ts'
+import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, type Extension, put, type Put } from '../../store/store.ts'
 
@@ -17,17 +18,23 @@ export function keepData({ moment }: Deps, session: Session): Extension {
   return { key: keys.sessionData(session.userId, session.id), expiresAt: deadline(session, moment()).at }
 }
 
+/** What ends sessions, as part of a deed. */
+export interface Endings {
+  readonly puts: readonly Put[]
+  readonly deletes: readonly string[]
+  readonly events: readonly SecurityEvent[]
+}
+
 /** The end of sessions: the reason is kept, access tokens are denied, the session's data goes. It wins over any refresh under way. */
-export function endings(
-  deps: Deps,
-  sessions: readonly Session[],
-  reason: EndReason,
-): { puts: Put[]; deletes: string[] } {
-  const puts = sessions.flatMap((session) => [
-    putEnded(deps, session, reason),
-    denySession(deps, session.userId, session.id),
-  ])
-  return { puts, deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)) }
+export function endings(deps: Deps, sessions: readonly Session[], reason: EndReason): Endings {
+  return {
+    puts: sessions.flatMap((session) => [
+      putEnded(deps, session, reason),
+      denySession(deps, session.userId, session.id),
+    ]),
+    deletes: sessions.map(({ userId, id }) => keys.sessionData(userId, id)),
+    events: sessions.map(({ userId, id }) => ({ event: 'session.ended', user_id: userId, session_id: id, reason })),
+  }
 }
 
 /** Sessions that have timed out, written down as such. Their access tokens are dead by then. */
@@ -50,12 +57,9 @@ export function denySession({ config, clock }: Deps, userId: string, sessionId: 
   return put(keys.deniedSession(userId, sessionId), true, deniedUntil(clock(), config.ACCESS_TTL))
 }
 
-/** The denial of every access token of a user below `generation`. */
-export function denyBelow({ config, clock }: Deps, userId: string, generation: number): Put {
-  return put(keys.deniedBelow(userId), generation, deniedUntil(clock(), config.ACCESS_TTL))
-}
-
-/** One event for each session that has ended. */
-export function recordEnds({ record }: Deps, sessions: readonly Session[], reason: EndReason, caller: Caller): void {
-  for (const { userId, id } of sessions) record('session.ended', { user_id: userId, session_id: id, reason }, caller)
+/** The user one generation on, and the denial of every access token issued until now. */
+export function nextGeneration({ config, clock }: Deps, user: User): { next: User; denial: Put } {
+  const generation = user.generation + 1
+  const denial = put(keys.deniedBelow(user.id), generation, deniedUntil(clock(), config.ACCESS_TTL))
+  return { next: { ...user, generation }, denial }
 }

@@ -1,13 +1,4 @@
-import type { AccessClaims } from '../../domain/access-token.ts'
-import { keys } from '../../store/keys.ts'
-
-/** A token whose signature and claims have been checked under the keys of the store `identity`. Says nothing of expiry or revocation. */
-export interface VerifiedToken {
-  readonly claims: AccessClaims
-  readonly identity: string
-  /** Where the store would deny it, and where it names itself. */
-  readonly deniedAt: ReturnType<typeof denialKeys>
-}
+import type { VerifiedToken } from './signed-tokens.ts'
 
 /** Remembers verified tokens by their text, so that a signature is checked once; the oldest make room. */
 export interface ClaimsCache {
@@ -31,13 +22,4 @@ export function makeClaimsCache(capacity: number): ClaimsCache {
       tokens.set(text.slice(-NAME_LENGTH), { text, token })
     },
   }
-}
-
-/** Freezes what is to be remembered of a verified token. */
-export function verifiedToken(claims: AccessClaims, identity: string): VerifiedToken {
-  return Object.freeze({ claims: Object.freeze(claims), identity, deniedAt: denialKeys(claims) })
-}
-
-function denialKeys({ sub, jti, sid }: AccessClaims) {
-  return [keys.identity, keys.deniedToken(sub, jti), keys.deniedSession(sub, sid), keys.deniedBelow(sub)] as const
 }

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import type { Deps } from '../../deps.ts'
 import { type Issuer, makeClaims } from '../../domain/access-token.ts'
+import { newId } from '../../domain/id.ts'
 import { sealRefreshToken } from '../../domain/refresh-token.ts'
 import { deadline, type Session, type Transport } from '../../domain/session.ts'
-import { StoreUnavailable } from '../../store/store.ts'
+import type { User } from '../../domain/user.ts'
 
 /** What a login, a refresh or a password change hands out. Durations are seconds. */
 export interface Tokens {
@@ -16,9 +16,10 @@ export interface Tokens {
   readonly remember: boolean
 }
 
-/** A new opaque id: 128 random bits in base64url. */
-export function newId(): string {
-  return randomBytes(16).toString('base64url')
+/** Whom tokens are for: a live session, and the record of its user as it was read or written with it. */
+export interface Bearer {
+  readonly session: Session
+  readonly user: User
 }
 
 /** The claims that all our tokens share. */
@@ -26,19 +27,21 @@ export function issuerOf({ config }: Pick<Deps, 'config'>): Issuer {
   return { iss: config.ISSUER, aud: config.AUDIENCE, client_id: config.CLIENT_ID }
 }
 
-/** The session's current refresh token, always the same one, and a fresh access token. Throws StoreUnavailable where all has been revoked since. */
-export function issueTokens(deps: Deps, session: Session): Tokens {
+/**
+ * The session's current refresh token, always the same one, and a fresh access token that says of the user what the record
+ * says. Throws StoreUnavailable where everything has been revoked since.
+ */
+export function issueTokens(deps: Deps, { session, user }: Bearer): Tokens {
   const { config, clock, keyring, authKeys } = deps
-  const { id: sessionId, userId, generation, counter, transport, secret, remember } = session
-  if (session.store !== keyring.identity()) throw new StoreUnavailable('the store has another identity since')
+  const { id: sessionId, userId, counter, transport, secret, remember, authAt, amr } = session
   const now = clock()
   const claims = makeClaims(
     issuerOf(deps),
-    { userId, sessionId, generation, counter, authenticatedAt: session.createdAt },
+    { userId, sessionId, generation: user.generation, counter, authAt, amr },
     { now, ttlMs: config.ACCESS_TTL, spread: Math.random(), jti: newId() },
   )
   return {
-    accessToken: keyring.sign(claims),
+    accessToken: keyring.sign(claims, session.store),
     expiresIn: claims.exp - claims.iat,
     refreshToken: sealRefreshToken(authKeys, { transport, userId, sessionId, secret, counter }),
     refreshExpiresIn: Math.max(0, Math.ceil((deadline(session, deps.moment()).at - now) / 1000)),

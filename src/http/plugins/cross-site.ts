@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { Deps } from '../../deps.ts'
 import { isFromAllowedSite } from '../../domain/cross-site.ts'
+import { callerOf } from '../caller.ts'
 import { Problem } from '../problems.ts'
-import { callerOf } from '../typed-app.ts'
 
 /** Refuses a request that uses the cookie unless it comes from the service's own origin or an allowed one. */
 export type RefuseCrossSite = (request: FastifyRequest) => void
@@ -14,7 +14,7 @@ export function makeCrossSiteCheck({ config, record }: Deps): RefuseCrossSite {
     const secFetchSite = request.headers['sec-fetch-site']
     const provenance = { secFetchSite: secFetchSite?.toString(), origin: request.headers.origin }
     if (isFromAllowedSite(provenance, own, config.ALLOWED_ORIGINS)) return
-    record('origin.refused', {}, callerOf(request))
+    record({ event: 'origin.refused' }, callerOf(request))
     throw new Problem('cross_site')
   }
 }

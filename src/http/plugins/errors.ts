@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
-import { Busy } from '../../auth/credentials/hashing.ts'
+import { Busy } from '../../auth/busy.ts'
+import { TooMany } from '../../auth/too-many.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import type { App } from '../typed-app.ts'
@@ -43,6 +44,7 @@ function problemOf(error: FastifyError): Problem {
   if (error instanceof Problem) return error
   if (error instanceof StoreUnavailable) return new Problem('store_unavailable')
   if (error instanceof Busy) return new Problem('busy')
+  if (error instanceof TooMany) return new Problem('too_many_requests', { retryAfter: secondsOf(error.leftMs) })
   if (hasZodFastifySchemaValidationErrors(error)) {
     return new Problem('bad_request', { errors: error.validation.slice(0, 10).flatMap(fieldErrors) })
   }
@@ -50,6 +52,10 @@ function problemOf(error: FastifyError): Problem {
   if (statusCode === 413) return new Problem('too_large')
   if (statusCode === 415) return new Problem('unsupported_media_type')
   return new Problem(statusCode >= 400 && statusCode < 500 ? 'bad_request' : 'internal')
+}
+
+function secondsOf(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000))
 }
 
 function fieldErrors(error: ZodFastifySchemaValidationError): ReturnType<typeof fieldFault>[] {

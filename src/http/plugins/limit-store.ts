@@ -1,8 +1,8 @@
 import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
-import type { Limit } from '../../config/limits.ts'
-import { type Network, networksOf } from '../../domain/address.ts'
+import { spread } from '../../auth/credentials/guesses.ts'
+import { networksOf } from '../../domain/address.ts'
 import { counters } from '../../store/keys.ts'
-import type { Counter, CounterKey, Store } from '../../store/store.ts'
+import type { Store } from '../../store/store.ts'
 
 /**
  * Where @fastify/rate-limit counts requests: in our store, by the address in the key (`<limit> <address>`) and by the networks
@@ -32,13 +32,4 @@ export function limitStore(store: Store): FastifyRateLimitStoreCtor {
       return this
     }
   }
-}
-
-/** A limit of the address, and as many times more of the networks around it as they may have. */
-export function spread(
-  { count, windowMs }: Limit,
-  networks: readonly Network[],
-  keyOf: (network: string) => CounterKey,
-): Counter[] {
-  return networks.map(({ name, times }) => ({ key: keyOf(name), count: count * times, windowMs }))
 }

@@ -1,25 +1,11 @@
 import { z } from 'zod'
-import type { PasswordRule } from '../../domain/password.ts'
-import type { OverReason } from '../../domain/session.ts'
+import { PASSWORD_RULES } from '../../domain/password.ts'
+import { OVER_REASONS } from '../../domain/session.ts'
 import { PROBLEM_CODES, type ProblemCode, statusOf } from '../problems.ts'
-
-const REASONS = [
-  'logged_out',
-  'revoked',
-  'idle_timeout',
-  'absolute_timeout',
-  'password_changed',
-  'token_reused',
-  'account_deleted',
-  'evicted',
-  'unknown',
-] as const satisfies readonly OverReason[]
-
-const RULES = ['too_short', 'too_long', 'too_common', 'too_similar'] as const satisfies readonly PasswordRule[]
 
 const Fault = z.object({
   path: z.string().optional().meta({ description: 'With bad_request: the field, with dots between levels.' }),
-  rule: z.enum(RULES).optional().meta({ description: 'With password_unacceptable: the rule that is broken.' }),
+  rule: z.enum(PASSWORD_RULES).optional().meta({ description: 'With password_unacceptable: the rule that is broken.' }),
   message: z.string().meta({ description: 'For people.' }),
 })
 
@@ -34,7 +20,7 @@ export const ProblemDocument = z
     code: z.enum(PROBLEM_CODES).meta({ description: 'For programs. Treat one you do not know by its status.' }),
     detail: z.string().optional().meta({ description: 'For people: what is wrong this time.' }),
     errors: z.array(Fault).optional().meta({ description: 'The fields at fault, or the password rules broken.' }),
-    reason: z.enum(REASONS).optional().meta({ description: 'With session_over: why.' }),
+    reason: z.enum(OVER_REASONS).optional().meta({ description: 'With session_over: why.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })
 

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { LOGOUT_SCOPES } from '../../auth/sessions/logout.ts'
 import type { Json } from '../../domain/merge-patch.ts'
+import { TRANSPORTS } from '../../domain/session.ts'
 
 // The shapes on the wire, snake_case. What is named here (`id`) is a component of the OpenAPI document.
 
@@ -10,7 +12,7 @@ const Seconds = z.int().min(0).max(2_000_000_000)
 /** A text without lone surrogates, which have no UTF-8 form. */
 const Text = z.string().refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
 
-export const Transport = z.enum(['body', 'cookie']).meta({
+export const Transport = z.enum(TRANSPORTS).meta({
   description: 'Where the refresh token travels: in the JSON, or in an HttpOnly cookie and nowhere else.',
 })
 
@@ -54,7 +56,7 @@ export const LogoutBody = optionalBody(
   z
     .strictObject({
       refresh_token: RefreshToken.optional(),
-      scope: z.enum(['session', 'others', 'all']).default('session').meta({
+      scope: z.enum(LOGOUT_SCOPES).default('session').meta({
         description: 'This session, all the others of the user, or all of them.',
       }),
     })

@@ -1,9 +1,11 @@
-import { readUser, removeAccount } from '../../../auth/accounts/register.ts'
+import { removeAccount } from '../../../auth/accounts/remove.ts'
+import { readUser } from '../../../auth/accounts/users.ts'
+import { sessionOf } from '../../../domain/access-token.ts'
+import { callerOf } from '../../caller.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { userAnswer } from '../answers.ts'
-import { guardPassword } from '../credentials/guard-password.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent, RemovalBody, User } from '../schemas.ts'
 
@@ -39,14 +41,17 @@ const removeSchema = {
   },
 }
 
+/** A wrong password is 403: at a 401 clients would refresh and try again. */
+const REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
+
 /** GET and DELETE /v1/me */
 export function meRoutes(app: App, edge: CookieEdge): void {
-  const { deps, bearer, limits, cookie } = edge
+  const { deps, bearer, limitPerAddress, cookie } = edge
   app.route({
     method: 'GET',
     url: '/v1/me',
     schema: readSchema,
-    onRequest: [limits.perAddress('api'), bearer.requireToken],
+    onRequest: [limitPerAddress('api'), bearer.requireToken],
     async handler(request) {
       const user = await readUser(deps, request.token.claims.sub)
       if (user === null) throw new Problem('token_revoked')
@@ -58,13 +63,12 @@ export function meRoutes(app: App, edge: CookieEdge): void {
     method: 'DELETE',
     url: '/v1/me',
     schema: removeSchema,
-    onRequest: [limits.perAddress('login'), bearer.requireToken],
+    onRequest: [limitPerAddress('login'), bearer.requireToken],
     async handler(request, reply) {
-      const { sub: userId, sid: sessionId } = request.token.claims
-      const { transport } = await guardPassword(edge, request, (guard) =>
-        removeAccount(deps, { userId, sessionId }, request.body.password, callerOf(request), guard),
-      )
-      if (transport === 'cookie') cookie.clear(reply)
+      const self = sessionOf(request.token.claims)
+      const result = await removeAccount(deps, self, request.body.password, callerOf(request))
+      if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
+      if (result.transport === 'cookie') cookie.clear(reply)
       return reply.code(204).send()
     },
   })

@@ -2,14 +2,15 @@ import { register } from '../../../auth/accounts/register.ts'
 import { logOut } from '../../../auth/sessions/logout.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { readEmail } from '../../../domain/email.ts'
+import { callerOf } from '../../caller.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { asksForCookie } from '../../plugins/cross-site.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { tokensAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, problems } from '../problem-schemas.ts'
 import { CredentialsBody, Tokens } from '../schemas.ts'
-import { readCookie } from '../sessions/shown-credentials.ts'
+import { readCookie } from '../sessions/presented-tokens.ts'
 
 const schema = {
   operationId: 'register',
@@ -35,12 +36,12 @@ const schema = {
 
 /** POST /v1/register */
 export function registerRoute(app: App, edge: CookieEdge): void {
-  const { deps, limits, cookie, refuseCrossSite } = edge
+  const { deps, limitPerAddress, cookie, refuseCrossSite } = edge
   app.route({
     method: 'POST',
     url: '/v1/register',
     schema,
-    onRequest: limits.perAddress('register'),
+    onRequest: limitPerAddress('register'),
     preValidation: async (request) => {
       if (asksForCookie(request)) refuseCrossSite(request)
     },
@@ -55,7 +56,7 @@ export function registerRoute(app: App, edge: CookieEdge): void {
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
       if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))
       void reply.code(201)
-      return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
+      return tokensAnswer(reply, cookie, issueTokens(deps, result), result.user)
     },
   })
 }

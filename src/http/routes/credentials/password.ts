@@ -1,12 +1,13 @@
 import { changePassword } from '../../../auth/credentials/change-password.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
+import { sessionOf } from '../../../domain/access-token.ts'
+import { callerOf } from '../../caller.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { tokensAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { PasswordBody, Tokens } from '../schemas.ts'
-import { guardPassword } from './guard-password.ts'
 
 const schema = {
   operationId: 'changePassword',
@@ -31,22 +32,23 @@ const schema = {
   },
 }
 
+/** A wrong password is 403: at a 401 clients would refresh and try again. */
+const REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
+
 /** POST /v1/password */
 export function passwordRoute(app: App, edge: CookieEdge): void {
-  const { deps, bearer, limits, cookie } = edge
+  const { deps, bearer, limitPerAddress, cookie } = edge
   app.route({
     method: 'POST',
     url: '/v1/password',
     schema,
-    onRequest: [limits.perAddress('login'), bearer.requireToken],
+    onRequest: [limitPerAddress('login'), bearer.requireToken],
     async handler(request, reply) {
-      const { sub: userId, sid: sessionId } = request.token.claims
       const passwords = { current: request.body.current_password, next: request.body.new_password }
-      const result = await guardPassword(edge, request, (guard) =>
-        changePassword(deps, { userId, sessionId }, passwords, callerOf(request), guard),
-      )
+      const result = await changePassword(deps, sessionOf(request.token.claims), passwords, callerOf(request))
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
-      return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
+      if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
+      return tokensAnswer(reply, cookie, issueTokens(deps, result))
     },
   })
 }

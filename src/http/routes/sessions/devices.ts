@@ -1,10 +1,13 @@
-import { readUser } from '../../../auth/accounts/register.ts'
-import { endSession, liveSessions } from '../../../auth/sessions/open.ts'
+import { readUser } from '../../../auth/accounts/users.ts'
+import { endSession } from '../../../auth/sessions/end.ts'
+import { liveSessions } from '../../../auth/sessions/read.ts'
+import { isId } from '../../../domain/id.ts'
 import { deadline, type Session } from '../../../domain/session.ts'
 import type { Moment } from '../../../domain/time.ts'
+import { callerOf } from '../../caller.ts'
 import type { Edge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent, SessionParams, Sessions } from '../schemas.ts'
 
@@ -34,8 +37,8 @@ const endSchema = {
 }
 
 /** GET /v1/sessions and DELETE /v1/sessions/{id} */
-export function sessionRoutes(app: App, { deps, bearer, limits }: Edge): void {
-  const onRequest = [limits.perAddress('api'), bearer.requireToken]
+export function sessionRoutes(app: App, { deps, bearer, limitPerAddress }: Edge): void {
+  const onRequest = [limitPerAddress('api'), bearer.requireToken]
   app.route({
     method: 'GET',
     url: '/v1/sessions',
@@ -67,10 +70,6 @@ export function sessionRoutes(app: App, { deps, bearer, limits }: Edge): void {
       return reply.code(204).send()
     },
   })
-}
-
-function isId(text: string): boolean {
-  return /^[\w-]{22}$/.test(text)
 }
 
 function sessionAnswer(session: Session, current: boolean, moment: Moment) {

@@ -1,5 +1,4 @@
 import type { FastifyReply } from 'fastify'
-import type { Self } from '../../../auth/sessions/open.ts'
 import {
   type Document,
   patchDocument,
@@ -8,8 +7,10 @@ import {
   readDocument,
   sessionData,
 } from '../../../documents/documents.ts'
+import { sessionOf } from '../../../domain/access-token.ts'
 import { isMatch } from '../../../domain/entity-tag.ts'
 import type { JsonObject } from '../../../domain/merge-patch.ts'
+import type { SessionName } from '../../../domain/session.ts'
 import type { Edge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 import type { App } from '../../typed-app.ts'
@@ -60,20 +61,24 @@ export function documentRoutes(app: App, edge: Edge): void {
 
 interface DocumentRoute {
   readonly url: string
-  readonly placeOf: (self: Self) => Place
+  readonly placeOf: (self: SessionName) => Place
   readonly names: readonly [string, string]
   readonly what: string
 }
 
-function addDocument(app: App, { deps, bearer, limits }: Edge, { url, placeOf, names, what }: DocumentRoute): void {
-  const onRequest = [limits.perAddress('api'), bearer.requireToken]
+function addDocument(
+  app: App,
+  { deps, bearer, limitPerAddress }: Edge,
+  { url, placeOf, names, what }: DocumentRoute,
+): void {
+  const onRequest = [limitPerAddress('api'), bearer.requireToken]
   app.route({
     method: 'GET',
     url,
     schema: { ...read, operationId: names[0], tags: ['Data'], summary: `Read ${what}`, description: '`{}` at first.' },
     onRequest,
     async handler(request, reply) {
-      return answer(reply, await readDocument(deps, placeOf(selfOf(request.token.claims))))
+      return answer(reply, await readDocument(deps, placeOf(sessionOf(request.token.claims))))
     },
   })
 
@@ -92,16 +97,12 @@ function addDocument(app: App, { deps, bearer, limits }: Edge, { url, placeOf, n
     async handler(request, reply) {
       const ifMatch = request.headers['if-match']
       const isWanted = (etag: string) => ifMatch === undefined || isMatch(ifMatch, etag)
-      const place = placeOf(selfOf(request.token.claims))
+      const place = placeOf(sessionOf(request.token.claims))
       const result = await patchDocument(deps, place, request.body as JsonObject, isWanted)
       if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
       return answer(reply, result.document)
     },
   })
-}
-
-function selfOf({ sub, sid }: { sub: string; sid: string }): Self {
-  return { userId: sub, sessionId: sid }
 }
 
 function answer(reply: FastifyReply, { value, etag }: Document): JsonObject {

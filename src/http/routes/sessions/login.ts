@@ -1,16 +1,15 @@
-import { findUser } from '../../../auth/accounts/email-claims.ts'
-import { authenticate } from '../../../auth/accounts/register.ts'
+import { authenticate } from '../../../auth/credentials/authenticate.ts'
 import { logOut } from '../../../auth/sessions/logout.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
-import { readEmail } from '../../../domain/email.ts'
+import { callerOf } from '../../caller.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { asksForCookie } from '../../plugins/cross-site.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { tokensAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, problems } from '../problem-schemas.ts'
 import { CredentialsBody, Tokens } from '../schemas.ts'
-import { readCookie } from './shown-credentials.ts'
+import { readCookie } from './presented-tokens.ts'
 
 const schema = {
   operationId: 'login',
@@ -27,31 +26,23 @@ const schema = {
 
 /** POST /v1/login */
 export function loginRoute(app: App, edge: CookieEdge): void {
-  const { deps, limits, cookie, refuseCrossSite } = edge
+  const { deps, limitPerAddress, cookie, refuseCrossSite } = edge
   app.route({
     method: 'POST',
     url: '/v1/login',
     schema,
-    onRequest: limits.perAddress('login'),
+    onRequest: limitPerAddress('login'),
     preValidation: async (request) => {
       if (asksForCookie(request)) refuseCrossSite(request)
     },
     async handler(request, reply) {
-      const { password, transport, remember } = request.body
+      const { email, password, transport, remember } = request.body
       const replaced = transport === 'cookie' ? readCookie(edge, request) : null
-      // An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly.
-      const email = readEmail(request.body.email) ?? { address: '', key: '' }
-      const found = await findUser(deps, email)
-      const { guard, fail } = limits.atLogin(request, email.key, found?.value ?? null)
-      await guard()
       const wish = { transport, remember, replaces: replaced?.claim.sessionId }
-      const result = await authenticate(deps, found, password, wish, callerOf(request), guard)
-      if (result.kind === 'wrong') {
-        await fail()
-        throw new Problem('bad_credentials')
-      }
+      const result = await authenticate(deps, { email, password }, wish, callerOf(request))
+      if (result.kind === 'wrong') throw new Problem('bad_credentials')
       if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))
-      return tokensAnswer(reply, cookie, issueTokens(deps, result.session), result.user)
+      return tokensAnswer(reply, cookie, issueTokens(deps, result), result.user)
     },
   })
 }

@@ -1,11 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { logOut } from '../../../auth/sessions/logout.ts'
+import { callerOf } from '../../caller.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { LogoutBody, NoContent } from '../schemas.ts'
-import { isCookieDead, readCredentials } from './shown-credentials.ts'
+import { isCookieDead, readPresented } from './presented-tokens.ts'
 
 const schema = {
   operationId: 'logout',
@@ -33,13 +34,13 @@ const schema = {
 
 /** POST /v1/logout */
 export function logoutRoute(app: App, edge: CookieEdge): void {
-  const { deps, limits, cookie, refuseCrossSite } = edge
+  const { deps, limitPerAddress, cookie, refuseCrossSite } = edge
   app.route({
     method: 'POST',
     url: '/v1/logout',
     schema,
     onRequest: [
-      limits.perAddress('api'),
+      limitPerAddress('api'),
       async (request) => {
         // What is no JSON, a form of another site say, brings no token of its own: it lives on the cookie.
         if (!isJson(request) && livesOnCookie(edge, request)) refuseCrossSite(request)
@@ -50,8 +51,8 @@ export function logoutRoute(app: App, edge: CookieEdge): void {
     },
     async handler(request, reply) {
       const { refresh_token: sent, scope = 'session' } = request.body ?? {}
-      const credentials = await readCredentials(edge, request, sent)
-      const fault = await logOut(deps, credentials, scope, callerOf(request))
+      const presented = await readPresented(edge, request, sent)
+      const fault = await logOut(deps, presented, scope, callerOf(request))
       if (await isCookieDead(edge, request)) cookie.clear(reply)
       if (fault === null) return reply.code(204).send()
       throw new Problem(fault.code, 'reason' in fault ? { reason: fault.reason } : {})

@@ -1,10 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { refresh } from '../../../auth/sessions/refresh.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
-import { type RefreshClaim, unsealRefreshToken } from '../../../domain/refresh-token.ts'
+import { readRefreshToken } from '../../../auth/tokens/presented.ts'
+import type { RefreshClaim } from '../../../domain/refresh-token.ts'
+import { callerOf } from '../../caller.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
-import { type App, callerOf } from '../../typed-app.ts'
+import type { App } from '../../typed-app.ts'
 import { tokensAnswer } from '../answers.ts'
 import { problems } from '../problem-schemas.ts'
 import { RefreshBody, Tokens } from '../schemas.ts'
@@ -39,7 +41,7 @@ const schema = {
 }
 
 /** POST /v1/refresh */
-export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }: CookieEdge): void {
+export function refreshRoute(app: App, { deps, limitPerAddress, cookie, refuseCrossSite }: CookieEdge): void {
   /** The token presented, if it is one of ours that came by its own way. */
   function readClaim(request: FastifyRequest, sent: string | undefined): RefreshClaim | null {
     const inCookie = cookie.read(request)
@@ -48,13 +50,12 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
     }
     const token = sent ?? inCookie
     if (token === undefined) throw new Problem('no_token')
-    const claim = unsealRefreshToken(deps.authKeys, token)
-    return claim?.transport === (sent === undefined ? 'cookie' : 'body') ? claim : null
+    return readRefreshToken(deps, token, sent === undefined ? 'cookie' : 'body')?.claim ?? null
   }
 
   function refuseForeign(request: FastifyRequest): never {
     const nobody = { user_id: null, session_id: null, counter: null, last_used_at: null }
-    deps.record('refresh.refused', { ...nobody, reason: 'token_invalid' }, callerOf(request))
+    deps.record({ event: 'refresh.refused', ...nobody, reason: 'token_invalid' }, callerOf(request))
     throw new Problem('token_invalid')
   }
 
@@ -63,7 +64,7 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
     url: '/v1/refresh',
     schema,
     onRequest: [
-      limits.perAddress('refresh'),
+      limitPerAddress('refresh'),
       async (request) => {
         if (cookie.isSent(request)) refuseCrossSite(request)
       },
@@ -71,7 +72,7 @@ export function refreshRoute(app: App, { deps, limits, cookie, refuseCrossSite }
     async handler(request, reply) {
       const claim = readClaim(request, request.body?.refresh_token)
       const result = claim && (await refresh(deps, claim, callerOf(request)))
-      if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result.session))
+      if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result))
       // The session lives: the cookie may have its newer token by now.
       if (result?.kind === 'superseded') throw new Problem('session_over', { reason: 'password_changed' })
       if (cookie.isSent(request)) cookie.clear(reply)
