@@ -3,7 +3,7 @@ import { resultOf } from './device.ts'
 import { type Got, type Route, type Sent, send, sendOnce } from './http.ts'
 import { makeJar } from './jar.ts'
 
-// Latchkey's devices. They do what its README tells clients to: on a 401 refresh, one tab at a time, and repeat.
+// Latchkey's devices. They do what docs/clients.md tells clients to: on a 401 refresh, one tab at a time, and repeat.
 
 /** What all tabs of a browser share: in a cookie that no script reads, or in the app's own storage. */
 interface Shared {

@@ -10,11 +10,10 @@ import { insist, isUnbroken, launch, newAddress, PASSWORD, refresh, register, ve
 // What Redis says while a connection is made. A client library that lets a refused SELECT pass keeps all accounts in database 0.
 
 const PASS = 'hunter2-hunter2'
-const README = await readFile('README.md', 'utf8')
-/** What README says a user of Redis needs, and what besides where REDIS_URL names a database. */
-const [, keys = '', commands = '', besides = ''] =
-  /as a user of its own \(`([^`]+)`, `([^`]+)`, and `([^`]+)`/.exec(README) ?? []
-const RULES = `${keys} ${commands}`.split(' ')
+const PAGE = await readFile('docs/operating.md', 'utf8')
+/** What the page says a user of Redis needs, and what besides where REDIS_URL names a database. */
+const [, rights = '', besides = ''] = /`(~\{\*[^`]+)`, and `(\+\w+)`/.exec(PAGE) ?? []
+const RULES = rights.split(' ')
 
 /** A Redis with a user of exactly these rights. */
 async function guarded(t: Test, rules: readonly string[], options: StartOptions = {}): Promise<RedisProcess> {
@@ -56,7 +55,7 @@ const nobody = {
   user: { id: 'x' },
 }
 
-t.test('the rights that README names are enough, and none of them is refused', async (t) => {
+t.test('the rights that the page on operating names are enough, and none of them is refused', async (t) => {
   t.ok(RULES.length > 10 && besides === '+select', `${RULES.join(' ')} and ${besides}`)
   for (const [rules, db] of [
     [RULES, ''],

@@ -1,0 +1,106 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import t from 'tap'
+import { anchorsOf, linksOf, type Page, readPage, readPages } from './pages.ts'
+
+// What the pages show is what is there: the code of files that tests run, commands that something runs, links that lead somewhere.
+
+const PAGES = readPages()
+
+/** The files that the pages show, without the comments that tell what each is for: snippets.test.ts runs them. */
+const FILES = readdirSync('examples')
+  .filter((name) => /\.(?:sh|mjs)$/.test(name))
+  .map((name) => ({
+    name,
+    text: readFileSync(join('examples', name), 'utf8')
+      .replace(/^(?:# .*\n)+\n/, '')
+      .trim(),
+  }))
+
+/** Single commands, and what runs them, or what they run. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  'npm ci && npm start': 'test/support/service.ts',
+  'npm ci && npm test': '.ci/run',
+  'npm ci && npm run demo': 'test/support/demo.ts',
+  'npm run rotate-keys': 'test/processes/lifecycle.test.ts',
+  'npm run revoke-everything': 'test/faults/lost-data.test.ts',
+  'npm run revoke-everything -- --secret-is-lost': 'test/faults/lost-data.test.ts',
+  [`node -p "require('crypto').randomBytes(32).toString('base64url')"`]: 'test/docs/snippets.test.ts',
+  'AUTH_SECRET=$(openssl rand 32 | basenc --base64url | tr -d =) docker compose up --build': 'compose.yaml',
+}
+
+const scripts = JSON.parse(readFileSync('package.json', 'utf8')).scripts as Record<string, string>
+
+for (const { path, blocks } of PAGES) {
+  t.test(`${path} shows commands that something runs, and files that a test runs, each of them whole`, async (t) => {
+    const shown = blocks.filter(
+      ({ language, text }) => language !== 'mermaid' && language !== 'text' && !Object.hasOwn(COMMANDS, text),
+    )
+    for (const { text } of shown)
+      t.ok(
+        FILES.some((file) => file.text.split('\n\n').includes(text) || file.text === text),
+        `no file of examples has: ${text}`,
+      )
+    for (const file of FILES) {
+      const parts = shown.map(({ text }) => text).filter((text) => file.text.includes(text))
+      if (parts.length > 0) t.equal(parts.join('\n\n'), file.text, `examples/${file.name}`)
+    }
+  })
+}
+
+t.test('every file that a test runs for a page is shown on one', async (t) => {
+  const shown = PAGES.flatMap(({ blocks }) => blocks).map(({ text }) => text)
+  for (const { name, text } of FILES)
+    t.ok(
+      shown.some((block) => text.includes(block)),
+      name,
+    )
+})
+
+for (const [command, place] of Object.entries(COMMANDS)) {
+  t.test(`${command} is a command that there is`, async (t) => {
+    const [, name] = /npm (?:run )?(start|test|[\w-]+)(?: --.*)?$/.exec(command) ?? []
+    if (name !== undefined) t.type(scripts[name], 'string', `package.json has a script ${name}`)
+    const text = readFileSync(place, 'utf8')
+    if (place === 'compose.yaml') t.ok(text.includes(command))
+    t.ok(
+      PAGES.some(({ blocks }) => blocks.some((block) => block.text === command)),
+      'and some page shows it',
+    )
+  })
+}
+
+const anchors = new Map<string, Set<string>>()
+function hasAnchor(path: string, anchor: string): boolean {
+  if (!anchors.has(path)) anchors.set(path, anchorsOf(readPage(path)))
+  return anchors.get(path)?.has(anchor) === true
+}
+
+/** Where a link of the page leads: an empty text if it leads somewhere. */
+function faultOf(page: Page, link: string): string {
+  if (/^https?:/.test(link)) return ''
+  const [target = '', anchor] = link.split('#')
+  const path = target === '' ? page.path : normalize(join(dirname(page.path), target))
+  if (path.startsWith('..') || !existsSync(path)) return `${link}: there is no ${path}`
+  const leads = anchor === undefined || hasAnchor(path, decodeURIComponent(anchor))
+  return leads ? '' : `${link}: ${path} has no such heading`
+}
+
+for (const page of PAGES) {
+  t.test(`every link and picture of ${page.path} leads somewhere`, async (t) => {
+    const links = linksOf(page)
+    t.ok(links.length > 0)
+    t.strictSame(links.map((link) => faultOf(page, link)).filter(Boolean), [])
+  })
+}
+
+t.test('the README names every page, and the Korean one, which names it back', async (t) => {
+  const [readme, korean, ...pages] = PAGES.map((page) => ({ path: page.path, links: linksOf(page) }))
+  for (const { path } of [...pages, { path: 'README.ko.md' }]) t.ok(readme?.links.includes(path), path)
+  t.ok(korean?.links.includes('README.md'))
+})
+
+t.test('the Korean README shows what the English one shows, in the same order', async (t) => {
+  const codes = (path: string) => readPage(path).blocks.filter(({ language }) => language === 'sh')
+  t.strictSame(codes('README.ko.md'), codes('README.md'))
+})

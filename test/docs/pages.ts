@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** A page of the documentation. */
+export interface Page {
+  readonly path: string
+  readonly text: string
+  /** What stands between fences, in its order. */
+  readonly blocks: readonly Block[]
+  /** The text without its blocks. */
+  readonly prose: string
+}
+
+export interface Block {
+  readonly language: string
+  readonly text: string
+}
+
+const FENCED = /^```(\w*)\n(.*?)\n```$/gms
+
+/** Reads a page of the repository. */
+export function readPage(path: string): Page {
+  const text = readFileSync(path, 'utf8')
+  const blocks = [...text.matchAll(FENCED)].map(([, language = '', block = '']) => ({ language, text: block }))
+  return { path, text, blocks, prose: text.replaceAll(FENCED, '') }
+}
+
+/** Every page: both READMEs and what is in docs. */
+export function readPages(): Page[] {
+  const inDocs = readdirSync('docs').map((name) => join('docs', name))
+  return ['README.md', 'README.ko.md', ...inDocs].map(readPage)
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+export function anchorsOf({ prose }: Page): Set<string> {
+  const anchors = new Set<string>()
+  for (const [, heading = ''] of prose.matchAll(/^#{1,6} (.+)$/gm)) {
+    const anchor = heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\p{M} _-]/gu, '')
+      .replaceAll(' ', '-')
+    if (anchors.has(anchor)) throw new Error(`two headings are #${anchor}`)
+    anchors.add(anchor)
+  }
+  return anchors
+}
+
+/** Where the page links to, with what is in angle brackets; pictures, too. */
+export function linksOf({ prose }: Page): string[] {
+  const written = prose.replaceAll(/`[^`]*`/g, '')
+  return [...written.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+}
+
+/** The cells of each row of the tables under a heading of this depth or deeper, without the heads. */
+export function rowsOf({ prose }: Page): string[][] {
+  const rows = prose.matchAll(/^\| (.+) \|$/gm)
+  return [...rows].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))
+}

@@ -1,0 +1,123 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { startChild } from '../support/child.ts'
+import { freePort } from '../support/free-port.ts'
+import { startRedis } from '../support/redis.ts'
+import { complaints } from '../support/settings.ts'
+import { callAt, startService } from '../support/service.ts'
+import { eventually } from '../support/settle.ts'
+
+// Runs the files that README.md and docs show, as they stand there, but for the ports: pages.test.ts holds page and file equal.
+
+const { PATH, HOME } = process.env
+const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
+const service = await startService({ DATA_DIR: join(dir, 'data') })
+t.teardown(async () => {
+  await service.stop('SIGINT')
+  await rm(dir, { recursive: true })
+})
+
+/** A file of examples that speaks to other places than those it is shown with. */
+async function readExample(name: string, places: Readonly<Record<string, string>>): Promise<string> {
+  let text = await readFile(join('examples', name), 'utf8')
+  for (const [shown, real] of Object.entries(places)) {
+    if (!text.includes(shown)) throw new Error(`${name} has no ${shown}`)
+    text = text.replaceAll(shown, real)
+  }
+  return text
+}
+
+const OURS = { 'http://localhost:3000': `http://localhost:${service.port}` }
+
+/** What bash prints that is given the text, in a folder of its own. */
+async function runInBash(text: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('bash', ['-c', text], { cwd: dir, env: { PATH, HOME } })
+  return stdout
+}
+
+t.test(
+  'the first session registers, says who it is, gets one token twice, and is refused once logged out',
+  async (t) => {
+    const printed = await runInBash(await readExample('first-session.sh', OURS))
+    const [me = '', first = '', again = '', ...rest] = printed.split('\n')
+    t.match(JSON.parse(me), { id: String, email: /^ada-\d+@example\.org$/ })
+    t.match(JSON.parse(first), { access_token: /^eyJ/, token_type: 'Bearer', refresh_token: String })
+    t.equal(JSON.parse(again).refresh_token, JSON.parse(first).refresh_token)
+    const statuses = rest.filter((line) => line.startsWith('HTTP/1.1 ')).map((line) => line.split(' ')[1])
+    t.strictSame(statuses, ['204', '401'])
+    t.match(rest.join('\n'), /"code":"token_revoked"/)
+  },
+)
+
+t.test('the session in a cookie is opened, refreshed and ended by it', async (t) => {
+  const printed = await runInBash(await readExample('cookie-session.sh', OURS))
+  const statuses = printed.split('\n').filter((line) => line.startsWith('HTTP/1.1 '))
+  t.strictSame(
+    statuses.map((line) => line.split(' ')[1]),
+    ['201', '200', '204'],
+  )
+  const cookies = [...printed.matchAll(/^set-cookie: (__Host-refresh_token=\S*);/gim)].map(([, cookie]) => cookie)
+  t.equal(new Set(cookies).size, 3, 'two tokens, and none at the end')
+  t.notMatch(printed, /"refresh_token"/)
+})
+
+t.test('two instances by hand know each other’s tokens, and Ctrl-C ends both', async (t) => {
+  const [redis, one, other] = await Promise.all([startRedis(), freePort(), freePort()])
+  t.teardown(redis.stop)
+  const places = { 'redis://localhost': redis.url, 3001: `${one}`, 3002: `${other}` }
+  const text = await readExample('two-instances.sh', places)
+  const group = spawn('bash', ['-c', text], { detached: true, env: { PATH, HOME }, stdio: 'ignore' })
+  const end = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-(group.pid as number), signal)
+    } catch {
+      return true
+    }
+    return false
+  }
+  process.on('exit', () => end('SIGKILL'))
+
+  const doors = [one, other].map((port) => callAt(`http://127.0.0.1:${port}`))
+  for (const call of doors)
+    await eventually(async () => (await call('GET', '/readyz')).status === 200, { within: 20_000 })
+  const [here, there] = doors
+  const body = { email: 'ada@example.org', password: 'seven red bicycles in the rain' }
+  const token = (await here?.('POST', '/v1/register', { body }))?.body.access_token
+  t.equal((await there?.('GET', '/v1/verify', { token }))?.status, 204)
+  t.equal((await there?.('POST', '/v1/logout', { token }))?.status, 204)
+  t.match(await here?.('GET', '/v1/verify', { token }), { status: 401, body: { code: 'token_revoked' } })
+  await eventually(() => end('SIGINT'), { within: 10_000 })
+})
+
+t.test('the service that verifies by itself says who calls, refuses junk, and knows when it cannot know', async (t) => {
+  const body = { email: 'verified@example.org', password: 'seven red bicycles in the rain' }
+  const { access_token: token, user } = (await service.call('POST', '/v1/register', { body })).body
+  const [near, far, nowhere] = await Promise.all([freePort(), freePort(), freePort()])
+  const start = async (issuer: number, port: number) => {
+    const places = { 'http://localhost:3000': `http://localhost:${issuer}`, 4000: `${port}` }
+    const text = await readExample('verifying-service.mjs', places)
+    const child = startChild([process.execPath, '--input-type=module', '--eval', text], { PATH })
+    t.teardown(() => child.end('SIGKILL'))
+    const call = callAt(`http://localhost:${port}`)
+    await eventually(() => call('GET', '/'), { within: 10_000 })
+    return call
+  }
+  const ask = await start(service.port, near)
+  t.match(await ask('GET', '/', { token }), { status: 200, body: `${user.id}\n` })
+  t.match(await ask('GET', '/', { token: `${token.slice(0, -4)}AAAA` }), { status: 401 })
+  t.match(await ask('GET', '/'), { status: 401 })
+  const lost = await start(nowhere, far)
+  t.match(await lost('GET', '/', { token }), { status: 503 })
+})
+
+t.test('the command that makes a secret makes one that the service takes', async (t) => {
+  const page = await readFile('docs/configuration.md', 'utf8')
+  const [command = ''] = /^node -p .+$/m.exec(page) ?? []
+  t.strictSame(complaints({ AUTH_SECRET: await runInBash(command) }), [])
+  const [compose = ''] = /(?<=AUTH_SECRET=\$\()openssl [^)]+/.exec(await readFile('compose.yaml', 'utf8')) ?? []
+  t.strictSame(complaints({ AUTH_SECRET: await runInBash(compose) }), [])
+})
