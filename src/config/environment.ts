@@ -80,6 +80,9 @@ const Variables = z.object({
     .default('info'),
 })
 
+/** The names of all settings; some can come from a file, see secret-files.ts. */
+export const VARIABLES: readonly string[] = Object.keys(Variables.shape)
+
 type Values = z.output<typeof Variables>
 
 /** Of each pair the first is the shorter one; only where it says so they may be the same. */

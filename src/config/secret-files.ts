@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 /** Each of these can be named by a file: `NAME_FILE` beside `NAME`, as containers hand secrets out. */
-const SECRETS = ['AUTH_SECRET', 'REDIS_URL'] as const
+export const SECRETS = ['AUTH_SECRET', 'REDIS_URL'] as const
 
 type Values = Readonly<Record<string, string | undefined>>
 
