@@ -48,13 +48,16 @@ for (const { path, blocks } of PAGES) {
   })
 }
 
-t.test('every file that a test runs for a page is shown on one', async (t) => {
+t.test('every such file is shown on a page and run by a test', async (t) => {
   const shown = PAGES.flatMap(({ blocks }) => blocks).map(({ text }) => text)
-  for (const { name, text } of FILES)
+  const runs = readFileSync('test/docs/snippets.test.ts', 'utf8')
+  for (const { name, text } of FILES) {
     t.ok(
       shown.some((block) => text.includes(block)),
       name,
     )
+    t.ok(runs.includes(`'${name}'`), name)
+  }
 })
 
 for (const [command, place] of Object.entries(COMMANDS)) {
@@ -104,3 +107,30 @@ t.test('the Korean README shows what the English one shows, in the same order', 
   const codes = (path: string) => readPage(path).blocks.filter(({ language }) => language === 'sh')
   t.strictSame(codes('README.ko.md'), codes('README.md'))
 })
+
+const code = readdirSync('src', { encoding: 'utf8', recursive: true })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => readFileSync(join('src', name), 'utf8'))
+  .join('\n')
+const spansIn = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, span = '']) => span)
+
+t.test('every message that the troubleshooting tells is one that the service says', async (t) => {
+  const [, section = ''] = readPage('docs/operating.md').prose.split('## Troubleshooting')
+  const symptoms = [...section.matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell = '']) => spansIn(cell))
+  const messages = symptoms.filter((span) => span.includes(' '))
+  t.ok(messages.length > 10)
+  t.strictSame(
+    messages.filter((message) => !code.includes(message)),
+    [],
+  )
+})
+
+for (const { path, prose } of PAGES) {
+  t.test(`every event that ${path} names is one that there is`, async (t) => {
+    const events = spansIn(prose).filter((span) => /^[a-z]+\.[a-z]+$/.test(span) && !existsSync(span))
+    t.strictSame(
+      events.filter((event) => !code.includes(`'${event}'`)),
+      [],
+    )
+  })
+}

@@ -22,7 +22,9 @@ const FENCED = /^```(\w*)\n(.*?)\n```$/gms
 export function readPage(path: string): Page {
   const text = readFileSync(path, 'utf8')
   const blocks = [...text.matchAll(FENCED)].map(([, language = '', block = '']) => ({ language, text: block }))
-  return { path, text, blocks, prose: text.replaceAll(FENCED, '') }
+  const prose = text.replaceAll(FENCED, '')
+  if (prose.includes('```')) throw new Error(`${path} has a block that does not begin and end at the margin`)
+  return { path, text, blocks, prose }
 }
 
 /** Every page: both READMEs and what is in docs. */
@@ -51,7 +53,7 @@ export function linksOf({ prose }: Page): string[] {
   return [...written.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
 }
 
-/** The cells of each row of the tables under a heading of this depth or deeper, without the heads. */
+/** The cells of each row of each table, heads included. */
 export function rowsOf({ prose }: Page): string[][] {
   const rows = prose.matchAll(/^\| (.+) \|$/gm)
   return [...rows].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))

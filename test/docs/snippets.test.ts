@@ -1,11 +1,15 @@
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
+import { startNginx } from '../support/nginx.ts'
 import { startRedis } from '../support/redis.ts'
 import { complaints } from '../support/settings.ts'
 import { callAt, startService } from '../support/service.ts'
@@ -21,14 +25,16 @@ t.teardown(async () => {
   await rm(dir, { recursive: true })
 })
 
-/** A file of examples that speaks to other places than those it is shown with. */
+/** A text that speaks of other places than those it is shown with. */
+function moved(text: string, places: Readonly<Record<string, string>>): string {
+  return Object.entries(places).reduce((before, [shown, real]) => {
+    if (!before.includes(shown)) throw new Error(`there is no ${shown}`)
+    return before.replaceAll(shown, real)
+  }, text)
+}
+
 async function readExample(name: string, places: Readonly<Record<string, string>>): Promise<string> {
-  let text = await readFile(join('examples', name), 'utf8')
-  for (const [shown, real] of Object.entries(places)) {
-    if (!text.includes(shown)) throw new Error(`${name} has no ${shown}`)
-    text = text.replaceAll(shown, real)
-  }
-  return text
+  return moved(await readFile(join('examples', name), 'utf8'), places)
 }
 
 const OURS = { 'http://localhost:3000': `http://localhost:${service.port}` }
@@ -120,4 +126,37 @@ t.test('the command that makes a secret makes one that the service takes', async
   t.strictSame(complaints({ AUTH_SECRET: await runInBash(command) }), [])
   const [compose = ''] = /(?<=AUTH_SECRET=\$\()openssl [^)]+/.exec(await readFile('compose.yaml', 'utf8')) ?? []
   t.strictSame(complaints({ AUTH_SECRET: await runInBash(compose) }), [])
+})
+
+t.test('the server at the end of nginx.conf, uncommented, guards an API as docs/clients.md says', async (t) => {
+  const api = createServer(({ headers }, answer) => void answer.end(JSON.stringify(headers)))
+  await once(api.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => void api.close())
+  const [page, gateway] = await Promise.all([freePort(), freePort()])
+  const conf = (await readFile('nginx.conf', 'utf8')).replaceAll(/^ {2}#(?=[a-z}]| {2})/gm, '  ')
+  const instance = `127.0.0.1:${service.port}`
+  const nginx = await startNginx(gateway, (folder) =>
+    moved(conf, {
+      ' /tmp/': ` ${folder}/`,
+      '/dev/std': `${folder}/std`,
+      'latchkey-1:3000': instance,
+      'latchkey-2:3000': instance,
+      'orders:4000': `127.0.0.1:${(api.address() as AddressInfo).port}`,
+      'listen 8080': `listen 127.0.0.1:${page}`,
+      'listen 8081': `listen 127.0.0.1:${gateway}`,
+    }),
+  )
+  t.teardown(nginx.stop)
+  const body = { email: 'behind@example.org', password: 'seven red bicycles in the rain' }
+  const me = (await service.call('POST', '/v1/register', { body })).body
+  const call = callAt(nginx.url)
+
+  const heard = JSON.parse((await call('GET', '/orders', { token: me.access_token })).body)
+  t.match(heard, { 'x-auth-subject': me.user.id, 'x-auth-session': me.session_id })
+  t.notOk('authorization' in heard)
+  t.equal((await call('GET', '/orders', { headers: { 'x-auth-subject': me.user.id } })).status, 401)
+  await service.stop('SIGINT')
+  const unknown = await call('GET', '/orders', { token: me.access_token })
+  t.equal(unknown.status, 503)
+  t.equal(unknown.headers.get('retry-after'), '1')
 })
