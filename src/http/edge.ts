@@ -1,8 +1,8 @@
 import type { Deps } from '../deps.ts'
 import type { Bearer } from './plugins/bearer.ts'
 import type { RefuseCrossSite } from './plugins/cross-site.ts'
-import type { LimitPerAddress } from './plugins/limits.ts'
 import type { RefreshCookie } from './plugins/refresh-cookie.ts'
+import type { LimitPerAddress } from './plugins/request-limits.ts'
 
 /** What routes have at hand: the dependencies, and the guards of the edge. */
 export interface Edge {

@@ -10,7 +10,7 @@ import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { atLogin } from './guesses.ts'
-import { passwordCheck, type PasswordCheck } from './password.ts'
+import { passwordCheck, type PasswordCheck } from './password-check.ts'
 
 export type Authenticated = ({ readonly kind: 'ok' } & Bearer) | { readonly kind: 'wrong' }
 

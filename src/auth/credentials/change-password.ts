@@ -12,7 +12,7 @@ import { endings, keepData, nextGeneration, putSession } from '../sessions/sessi
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { behindToken } from './guesses.ts'
-import { passwordCheck, type PasswordCheck } from './password.ts'
+import { passwordCheck, type PasswordCheck } from './password-check.ts'
 
 export type PasswordChanged =
   | ({ readonly kind: 'ok' } & Bearer)

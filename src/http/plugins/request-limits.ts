@@ -6,7 +6,7 @@ import type { Deps } from '../../deps.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { callerOf } from '../caller.ts'
 import type { App } from '../typed-app.ts'
-import { limitStore } from './limit-store.ts'
+import { limitStore } from './request-limit-store.ts'
 
 /** The limit of requests from an address that a route counts against. */
 export type LimitName = 'register' | 'login' | 'refresh' | 'api'
