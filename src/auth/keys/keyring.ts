@@ -52,7 +52,7 @@ const NOT_LOADED = 'the signing keys are not loaded yet'
 
 /** Opens the keyring; it loads, reloads and rotates in the background and outlives the store's absence. */
 export function openKeyring(options: KeyringOptions): Keyring {
-  const { policy, clock } = options
+  const { policy } = options
   let ring: SigningRing | null = null
   let fault: string | null = NOT_LOADED
   let loading: Promise<void> | null = null
@@ -88,8 +88,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
     reload,
     async rotate() {
       const before = signer(options, loaded().keys)
-      // Of many commands given at once one hands over.
-      await load({ keys: (found) => (signer(options, found) === before ? handOver(found, policy, clock()) : found) })
+      await load({ keys: handOverFrom(before, options) })
       return signer(options, loaded().keys) !== before
     },
     revokeEverything: ({ isSecretLost = false } = {}) => load({ givesUp: true, isSecretLost }),
@@ -117,6 +116,11 @@ function signFor(identity: string, ring: SigningRing, { policy, clock }: RingOpt
   const key = signingKey(ring.keys, policy.alg, clock())
   if (key === undefined) throw new StoreUnavailable('no key signs now')
   return key.sign
+}
+
+/** Hands over from the key of that name: of many commands given at once one does. */
+function handOverFrom(kid: string | undefined, options: RingOptions): NonNullable<RingChange['keys']> {
+  return (found) => (signer(options, found) === kid ? handOver(found, options.policy, options.clock()) : found)
 }
 
 /** The name of the key that signs now. */

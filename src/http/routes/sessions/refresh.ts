@@ -41,24 +41,8 @@ const schema = {
 }
 
 /** POST /v1/refresh */
-export function refreshRoute(app: App, { deps, limitPerAddress, cookie, refuseCrossSite }: CookieEdge): void {
-  /** The token presented, if it is one of ours that came by its own way. */
-  function readClaim(request: FastifyRequest, sent: string | undefined): RefreshClaim | null {
-    const inCookie = cookie.read(request)
-    if (sent !== undefined && inCookie !== undefined) {
-      throw new Problem('bad_request', { detail: 'There is a refresh token in the body and one in the cookie.' })
-    }
-    const token = sent ?? inCookie
-    if (token === undefined) throw new Problem('no_token')
-    return readRefreshToken(deps, token, sent === undefined ? 'cookie' : 'body')?.claim ?? null
-  }
-
-  function refuseForeign(request: FastifyRequest): never {
-    const nobody = { user_id: null, session_id: null, counter: null, last_used_at: null }
-    deps.record({ event: 'refresh.refused', ...nobody, reason: 'token_invalid' }, callerOf(request))
-    throw new Problem('token_invalid')
-  }
-
+export function refreshRoute(app: App, edge: CookieEdge): void {
+  const { deps, limitPerAddress, cookie, refuseCrossSite } = edge
   app.route({
     method: 'POST',
     url: '/v1/refresh',
@@ -70,14 +54,29 @@ export function refreshRoute(app: App, { deps, limitPerAddress, cookie, refuseCr
       },
     ],
     async handler(request, reply) {
-      const claim = readClaim(request, request.body?.refresh_token)
+      const claim = readClaim(edge, request, request.body?.refresh_token)
       const result = claim && (await refresh(deps, claim, callerOf(request)))
       if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result))
       // The session lives: the cookie may have its newer token by now.
       if (result?.kind === 'superseded') throw new Problem('session_over', { reason: 'password_changed' })
       if (cookie.isSent(request)) cookie.clear(reply)
-      if (result === null) return refuseForeign(request)
-      throw new Problem('session_over', { reason: result.reason })
+      if (result !== null) throw new Problem('session_over', { reason: result.reason })
+      deps.record({ event: 'refresh.refused', ...NOBODYS, reason: 'token_invalid' }, callerOf(request))
+      throw new Problem('token_invalid')
     },
   })
+}
+
+/** What is known of a token that is none of ours. */
+const NOBODYS = { user_id: null, session_id: null, counter: null, last_used_at: null }
+
+/** What the token that was sent says; null: it is none of ours, or did not come by its own way. Refuses none, and two. */
+function readClaim({ deps, cookie }: CookieEdge, request: FastifyRequest, sent?: string): RefreshClaim | null {
+  const inCookie = cookie.read(request)
+  if (sent !== undefined && inCookie !== undefined) {
+    throw new Problem('bad_request', { detail: 'There is a refresh token in the body and one in the cookie.' })
+  }
+  const token = sent ?? inCookie
+  if (token === undefined) throw new Problem('no_token')
+  return readRefreshToken(deps, token, sent === undefined ? 'cookie' : 'body')?.claim ?? null
 }
