@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import t from 'tap'
-import { anchorsOf, linksOf, type Page, readPage, readPages } from './pages.ts'
+import { anchorsOf, linksOf, type Page, readPage, readPages, rowsOf } from './pages.ts'
 
 // What the pages show is what is there: the code of files that tests run, commands that something runs, links that lead somewhere.
 
@@ -33,9 +33,7 @@ const scripts = JSON.parse(readFileSync('package.json', 'utf8')).scripts as Reco
 
 for (const { path, blocks } of PAGES) {
   t.test(`${path} shows commands that something runs, and files that a test runs, each of them whole`, async (t) => {
-    const shown = blocks.filter(
-      ({ language, text }) => language !== 'mermaid' && language !== 'text' && !Object.hasOwn(COMMANDS, text),
-    )
+    const shown = blocks.filter(({ language, text }) => language !== 'mermaid' && !Object.hasOwn(COMMANDS, text))
     for (const { text } of shown)
       t.ok(
         FILES.some((file) => file.text.split('\n\n').includes(text) || file.text === text),
@@ -127,10 +125,36 @@ t.test('every message that the troubleshooting tells is one that the service say
 
 for (const { path, prose } of PAGES) {
   t.test(`every event that ${path} names is one that there is`, async (t) => {
-    const events = spansIn(prose).filter((span) => /^[a-z]+\.[a-z]+$/.test(span) && !existsSync(span))
+    const events = spansIn(prose).filter((span) => /^[a-z]+\.(?!ts$|js$)[a-z]+$/.test(span) && !existsSync(span))
     t.strictSame(
       events.filter((event) => !code.includes(`'${event}'`)),
       [],
     )
   })
 }
+
+t.test('every file that the page on contributing names is there, and every folder of src is on its map', async (t) => {
+  const { prose } = readPage('docs/contributing.md')
+  const named = spansIn(prose).filter((span) =>
+    /^(?:src|test|openapi|examples|docs|lab|bench|\.ci)\/[\w./-]*$/.test(span),
+  )
+  t.ok(named.length > 50)
+  t.strictSame(
+    named.filter((path) => !existsSync(path)),
+    [],
+  )
+  const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  for (const { name } of folders)
+    t.ok(
+      named.some((path) => path.startsWith(`src/${name}/`)),
+      name,
+    )
+})
+
+t.test('every route of the contract is in the table for clients', async (t) => {
+  const { paths } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8'))
+  const told = rowsOf(readPage('docs/clients.md')).flatMap(([cell = '']) => spansIn(cell))
+  const isTold = (path: string) => told.some((span) => span === path || span.endsWith(` ${path}`))
+  const untold = Object.keys(paths).filter((path) => !path.startsWith('/docs/') && !isTold(path))
+  t.strictSame(untold, [])
+})
