@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { keys } from '../keys.ts'
 import { batchReads } from '../read-batch.ts'
+import { complete, shorten } from '../shapes.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
@@ -101,7 +102,7 @@ function liveRow({ rows }: Tables, key: string, now: number): Row | undefined {
 
 function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
   const row = liveRow(tables, key, now)
-  return row ? { key, value: row.value as T, version: row.version } : null
+  return row ? { key, value: complete(key, row.value) as T, version: row.version } : null
 }
 
 /** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: whatever can fail comes before the first write. */
@@ -115,7 +116,7 @@ function apply(
   if (isLost) return false
   if (puts.some(({ key }) => Buffer.byteLength(key) > MAX_KEY_BYTES)) throw new RangeError('a key is too long')
   for (const key of deletes) remove(tables, key)
-  for (const { key, value, expiresAt } of puts) write(tables, key, { version, expiresAt, value })
+  for (const { key, value, expiresAt } of puts) write(tables, key, { version, expiresAt, value: shorten(key, value) })
   for (const { key, expiresAt } of extensions) {
     const row = liveRow(tables, key, now)
     if (row !== undefined) write(tables, key, { ...row, expiresAt })

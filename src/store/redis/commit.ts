@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 import { keys, TIDE } from '../keys.ts'
+import { shorten } from '../shapes.ts'
 import type { Commit } from '../store.ts'
 import { type RedisClients, TIMED_OUT } from './client.ts'
 import type { Replicas } from './replicas.ts'
@@ -116,8 +117,8 @@ function scriptInput({ checks, puts, deletes, extensions = [] }: Commit, version
   const counts = [checks.length, extensions.length, deletes.length, puts.length]
   const versions = checks.map((check) => check.version ?? '')
   const lifetimes = extensions.map(({ expiresAt }) => lifetime(expiresAt))
-  const writes = puts.flatMap(({ value, expiresAt }) => [
-    `${version} ${JSON.stringify(value)}`,
+  const writes = puts.flatMap(({ key, value, expiresAt }) => [
+    `${version} ${JSON.stringify(shorten(key, value))}`,
     expiresAt === null ? '' : lifetime(expiresAt),
   ])
   return { names, args: [...counts, ...versions, ...lifetimes, ...writes] }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { batchReads, type ReadKeys } from '../read-batch.ts'
+import { complete } from '../shapes.ts'
 import { type Entry, type Key, type Store, StoreUnavailable } from '../store.ts'
 import type { RedisClients } from './client.ts'
 import { makeCommit } from './commit.ts'
@@ -90,7 +91,7 @@ function entriesOf(readTexts: ReadKeys<string>): ReadKeys<Entry<unknown>> {
 function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
   if (text === null) return null
   const space = text.indexOf(' ')
-  return { key, version: text.slice(0, space), value: JSON.parse(text.slice(space + 1)) as T }
+  return { key, version: text.slice(0, space), value: complete(key, JSON.parse(text.slice(space + 1))) as T }
 }
 
 /**

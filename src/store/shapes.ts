@@ -1,0 +1,84 @@
+import type { EndedSession, Session, SessionRecord } from '../domain/session.ts'
+import type { User } from '../domain/user.ts'
+
+// How users and sessions are written: without what their key says, and without what goes without saying. There may be millions.
+
+const KEY = /^\{([^}]*)\}:(user$|session:)(.*)$/
+
+/** The value in the form in which it is written under the key: JSON leaves out what is undefined. */
+export function shorten(key: string, value: unknown): unknown {
+  const [, , kind] = KEY.exec(key) ?? []
+  if (kind === undefined) return value
+  return kind === 'user' ? shortUser(value as User) : shortSession(value as SessionRecord)
+}
+
+/** The value that was written under the key in its short form. */
+export function complete(key: string, written: unknown): unknown {
+  const [, userId = '', kind, sessionId = ''] = KEY.exec(key) ?? []
+  if (kind === undefined) return written
+  return kind === 'user' ? wholeUser(userId, written as ShortUser) : wholeSession(userId, sessionId, written as Short)
+}
+
+type ShortUser = Omit<User, 'id' | 'emailKey' | 'generation'> & Partial<User>
+
+function shortUser(user: User) {
+  return {
+    ...user,
+    id: undefined,
+    emailKey: user.emailKey === user.email ? undefined : user.emailKey,
+    generation: user.generation || undefined,
+  }
+}
+
+function wholeUser(id: string, written: ShortUser): User {
+  return { id, emailKey: written.email, generation: 0, ...written }
+}
+
+type Short = EndedSession | ShortSession
+type Always = 'store' | 'secret' | 'createdAt' | 'idleMs' | 'absoluteAt' | 'ip' | 'userAgent'
+type ShortSession = Partial<Session> & Pick<Session, Always>
+
+function shortSession(record: SessionRecord) {
+  if (record.kind === 'ended') return { ...record, id: undefined }
+  return {
+    ...record,
+    kind: undefined,
+    id: undefined,
+    userId: undefined,
+    transport: record.transport === 'body' ? undefined : record.transport,
+    remember: record.remember || undefined,
+    amr: record.amr.join() === 'pwd' ? undefined : record.amr,
+    authAt: record.authAt === record.createdAt ? undefined : record.authAt,
+    counter: record.counter || undefined,
+    held: record.held || undefined,
+    spentAt: record.spentAt.length === 0 ? undefined : record.spentAt,
+    late: record.late ?? undefined,
+    changedFrom: record.changedFrom || undefined,
+    lastUsedAt: record.lastUsedAt === usualLastUse(record) ? undefined : record.lastUsedAt,
+  }
+}
+
+function wholeSession(userId: string, id: string, written: Short): SessionRecord {
+  if (written.kind === 'ended') return { ...written, id }
+  return {
+    kind: 'live',
+    id,
+    userId,
+    transport: 'body',
+    remember: false,
+    amr: ['pwd'],
+    authAt: written.createdAt,
+    counter: 0,
+    held: 0,
+    spentAt: [],
+    late: null,
+    changedFrom: 0,
+    lastUsedAt: usualLastUse(written),
+    ...written,
+  }
+}
+
+/** When a session was used last, unless the clock was set meanwhile. */
+function usualLastUse({ spentAt, createdAt }: Pick<ShortSession, 'spentAt' | 'createdAt'>): number {
+  return spentAt?.at(-1) ?? createdAt
+}
