@@ -4,6 +4,7 @@ api=http://localhost:3000
 json='content-type: application/json'
 email=ada-$RANDOM@example.org
 answer=$(curl -s $api/v1/register -H "$json" -d "{\"email\":\"$email\",\"password\":\"seven red bicycles in the rain\"}")
+echo "$answer"
 access=$(node -p 'JSON.parse(process.argv[1]).access_token' "$answer")
 refresh=$(node -p 'JSON.parse(process.argv[1]).refresh_token' "$answer")
 

@@ -49,7 +49,8 @@ t.test(
   'the first session registers, says who it is, gets one token twice, and is refused once logged out',
   async (t) => {
     const printed = await runInBash(await readExample('first-session.sh', OURS))
-    const [me = '', first = '', again = '', ...rest] = printed.split('\n')
+    const [registered = '', me = '', first = '', again = '', ...rest] = printed.split('\n')
+    t.match(JSON.parse(registered), { access_token: /^eyJ/, refresh_token: String })
     t.match(JSON.parse(me), { id: String, email: /^ada-\d+@example\.org$/ })
     t.match(JSON.parse(first), { access_token: /^eyJ/, token_type: 'Bearer', refresh_token: String })
     t.equal(JSON.parse(again).refresh_token, JSON.parse(first).refresh_token)
