@@ -13,24 +13,25 @@ export interface AccessClaims {
   readonly jti: string
   /** The session. */
   readonly sid: string
-  /** The user's generation: a token below the user's own is dead. */
+  /** The user's generation when the token was issued: below the generation of now the token is dead. */
   readonly gen: number
-  /** The rotation counter it was issued with: seeing it confirms that rotation. */
+  /** The session's rotation counter when the token was issued: a token that comes back confirms that rotation. */
   readonly rtc: number
-  /** When a person last proved who they are in this session, and what was proven. */
+  /** When the person last proved who they are in this session. */
   readonly auth_time: number
+  /** What the person proved, RFC 8176, and the level of assurance that it reaches. */
   readonly amr: readonly string[]
   readonly acr: string
 }
 
-/** Whose tokens these are: the claims that are the same in all of them. */
+/** Who issues tokens, and for whom: the claims that are the same in every token of this service. */
 export interface Issuer {
   readonly iss: string
   readonly aud: string
   readonly client_id: string
 }
 
-/** What a token is about: a login, at a rotation. */
+/** What one token is about: a session of a user, at one of its rotations. `authAt` is ms since the epoch. */
 export interface Subject {
   readonly userId: string
   readonly sessionId: string
@@ -40,7 +41,10 @@ export interface Subject {
   readonly amr: readonly AuthMethod[]
 }
 
-/** Makes the claims of a token. `spread` in [0, 1) takes up to 5 % off its life, so that a fleet does not refresh in step. */
+/**
+ * Makes the claims of a token. `spread`, in [0, 1), takes up to 5 % off its life, so that a fleet of clients does not refresh
+ * in step.
+ */
 export function makeClaims(
   issuer: Issuer,
   subject: Subject,
@@ -69,8 +73,8 @@ const TEXTS = ['iss', 'aud', 'client_id', 'sub', 'jti', 'sid', 'acr'] as const
 const NUMBERS = ['iat', 'exp', 'gen', 'rtc', 'auth_time'] as const
 
 /**
- * The claims of a token whose signature has been checked; null if any is missing or of the wrong type. Says nothing about
- * time. An `iat` in the future is accepted: the signature is ours, the clock of the instance that made it may be ahead.
+ * Reads the payload of a token whose signature has been checked; null if a claim is missing or of the wrong type. Whether the
+ * token has expired is not checked. An `iat` in the future is accepted: the instance that issued the token may have a clock ahead.
  */
 export function readClaims(payload: unknown): AccessClaims | null {
   if (typeof payload !== 'object' || payload === null) return null
@@ -81,25 +85,25 @@ export function readClaims(payload: unknown): AccessClaims | null {
   return claims as unknown as AccessClaims
 }
 
-/** Whose session the token is of. */
+/** Names the session that the token belongs to. */
 export function sessionOf({ sub, sid }: Pick<AccessClaims, 'sub' | 'sid'>): SessionName {
   return { userId: sub, sessionId: sid }
 }
 
-/** Whether the token was issued as these tokens are: by us, for the same services and client. */
+/** Whether the claims name this issuer, this audience and this client. */
 export function isIssuedAs(claims: Issuer, { iss, aud, client_id }: Issuer): boolean {
   return claims.iss === iss && claims.aud === aud && claims.client_id === client_id
 }
 
 /**
- * Whether the token's time is over, leeway included. No token lives longer than one issued now would (`ttlMs`), however it
- * was issued: the denylist remembers for no longer.
+ * Whether the token has expired, LEEWAY_MS included. A token that was issued under a longer ACCESS_TTL lives no longer than
+ * one issued now (`ttlMs`): the denylist remembers for no longer.
  */
 export function isExpired({ iat, exp }: Pick<AccessClaims, 'iat' | 'exp'>, now: number, ttlMs: number): boolean {
   return now >= Math.min(exp * 1000, iat * 1000 + ttlMs) + LEEWAY_MS
 }
 
-/** Whether the text has the one legal form of a signed JWT: three base64url parts without padding, RFC 7515 section 7.1. */
+/** Whether the text has the only legal form of a signed JWT: three base64url parts without padding, RFC 7515 section 7.1. */
 export function isCompactJws(text: string): boolean {
   return text.length <= MAX_TOKEN_LENGTH && COMPACT_JWS.test(text)
 }

@@ -9,17 +9,17 @@ import {
   timingSafeEqual,
 } from 'node:crypto'
 
-// Everything that AUTH_SECRET does: it seals refresh tokens and encrypts the signing keys at rest. Nothing else sees it.
+// All uses of AUTH_SECRET: it seals refresh tokens, and encrypts the signing keys in the store.
 
-/** One secret of the list, split by HKDF (RFC 5869) into keys for one purpose each. */
+/** The keys that HKDF (RFC 5869) derives from one secret of the list AUTH_SECRET, each for one purpose. */
 export interface AuthKey {
-  /** Names the secret in what it sealed, without telling anything about it. */
+  /** Says in a sealed or encrypted text which secret made it, and tells nothing about the secret. */
   readonly id: number
   readonly macKey: KeyObject
   readonly encryptionKey: Buffer
 }
 
-/** All secrets in force, the one that signs first. */
+/** The keys of all secrets in force. The first seals and encrypts; the others only read what they once made. */
 export type AuthKeys = readonly [AuthKey, ...AuthKey[]]
 
 /** Derives the keys of one AUTH_SECRET. */
@@ -38,12 +38,12 @@ export function mac(key: AuthKey, data: Buffer): Buffer {
   return createHmac('sha256', key.macKey).update(data).digest()
 }
 
-/** Compares in constant time; texts of different length are different. */
+/** Whether two byte strings are equal, compared in constant time; byte strings of different length are not. */
 export function isSame(a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-/** AES-256-GCM under the first key: `keyId.iv.tag.ciphertext`, in base64url. */
+/** Encrypts under the first key, by AES-256-GCM: `keyId.iv.tag.ciphertext`, the key id in decimal, the rest in base64url. */
 export function encrypt(keys: AuthKeys, plain: string): string {
   const iv = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', keys[0].encryptionKey, iv)
@@ -52,7 +52,7 @@ export function encrypt(keys: AuthKeys, plain: string): string {
   return [keys[0].id, ...parts].join('.')
 }
 
-/** What `encrypt` was given, or null if none of the keys made it or somebody has changed it. */
+/** The text that `encrypt` was given; null if none of the keys encrypted it, or somebody has changed it. */
 export function decrypt(keys: AuthKeys, text: string): string | null {
   const [id, ...parts] = text.split('.')
   const key = keys.find((candidate) => String(candidate.id) === id)
@@ -66,7 +66,7 @@ export function decrypt(keys: AuthKeys, text: string): string | null {
   }
 }
 
-/** Whether `encrypt` would use another key today than it did for this text. */
-export function isSealedByOldKey(keys: AuthKeys, text: string): boolean {
+/** Whether another key than the first encrypted this text: `encrypt` would use the first now. */
+export function isEncryptedByOldKey(keys: AuthKeys, text: string): boolean {
   return !text.startsWith(`${keys[0].id}.`)
 }

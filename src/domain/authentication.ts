@@ -1,8 +1,8 @@
-/** What a person can prove at a login, RFC 8176 section 2. */
+/** The ways to prove at a login who one is, RFC 8176 section 2. */
 export const AUTH_METHODS = ['pwd', 'otp', 'pop', 'mfa'] as const
 export type AuthMethod = (typeof AUTH_METHODS)[number]
 
-/** The assurance level of NIST SP 800-63B-4 that these proofs come to. */
+/** The assurance level of NIST SP 800-63B-4 that these proofs reach together. */
 export function acrOf(amr: readonly AuthMethod[]): 'aal1' | 'aal2' {
   return amr.includes('mfa') ? 'aal2' : 'aal1'
 }

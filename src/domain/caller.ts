@@ -1,7 +1,7 @@
-/** Who is asking, as far as the edge could tell: shown in the device list and written in the log. */
+/** Who sent a request, as far as the edge can tell: shown in the list of devices, written in the log. */
 export interface Caller {
   readonly ip: string
-  /** The address as limits count it: of an IPv6 address the /64. */
+  /** The narrowest network that limits count the address in: an IPv4 address itself, the /64 of an IPv6 address. */
   readonly network: string
   readonly userAgent: string
   readonly requestId: string

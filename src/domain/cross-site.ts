@@ -1,4 +1,4 @@
-/** What a browser says of where a request comes from. */
+/** What a browser says about the page that a request comes from: its Sec-Fetch-Site and Origin headers. */
 export interface Provenance {
   readonly secFetchSite: string | undefined
   readonly origin: string | undefined
@@ -7,8 +7,8 @@ export interface Provenance {
 const FETCH_SITES = new Set(['same-origin', 'same-site', 'cross-site', 'none'])
 
 /**
- * Whether a request that uses the cookie comes from where it may: from the service's own origin or an allowed one.
- * A browser that does not say (Sec-Fetch-Site absent or unheard of) must name the origin; one that says nothing is refused.
+ * Whether a request that uses the cookie comes from the service's own origin or an allowed one. A browser that sends no known
+ * Sec-Fetch-Site must send an Origin; a request with neither is not let through.
  */
 export function isFromAllowedSite(
   { secFetchSite, origin }: Provenance,

@@ -1,19 +1,19 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
 
-/** An e-mail address as shown to people, and the form in which two spellings of one account are equal. */
+/** An e-mail address: `address` is shown to people; `key` is the same for all spellings of one account. */
 export interface Email {
   readonly address: string
   readonly key: string
 }
 
-/** No address of 254 characters is longer before it is normalised; what is longer would only cost time. */
+/** A longer text is refused unread: normalising it would only cost time, and no address of 254 characters is longer before it. */
 const MAX_INPUT_LENGTH = 1000
 const LOCAL = /^[^\s\p{Cc}\p{Cf}\p{Cs}"(),:;<>@[\\\]]+$/u
 const LABEL = /^(?!-)[\p{L}\p{M}\p{N}-]+(?<!-)$/u
 
 /**
- * Reads an address by one rule: trimmed, NFC, lower-cased, at most 254 characters; a local part without quotes,
- * spaces or control characters; an ASCII or IDN domain with at least one dot, compared in its ASCII form. Null if it breaks the rule.
+ * Reads an e-mail address: trimmed, NFC, lower-cased, at most 254 characters; a local part without quotes, spaces or control
+ * characters; an ASCII or IDN domain with at least one dot, compared in its ASCII form. Null: the text is no such address.
  */
 export function readEmail(input: string): Email | null {
   if (input.length > MAX_INPUT_LENGTH) return null
@@ -29,7 +29,7 @@ export function readEmail(input: string): Email | null {
 function asciiDomain(domain: string): string | null {
   if (!domain.split('.').every((label) => LABEL.test(label))) return null
   const ascii = domainToASCII(domain)
-  if (/(^|\.)xn--/.test(domainToUnicode(ascii))) return null // no Punycode: Node's releases differ in what they make of it
+  if (/(^|\.)xn--/.test(domainToUnicode(ascii))) return null // invalid Punycode, which releases of Node read differently
   const labels = ascii.split('.')
   const isHost = labels.every((label) => label.length <= 63 && LABEL.test(label))
   return isHost && labels.length > 1 && !/^\d+$/.test(labels.at(-1) ?? '') ? ascii : null

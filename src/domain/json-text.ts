@@ -1,37 +1,37 @@
-// Strings, so that nothing in them is taken for more than a string; numbers; and what gives a text its structure.
+// Strings as a whole, so that a brace in one is no brace; numbers; the marks that structure a text. All else is skipped.
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[[\]{}:,]/g
 const MAX_DEPTH = 64
 
-/** What is wrong with a JSON text, and where: the names and places on the way to it, from the outside in. */
+/** What is wrong with a JSON text, and where: `path` has the names and indexes that lead there, from the outside in. */
 export interface JsonFault {
   readonly path: readonly (string | number)[]
   readonly message: string
 }
 
-/** An object or array that is open: at which member or place of it we are, and which members it has had. */
+/** An object or array that is still open: the name or index that has been reached in it, and the names it has had. */
 interface Level {
   at: string | number
   names: Set<string> | null
 }
 
 /**
- * The first thing that keeps a valid JSON text from being plain, null if nothing does: an object that names a member
- * twice (RFC 8259 section 4: what a receiver makes of that is unpredictable), a nesting deeper than 64, a number that
- * cannot be kept as it is. Takes as long as the text is.
+ * Finds the first fault in a valid JSON text; null: it has none. Faults are an object that names a member twice (receivers
+ * disagree about it, RFC 8259 section 4), a nesting deeper than 64, and a number that would change when it is stored. The time it
+ * takes grows with the length of the text, and no faster.
  */
-export function findFault(text: string): JsonFault | null {
+export function findJsonFault(text: string): JsonFault | null {
   const levels: Level[] = []
   let last = ''
   for (const token of text.match(TOKENS) ?? []) {
-    const message = enter(levels, token, last)
+    const message = followToken(levels, token, last)
     if (message !== null) return { path: levels.map(({ at }) => at), message }
     last = token
   }
   return null
 }
 
-/** Follows the text by a token; says what is wrong with it. */
-function enter(levels: Level[], token: string, last: string): string | null {
+/** Moves on by one token of the text; says what is wrong with the token. */
+function followToken(levels: Level[], token: string, last: string): string | null {
   switch (token) {
     case '{':
     case '[':
@@ -44,10 +44,10 @@ function enter(levels: Level[], token: string, last: string): string | null {
     case ':':
       return enterMember(levels.at(-1) as Level, JSON.parse(last) as string)
     case ',':
-      enterPlace(levels.at(-1) as Level)
+      enterIndex(levels.at(-1) as Level)
       return null
     default:
-      return token.startsWith('"') || isKept(token) ? null : NOT_KEPT
+      return token.startsWith('"') || isLossless(token) ? null : LOSSY
   }
 }
 
@@ -59,26 +59,26 @@ function enterMember(level: Level, name: string): string | null {
   return null
 }
 
-function enterPlace(level: Level): void {
+function enterIndex(level: Level): void {
   if (typeof level.at === 'number') level.at += 1
 }
 
-const NOT_KEPT = 'is a number that cannot be kept as it is: send it as a text'
+const LOSSY = 'is a number that cannot be kept as it is: send it as a text'
 const INTEGER = /^-?\d+(?:\.0+)?$/
 
 /**
- * Whether a number can be kept as it is. To us all numbers are doubles (RFC 8259 section 6), written back with the fewest
- * digits that tell them apart. What is written as an integer, without an exponent and with no digit but 0 behind the point,
- * must come back as the same integer: 9007199254740993 would come back as 9007199254740992. Of any other the nearest double is
- * kept, which is what 0.1 and 1e21 mean to whoever writes them; 1e400 has none. -0 is 0.
+ * Whether a number comes back to the client as it was sent. Numbers are stored as doubles (RFC 8259 section 6), and written
+ * with the fewest digits that tell doubles apart. An integer (no exponent, only zeros behind the point) must come back as the
+ * same integer: 9007199254740993 would come back as 9007199254740992. Any other number may come back as the nearest double, which
+ * is what a client means by 0.1 or 1e21; 1e400 has no double. -0 counts as 0.
  */
-function isKept(number: string): boolean {
+function isLossless(number: string): boolean {
   const double = Number(number)
   if (Number.isSafeInteger(double)) return true
   return Number.isFinite(double) && (!INTEGER.test(number) || digitsOf(number) === digitsOf(`${double}`))
 }
 
-/** The digits of a number but for zeros at the end: whoever has the same and is about as large is the same. */
+/** The digits of a number without zeros at the end: two integers of about the same size are equal if these are. */
 function digitsOf(number: string): string {
   return number.replaceAll(/e.*|[-.]/g, '').replace(/0+$/, '')
 }

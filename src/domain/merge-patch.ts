@@ -1,4 +1,6 @@
+/** Any JSON value, as JSON.parse gives it. */
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
+/** A JSON object. */
 export type JsonObject = { [name: string]: Json }
 
 /** Applies a JSON merge patch, RFC 7396 section 2. Neither argument is changed. */

@@ -1,32 +1,34 @@
 import { commonPasswords } from './common-passwords.ts'
 
-/** What can be wrong with a new password. */
+/** The rules that a new password can break. */
 export const PASSWORD_RULES = ['too_short', 'too_long', 'too_common', 'too_similar'] as const
 export type PasswordRule = (typeof PASSWORD_RULES)[number]
 
+/** A rule that a new password breaks; `message` is for people. */
 export interface BrokenRule {
   readonly rule: PasswordRule
   readonly message: string
 }
 
+/** The most code points that a password may have in its NFC form. */
 export const PASSWORD_MAX_LENGTH = 256
 /**
- * A code point of an NFC text comes from four at most, so what is longer is too long whatever it comes to. To normalise it would
- * only cost time: of marks out of order, the square of their number.
+ * A longer text is too long in NFC, too: one code point of NFC comes from at most four. It is not normalised, because that
+ * would only cost time: combining marks out of order cost the square of their number.
  */
 const MAX_INPUT_LENGTH = 4 * PASSWORD_MAX_LENGTH
 const SERVICE_NAME = 'latchkey'
 
-/** The form in which a password is judged and hashed: NFC, so that one password typed on two keyboards is one password. */
+/** The form in which passwords are checked and hashed: NFC, so that a password typed on two keyboards is the same password. */
 export function normalisePassword(password: string): string {
   return Array.from(password).length > MAX_INPUT_LENGTH ? password : password.normalize('NFC')
 }
 
 /**
- * The rules of NIST SP 800-63B-4 section 3.1.1.2 that a new password breaks, none if it is acceptable. Length counts
- * code points; anything Unicode has goes; whole passwords are compared, ignoring case.
+ * Finds the rules of NIST SP 800-63B-4 section 3.1.1.2 that a new password breaks; none: it is acceptable. Length is counted in
+ * code points; every Unicode character is allowed; the lists of forbidden passwords are compared as a whole, ignoring case.
  */
-export function judgePassword(password: string, email: string, minLength: number): BrokenRule[] {
+export function findBrokenRules(password: string, email: string, minLength: number): BrokenRule[] {
   const normal = normalisePassword(password)
   const length = Array.from(normal).length
   const folded = normal.toLowerCase()

@@ -4,8 +4,8 @@ const MIN_BYTES = 32
 const MIN_DIFFERENT = 16
 
 /**
- * The bytes of a base64url secret that looks random; null if it is short, repeated, counted, spelled out or an example. The bits
- * that its last letter has over mean nothing, and only the bytes are used: a secret of letters picked by hand is one.
+ * Reads a secret in base64url that looks random: at least 32 bytes. Null: it is short, a repeated pattern, a sequence, readable
+ * text or a known example. The last letter may have bits beyond the last byte; they are ignored, because only the bytes are used.
  */
 export function readSecret(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url')
@@ -17,7 +17,7 @@ export function readSecret(text: string): Buffer | null {
   return isRandom ? bytes : null
 }
 
-/** Whether half of the steps from byte to byte are the same. */
+/** Whether more than half of the steps from one byte to the next are the same. */
 function countsUp(bytes: Buffer): boolean {
   const steps = bytes.subarray(1).map((byte, place) => byte - (bytes[place] ?? 0))
   const counts = new Map<number, number>()
@@ -25,7 +25,7 @@ function countsUp(bytes: Buffer): boolean {
   return Math.max(...counts.values()) > steps.length / 2
 }
 
-/** Whether the bytes are a shorter run of bytes over and over. */
+/** Whether the bytes repeat a shorter run of bytes. */
 function isRepeated(bytes: Buffer): boolean {
   const periods = Array.from({ length: Math.floor(bytes.length / 2) }, (_, place) => place + 1)
   return periods.some((period) => bytes.subarray(period).equals(bytes.subarray(0, bytes.length - period)))

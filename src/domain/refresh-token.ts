@@ -1,7 +1,7 @@
 import { type AuthKeys, isSame, mac } from './auth-secret.ts'
 import { type Transport, TRANSPORTS } from './session.ts'
 
-/** What a refresh token says. Ids and secret are 16 bytes in base64url. */
+/** The content of a refresh token. The ids and the secret are 16 bytes in base64url. */
 export interface RefreshClaim {
   readonly transport: Transport
   readonly userId: string
@@ -16,7 +16,10 @@ const ID_BYTES = 16
 const BODY_BYTES = 58
 const TOKEN_BYTES = BODY_BYTES + 32
 
-/** Seals a claim under the first key. The same claim under the same key is always the same token: a lost answer can be given again. */
+/**
+ * Seals a claim under the first key. The same claim and key always make the same token, so that a lost answer can be given
+ * again.
+ */
 export function sealRefreshToken(keys: AuthKeys, claim: RefreshClaim): string {
   const body = Buffer.alloc(BODY_BYTES)
   body.writeUInt8(VERSION, 0)
@@ -29,7 +32,7 @@ export function sealRefreshToken(keys: AuthKeys, claim: RefreshClaim): string {
   return Buffer.concat([body, mac(keys[0], body)]).toString('base64url')
 }
 
-/** The claim of a token that one of the keys has sealed; null for anything else, at the cost of one MAC and no I/O. */
+/** Reads the claim of a token; null if none of the keys sealed it. Costs at most one MAC, and no I/O. */
 export function unsealRefreshToken(keys: AuthKeys, token: string): RefreshClaim | null {
   const bytes = Buffer.from(token, 'base64url')
   if (bytes.length !== TOKEN_BYTES || bytes.toString('base64url') !== token) return null

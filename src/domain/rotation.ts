@@ -3,99 +3,127 @@ import { isSettled, type Moment, since } from './time.ts'
 
 /** What a presented refresh token means for its session. */
 export type Rotation =
-  | { readonly kind: 'rotate'; readonly next: Session } // the current token, spent now
-  | { readonly kind: 'heal'; readonly next: Session } // a token from a write the store has lost: accepted
-  | { readonly kind: 'repeat'; readonly next: Session } // another tab was first, or our last answer was lost: give it again
-  | { readonly kind: 'late'; readonly next: Session } // the same, outside the grace: our answer was lost, or two share the token
-  | { readonly kind: 'superseded' } // a token of before the password was changed: refused, and the session lives
+  | { readonly kind: 'rotate'; readonly next: Session } // the current token: it is spent now
+  | { readonly kind: 'heal'; readonly next: Session } // a token newer than the store knows, whose rotation the store has lost: accepted
+  | { readonly kind: 'repeat'; readonly next: Session } // another tab was first, or our last answer was lost: give the current token again
+  | { readonly kind: 'late'; readonly next: Session } // as `repeat`, but after the grace: our answer was lost, or two clients share the token
+  | { readonly kind: 'superseded' } // a token from before the password was changed: refused, and the session lives
   | { readonly kind: 'reuse' } // a spent token came back too late: end the session, RFC 9700 section 4.14.2
   | { readonly kind: 'over'; readonly reason: OverReason }
 
-/** How many lost rotations a heal backdates; a failover loses about a second of them. */
+/** How many lost rotations `heal` restores at most; a failover loses about a second of them. */
 const HEAL_SPAN = 32
-/** Late repeats at so many rotations in a row are one holder too many. */
+/** Late repeats at this many rotations in a row show that two clients hold the token. */
 const REUSE_STREAK = 4
 
 /**
- * Decides what presenting the refresh token with `counter` does. Pure: all facts are arguments.
- * The end of a session wins over everything, then the counters decide.
+ * Decides what happens to a session whose refresh token with `counter` was shown. If the session is over, that is the answer;
+ * otherwise the counters decide.
  */
 export function decideRotation(record: SessionRecord, counter: number, moment: Moment, graceMs: number): Rotation {
   const over = whyOver(record, moment)
   if (over !== null) return { kind: 'over', reason: over }
   const session = record as Session
-  if (counter > session.counter) return { kind: 'heal', next: show(healed(session, counter, moment), moment, graceMs) }
-  if (counter === session.counter) return { kind: 'rotate', next: show(session, moment, graceMs) }
+  if (counter > session.counter)
+    return { kind: 'heal', next: spendShown(withLostRotations(session, counter, moment), moment, graceMs) }
+  if (counter === session.counter) return { kind: 'rotate', next: spendShown(session, moment, graceMs) }
   return decideRepeat(session, counter, ageOf(session, counter, moment), graceMs)
 }
 
-/** `age`: how long ago the token was first used. It is unknown only of one that is out of its grace, or of before an upgrade. */
+/**
+ * Decides about a spent token, first used `age` ms ago. The age is undefined if the token is out of its grace, or from before
+ * an upgrade.
+ */
 function decideRepeat(session: Session, counter: number, age: number | undefined, graceMs: number): Rotation {
   const isInGrace = age !== undefined && isWithin(age, graceMs)
-  // What followed this token has never been seen: our answer was lost.
-  if (counter >= session.held && !(age !== undefined && age >= session.idleMs)) {
-    return isInGrace ? { kind: 'repeat', next: hold(session, counter) } : repeatLate(hold(session, counter), counter)
+  const isLongSpent = age !== undefined && age >= session.idleMs
+  // The client is not known to have the successor of this token: our answer was lost.
+  if (counter >= session.held && !isLongSpent) {
+    const held = markHeld(session, counter)
+    return isInGrace ? { kind: 'repeat', next: held } : repeatLate(held, counter)
   }
   if (!isInGrace) return { kind: 'reuse' }
   if (counter < session.changedFrom) return { kind: 'superseded' }
   return { kind: 'repeat', next: session }
 }
 
-/** One client may lose an answer now and then, and come back late; two who share a token do so at every rotation. */
+/**
+ * A client may lose an answer now and then, and come back late; two clients that share a token come back late at every
+ * rotation.
+ */
 function repeatLate(session: Session, counter: number): Rotation {
   if (session.late && counter <= session.late.counter) return { kind: 'late', next: session }
   const streak = session.late?.counter === counter - 1 ? session.late.streak + 1 : 1
   return streak < REUSE_STREAK ? { kind: 'late', next: { ...session, late: { counter, streak } } } : { kind: 'reuse' }
 }
 
-/** The session after its current token has been spent: one counter on. Whether the client held that token is not said. */
+/**
+ * The session after its current refresh token has been spent: its counter is one higher. Does not say that the client had that
+ * token.
+ */
 export function spend(session: Session, moment: Moment, graceMs: number): Session {
   const spentAt = [...session.spentAt, moment.now]
   const oldest = session.counter + 1 - spentAt.length
   const isNeeded = (at: number, place: number) => oldest + place >= session.held || isWithin(since(at, moment), graceMs)
-  return used({ ...session, counter: session.counter + 1, spentAt: spentAt.slice(spentAt.findIndex(isNeeded)) }, moment)
+  return markUsed(
+    { ...session, counter: session.counter + 1, spentAt: spentAt.slice(spentAt.findIndex(isNeeded)) },
+    moment,
+  )
 }
 
-/** The session after its password has been changed: one counter on, and no grace for the tokens of before. */
+/** The session after a change of the password: its counter is one higher, and the tokens of before have no grace. */
 export function spendForChange(session: Session, moment: Moment, graceMs: number): Session {
   const next = spend(session, moment, graceMs)
   return { ...next, changedFrom: next.counter }
 }
 
-/** The session once an access token of a rotation has been seen: that answer arrived. Null if it is no news. */
+/**
+ * The session after an access token of a rotation has come back: the client has that answer. Null: this was known, or is
+ * impossible.
+ */
 export function confirm(record: SessionRecord, rotationCounter: number): Session | null {
   if (record.kind === 'ended' || rotationCounter <= record.held || rotationCounter > record.counter) return null
   return { ...record, held: rotationCounter }
 }
 
-/** The session after its client has shown the current token. */
-function show(session: Session, moment: Moment, graceMs: number): Session {
-  return spend(hold(session, session.counter), moment, graceMs)
+/** The session after its client has shown the current refresh token, and so spent it. */
+function spendShown(session: Session, moment: Moment, graceMs: number): Session {
+  return spend(markHeld(session, session.counter), moment, graceMs)
 }
 
-function hold(session: Session, counter: number): Session {
+/** The session, with the knowledge that its client has the token with `counter`. */
+function markHeld(session: Session, counter: number): Session {
   return counter > session.held ? { ...session, held: counter } : session
 }
 
-/** How many ms ago a spent token was first used; undefined once that is forgotten. */
+/** How many ms ago a spent refresh token was first used; undefined: that is no longer remembered. */
 export function ageOf({ spentAt, counter: current }: Session, counter: number, moment: Moment): number | undefined {
   const firstUsedAt = spentAt[spentAt.length - (current - counter)]
   return firstUsedAt === undefined ? undefined : since(firstUsedAt, moment)
 }
 
-/** A time to come is that of a clock which is set wrong, and no grace without end. */
+/**
+ * Whether a token is within its grace. A first use in the future comes from a clock that is set wrong, and must not prolong the
+ * grace without end.
+ */
 function isWithin(age: number, graceMs: number): boolean {
   return Math.abs(age) < graceMs
 }
 
-/** A clock that was set back just now does not age the session: an instance that has not noticed yet would take it for idle. */
-function used(session: Session, moment: Moment): Session {
+/**
+ * The session, used now. Just after the clock was set back `lastUsedAt` stays: an instance that has not noticed would take the
+ * session for idle.
+ */
+function markUsed(session: Session, moment: Moment): Session {
   const { now } = moment
   return { ...session, lastUsedAt: isSettled(moment) ? now : Math.max(session.lastUsedAt, now) }
 }
 
-/** The session as if it had never lost the rotations up to `counter`: when they were spent is unknown, so the grace starts now. */
-function healed(session: Session, counter: number, { now }: Moment): Session {
+/**
+ * The session with the rotations up to `counter` that the store has lost. When they were spent is unknown, so their grace
+ * starts now.
+ */
+function withLostRotations(session: Session, counter: number, { now }: Moment): Session {
   const lost = Math.min(counter - session.counter, HEAL_SPAN)
   return { ...session, counter, spentAt: [...session.spentAt.slice(-HEAL_SPAN), ...Array<number>(lost).fill(now)] }
 }

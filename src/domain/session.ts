@@ -2,13 +2,13 @@ import type { AuthMethod } from './authentication.ts'
 import { LEEWAY_MS, MARGIN_MS } from './revocation.ts'
 import { type Moment, since } from './time.ts'
 
-// A session is one login on one device: who, since when, how long, and where its refresh tokens stand.
+// A session is one login on one device: whose it is, since when, how long it lives, and which refresh token is current.
 
 /** Where the refresh token travels: in the JSON, or in an HttpOnly cookie. */
 export const TRANSPORTS = ['body', 'cookie'] as const
 export type Transport = (typeof TRANSPORTS)[number]
 
-/** Why a session is over; `unknown` is said of a session this store has never held or no longer remembers. */
+/** Why a session is over. `unknown`: the store has never had the session, or no longer remembers it. */
 export const OVER_REASONS = [
   'logged_out',
   'revoked',
@@ -22,10 +22,10 @@ export const OVER_REASONS = [
 ] as const
 export type OverReason = (typeof OVER_REASONS)[number]
 
-/** The reasons that time gives. */
+/** The reasons for which a session ends by itself. */
 export type Timeout = 'idle_timeout' | 'absolute_timeout'
 
-/** The reasons that somebody gave. */
+/** The reasons for which somebody or the service ends a session. */
 export type EndReason = Exclude<OverReason, Timeout | 'unknown'>
 
 /** A live session. Times are ms since the epoch. */
@@ -33,13 +33,13 @@ export interface Session {
   readonly kind: 'live'
   readonly id: string
   readonly userId: string
-  /** The identity of the store it was opened in: under another one it is over. */
+  /** The identity of the store when the session was opened: once the store has another identity, the session is over. */
   readonly store: string
-  /** Random, part of every refresh token of the session; worth nothing without AUTH_SECRET. */
+  /** 16 random bytes in base64url, part of every refresh token of the session; no token can be made of them without AUTH_SECRET. */
   readonly secret: string
   readonly transport: Transport
   readonly remember: boolean
-  /** How it was opened: what its person has proven. */
+  /** What its person has proven, RFC 8176. */
   readonly amr: readonly AuthMethod[]
   /** When its person last proved that. */
   readonly authAt: number
@@ -47,11 +47,11 @@ export interface Session {
   readonly counter: number
   /** The counter of the latest refresh token that the client is known to have received. */
   readonly held: number
-  /** When the latest spent tokens were first used, oldest first; the last belongs to `counter - 1`. */
+  /** When each of the latest spent refresh tokens was first used, oldest first; the last time belongs to `counter - 1`. */
   readonly spentAt: readonly number[]
-  /** The latest repeat that came late, if any. */
+  /** The latest repeat that came after the grace, if any. */
   readonly late: LateRepeat | null
-  /** Refresh tokens below this counter are of before the password was changed: they have no grace. */
+  /** Refresh tokens below this counter were issued before the password was changed: they have no grace. */
   readonly changedFrom: number
   readonly createdAt: number
   readonly lastUsedAt: number
@@ -61,14 +61,14 @@ export interface Session {
   readonly userAgent: string
 }
 
-/** A spent refresh token was shown outside its grace, as its answer was lost. */
+/** A spent refresh token that was shown after its grace, though the client is not known to have its successor. */
 export interface LateRepeat {
   readonly counter: number
-  /** At how many rotations in a row that has happened, up to this one. */
+  /** At how many rotations in a row, up to this one, a late repeat has happened. */
   readonly streak: number
 }
 
-/** What is kept of a session that is over for good: enough to say why to whoever still shows its token. */
+/** The rest of a session that is over for good: enough to tell a client that still shows its token why it is over. */
 export interface EndedSession {
   readonly kind: 'ended'
   readonly id: string
@@ -76,21 +76,22 @@ export interface EndedSession {
   readonly reason: EndReason | Timeout
 }
 
+/** A session as the store has it. */
 export type SessionRecord = Session | EndedSession
 
-/** Which session of which user is meant. */
+/** Names a session, and the user whose session it is. */
 export interface SessionName {
   readonly userId: string
   readonly sessionId: string
 }
 
-/** The record as it counts in the store of that identity: when everything was revoked, a session of before ended, too. */
+/** The record, ended if its session was opened under another identity of the store: everything has been revoked since. */
 export function underIdentity(record: SessionRecord, identity: string | null): SessionRecord {
   if (record.kind === 'ended' || record.store === identity) return record
   return { kind: 'ended', id: record.id, secret: record.secret, reason: 'revoked' }
 }
 
-/** When the session times out unless it is used before, by the shared clock as it goes now, and which of the two timeouts that is. */
+/** When the session times out unless it is used before (ms since the epoch, by the shared clock of now), and by which timeout. */
 export function deadline(session: Session, moment: Moment): { readonly at: number; readonly reason: Timeout } {
   const { idle, absolute } = timeLeft(session, moment)
   return idle < absolute
@@ -98,14 +99,14 @@ export function deadline(session: Session, moment: Moment): { readonly at: numbe
     : { at: moment.now + absolute, reason: 'absolute_timeout' }
 }
 
-/** Why the session is over at that moment, or null while it is alive. A clock that we see being set ends none. */
+/** Why the session is over at that moment; null: it is alive. No session ends because a clock was seen to be set. */
 export function whyOver(record: SessionRecord, moment: Moment): OverReason | null {
   if (record.kind === 'ended') return record.reason
   const { at, reason } = deadline(record, moment)
   return moment.now < at ? null : reason
 }
 
-/** Whether the session timed out so long ago that the last of its access tokens, which lives out its minutes, is dead. */
+/** Whether the session timed out so long ago that its last access token has expired, too: a timeout does not deny access tokens. */
 export function isLongOver(session: Session, moment: Moment, accessTtlMs: number): boolean {
   return moment.now >= deadline(session, moment).at + accessTtlMs + LEEWAY_MS
 }
@@ -114,12 +115,15 @@ function timeLeft({ createdAt, lastUsedAt, idleMs, absoluteAt }: Session, moment
   return { idle: idleMs - since(lastUsedAt, moment), absolute: absoluteAt - createdAt - since(createdAt, moment) }
 }
 
-/** Whether somebody ended the session; of one that only timed out the access tokens live out their minutes. */
+/** Whether the session was ended for an EndReason, which denies its access tokens; after a timeout they live until they expire. */
 export function wasEnded(record: SessionRecord): boolean {
   return record.kind === 'ended' && record.reason !== 'idle_timeout' && record.reason !== 'absolute_timeout'
 }
 
-/** Until when the store remembers a session, ended or not: as long as one of its refresh tokens could still be shown. */
+/**
+ * Until when (ms since the epoch) the store remembers a session, ended or not: as long as a client may still show one of its
+ * refresh tokens.
+ */
 export function rememberedUntil(session: Pick<Session, 'absoluteAt' | 'idleMs'>): number {
   return session.absoluteAt + session.idleMs + MARGIN_MS
 }

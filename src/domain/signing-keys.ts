@@ -1,50 +1,56 @@
 import { LEEWAY_MS } from './revocation.ts'
 
+/** The algorithms that access tokens can be signed by, RFC 7518 section 3.1 and RFC 8037 section 3.1. */
 export const ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 
-/** When a key signs: in [signsFrom, signsUntil). It is published from birth and verifies until its last token is dead. */
+/**
+ * When a key signs: in [signsFrom, signsUntil), ms since the epoch. A key is published when it is made, and verifies until its
+ * last token has expired.
+ */
 export interface SigningTime {
   readonly signsFrom: number
   readonly signsUntil: number
 }
 
-/** What verifies the tokens of a key. */
+/** The half of a key that verifies its tokens; PEM in SPKI. */
 export interface VerifyingKey {
   readonly alg: Algorithm
   readonly publicPem: string
 }
 
+/** A whole key; `privatePem` is PKCS #8, `madeAt` ms since the epoch. */
 export interface SigningKey extends SigningTime, VerifyingKey {
   readonly kid: string
   readonly privatePem: string
   readonly madeAt: number
 }
 
+/** What the settings ask of the signing keys; durations are ms. */
 export interface KeyPolicy {
   readonly alg: Algorithm
   readonly rotationMs: number
   readonly accessTtlMs: number
-  /** How long a session can live. */
+  /** The longest that a session can live. */
   readonly sessionMs: number
 }
 
-/** How long another instance may not have heard of a rotation made by command. */
-const HEARSAY_MS = 60_000
+/** For how many ms another instance may go on signing with the old key, after a rotation by command. */
+const HANDOVER_NOTICE_MS = 60_000
 
 /**
- * What the ring needs at `now`: which keys to keep (all whose tokens may still be alive), and for which times keys are
- * missing, so that one signs now and its successor is published a whole rotation before it signs.
+ * Decides at `now` which keys stay (all whose tokens may be alive), and for which times keys are missing, so that one key signs
+ * now and its successor is published a whole rotation before it signs.
  */
 export function planKeys(
   keys: readonly SigningKey[],
   { alg, rotationMs, accessTtlMs }: KeyPolicy,
   now: number,
 ): { kept: readonly SigningKey[]; missing: readonly SigningTime[] } {
-  // A key that nobody has succeeded has signed until now.
-  const overdue = keys.find((key) => key === signingKey(keys, alg, now) && key.signsUntil < now)
+  // A key without a successor has signed until now, though its time was over.
+  const overdue = keys.find((key) => key === findSigningKey(keys, alg, now) && key.signsUntil < now)
   const signed = keys.map((key) => (key === overdue ? { ...key, signsUntil: now } : key))
-  const kept = signed.filter((key) => now <= key.signsUntil + accessTtlMs + LEEWAY_MS + HEARSAY_MS)
+  const kept = signed.filter((key) => now <= key.signsUntil + accessTtlMs + LEEWAY_MS + HANDOVER_NOTICE_MS)
   const missing: SigningTime[] = []
   const covered = Math.max(now, ...kept.filter((key) => key.alg === alg).map((key) => key.signsUntil))
   for (let from = covered; from <= now + rotationMs; from += rotationMs) {
@@ -53,19 +59,19 @@ export function planKeys(
   return { kept, missing }
 }
 
-/** How long a key must have been published before a command makes it sign: as long as a JWKS may be cached. */
+/** For how many ms a key must have been published before a command may make it sign: as long as a JWKS may be cached. */
 export const PUBLISHED_MS = 300_000
 
 /**
- * The keys after a rotation by command: the one that signs hands over to its successor now, if whoever knows it can be
- * expected to know the successor: they were made together, or the successor has been published for long enough.
+ * The keys after a rotation by command: the key that signs hands over to its successor now. They stay as they are if a verifier
+ * may know the key and not its successor: unless the two were made together, or the successor has been published for PUBLISHED_MS.
  */
 export function handOver(
   keys: readonly SigningKey[],
   { alg, rotationMs }: KeyPolicy,
   now: number,
 ): readonly SigningKey[] {
-  const current = signingKey(keys, alg, now)
+  const current = findSigningKey(keys, alg, now)
   const next = keys.find((key) => key.alg === alg && key.signsFrom > now && key !== current)
   if (current === undefined || next === undefined) return keys
   if (next.madeAt !== current.madeAt && now - next.madeAt < PUBLISHED_MS) return keys
@@ -75,8 +81,11 @@ export function handOver(
   })
 }
 
-/** The key of the algorithm that signs at `now`: the latest to have begun, however long ago; on a clock that is behind, the first. */
-export function signingKey<K extends SigningKey>(keys: readonly K[], alg: Algorithm, now: number): K | undefined {
+/**
+ * Finds the key of the algorithm that signs at `now`: the latest that has begun, however long ago; the first if none has, on a
+ * clock that is behind.
+ */
+export function findSigningKey<K extends SigningKey>(keys: readonly K[], alg: Algorithm, now: number): K | undefined {
   const candidates = keys.filter((key) => key.alg === alg)
   return candidates.findLast((key) => key.signsFrom <= now) ?? candidates[0]
 }

@@ -1,4 +1,7 @@
-/** An account. Its sessions' ids are listed here; ended ones are weeded out when the list is full. */
+/**
+ * An account. Times are ms since the epoch. `sessions` lists session ids; those of ended sessions are removed when the list is
+ * full.
+ */
 export interface User {
   readonly id: string
   readonly email: string
@@ -10,7 +13,7 @@ export interface User {
   readonly knownAddresses: readonly KnownAddress[]
 }
 
-/** An address the owner has registered or logged in from: a stranger's failures elsewhere do not lock it out. */
+/** A network from which the owner has registered or logged in: failed logins from elsewhere do not lock it out. */
 export interface KnownAddress {
   readonly address: string
   readonly seenAt: number

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { findFault } from '../../src/domain/json-text.ts'
+import { findJsonFault } from '../../src/domain/json-text.ts'
 
 /** What is written for what was read. */
 const rewrite = (text: string) => JSON.stringify(JSON.parse(text))
@@ -13,25 +13,25 @@ t.test('an integer is kept to the last digit, or refused', async (t) => {
     1000000000000000000001 123456789012345678901234567890 1e400 -1e400 1E+400 1e999999999999999999999
     ${'9'.repeat(309)} ${'9'.repeat(20_000)} 1${'0'.repeat(400)} 17976931348623159e292`
   for (const number of kept.trim().split(/\s+/)) {
-    t.equal(findFault(`[${number}]`), null, number)
+    t.equal(findJsonFault(`[${number}]`), null, number)
     t.equal(BigInt(digits(rewrite(number))), BigInt(number.replace(/\.0+$/, '')), `${number} comes back`)
   }
   for (const number of refused.trim().split(/\s+/)) {
-    t.match(findFault(`{"a":[0,${number}]}`), { path: ['a', 1], message: /^is a number/ }, number.slice(0, 40))
+    t.match(findJsonFault(`{"a":[0,${number}]}`), { path: ['a', 1], message: /^is a number/ }, number.slice(0, 40))
   }
 })
 
 t.test('a fraction and a power of ten are what the nearest double is', async (t) => {
   const kept = `0.1 -1.5 3.14 0.1000000000000000055511151231257827 9007199254740993.5 1e3 1E3 1e+3 1e-3 1.5e3 1e21 1e300
     1.7976931348623157e308 5e-324 1e-400 9007199254740993e0 0e0 -0e-5 0.${'3'.repeat(30_000)}`
-  for (const number of kept.trim().split(/\s+/)) t.equal(findFault(number), null, number.slice(0, 40))
+  for (const number of kept.trim().split(/\s+/)) t.equal(findJsonFault(number), null, number.slice(0, 40))
 })
 
 t.test('whatever number JSON.stringify writes is kept, and comes back in the same digits', async () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (double) => {
       const text = JSON.stringify(double)
-      return findFault(text) === null && rewrite(text) === text
+      return findJsonFault(text) === null && rewrite(text) === text
     }),
   )
 })
@@ -48,7 +48,7 @@ t.test('of any integer the digits come back, or it is refused', async () => {
       ),
       (integer) => {
         const text = `${integer}`
-        return (findFault(text) === null) === (digits(rewrite(text)) === text)
+        return (findJsonFault(text) === null) === (digits(rewrite(text)) === text)
       },
     ),
     { numRuns: 1000 },
@@ -68,7 +68,7 @@ t.test('what looks like a number in a text is none', async (t) => {
     '["\\"",1,"1e999\\\\"]',
     '{"a\\"1e999":0}',
   ]) {
-    t.equal(findFault(text), null, text)
+    t.equal(findJsonFault(text), null, text)
   }
 })
 
@@ -81,5 +81,5 @@ t.test('a fault is told with its place', async (t) => {
     ['{"a":{"b":1,"c":2,"b":3}}', ['a', 'b']],
     ['{"a.b":{"":1e999}}', ['a.b', '']],
   ]
-  for (const [text, path] of faults) t.same(findFault(text)?.path, path, text)
+  for (const [text, path] of faults) t.same(findJsonFault(text)?.path, path, text)
 })

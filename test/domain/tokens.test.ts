@@ -4,12 +4,12 @@ import t from 'tap'
 import type { AccessClaims } from '../../src/domain/access-token.ts'
 import { isCompactJws, isExpired, isIssuedAs, makeClaims, readClaims } from '../../src/domain/access-token.ts'
 import type { AuthKeys } from '../../src/domain/auth-secret.ts'
-import { decrypt, deriveAuthKey, encrypt, isSealedByOldKey, mac } from '../../src/domain/auth-secret.ts'
+import { decrypt, deriveAuthKey, encrypt, isEncryptedByOldKey, mac } from '../../src/domain/auth-secret.ts'
 import type { RefreshClaim } from '../../src/domain/refresh-token.ts'
 import { sealRefreshToken, unsealRefreshToken } from '../../src/domain/refresh-token.ts'
 import { deniedUntil, isDenied, LEEWAY_MS } from '../../src/domain/revocation.ts'
 import type { KeyPolicy, SigningKey, SigningTime } from '../../src/domain/signing-keys.ts'
-import { handOver, planKeys, signingKey } from '../../src/domain/signing-keys.ts'
+import { handOver, planKeys, findSigningKey } from '../../src/domain/signing-keys.ts'
 
 const [first, second] = [1, 2].map((byte) => deriveAuthKey(Buffer.alloc(32, byte))) as [AuthKeys[0], AuthKeys[0]]
 const keys: AuthKeys = [first]
@@ -271,7 +271,7 @@ t.test('what AUTH_SECRET has encrypted only AUTH_SECRET reads', async (t) => {
   t.equal(decrypt([second], text), null, 'another secret')
   t.equal(decrypt([second, first], text), 'a private key', 'the old secret behind the new one')
   t.equal(decrypt([{ ...second, id: first.id }], text), null, 'another secret that poses as this one')
-  t.same([isSealedByOldKey(keys, text), isSealedByOldKey([second, first], text)], [false, true])
+  t.same([isEncryptedByOldKey(keys, text), isEncryptedByOldKey([second, first], text)], [false, true])
   t.equal(decrypt([second], encrypt([second, first], 'x')), 'x', 'the first secret encrypts')
 })
 
@@ -398,7 +398,7 @@ t.test(
       const { kept, missing } = planKeys(keys, policy, day * DAY)
       keys = [...kept, ...missing.map((time, place) => Object.assign(key(`${day}.${place}`, 0, 0), time))]
       for (const { kid } of keys) if (!bornAt.has(kid)) bornAt.set(kid, day)
-      const signing = signingKey(keys, 'ES256', day * DAY)
+      const signing = findSigningKey(keys, 'ES256', day * DAY)
       t.ok(signing && signing.signsUntil > day * DAY, `day ${day}: a key in its time signs`)
       if (day > 30) t.ok(day - (bornAt.get(signing?.kid ?? '') ?? day) >= 23, `day ${day}: it has been known`)
       t.ok(keys.length <= 3)
@@ -412,8 +412,8 @@ t.test('by command the key that signs hands over to the one already published', 
     [0, 10],
     [10, 40],
   ])
-  t.equal(signingKey(ring, 'ES256', 10 * DAY)?.kid, 'a')
-  t.equal(signingKey(rotated, 'ES256', 10 * DAY)?.kid, 'b')
+  t.equal(findSigningKey(ring, 'ES256', 10 * DAY)?.kid, 'a')
+  t.equal(findSigningKey(rotated, 'ES256', 10 * DAY)?.kid, 'b')
   t.same(days(planKeys(rotated, policy, 10 * DAY).missing), [[40, 70]], 'and a new successor is due')
   t.same(handOver([key('a', 0, 30)], policy, 10 * DAY), [key('a', 0, 30)], 'without a successor nothing changes')
   const mixed = [key('c', 0, 30, 'EdDSA'), key('d', 30, 60, 'EdDSA'), ...ring]
@@ -437,14 +437,14 @@ t.test(
     const rotated = [...handOver(ring, policy, since), next]
     for (const ms of [0, 1, 299_999]) t.same(handOver(rotated, policy, since + ms), rotated, `${ms} ms later: not yet`)
     const again = handOver(rotated, policy, since + 300_000)
-    t.same(signingKey(again, 'ES256', since + 300_000)?.kid, 'c')
+    t.same(findSigningKey(again, 'ES256', since + 300_000)?.kid, 'c')
     t.match(again[1], { kid: 'b', signsUntil: since + 300_000 })
   },
 )
 
 t.test('the key that signs is of the algorithm in force and the latest to have begun', async (t) => {
   const keys = [...ring, key('c', 10, 40, 'EdDSA')]
-  const at = (alg: SigningKey['alg'], day: number) => signingKey(keys, alg, day * DAY)?.kid
+  const at = (alg: SigningKey['alg'], day: number) => findSigningKey(keys, alg, day * DAY)?.kid
   t.same([at('ES256', 0), at('ES256', 29.999), at('ES256', 30), at('ES256', 400)], ['a', 'a', 'b', 'b'])
   t.same([at('ES256', -1), at('EdDSA', 9), at('EdDSA', 10)], ['a', 'c', 'c'], 'on a clock that is behind, the first')
   t.equal(at('RS256', 10), undefined)

@@ -5,10 +5,10 @@ import t from 'tap'
 import { readConfig } from '../../src/config/environment.ts'
 import { isFromAllowedSite } from '../../src/domain/cross-site.ts'
 import { readEmail } from '../../src/domain/email.ts'
-import { findFault } from '../../src/domain/json-text.ts'
+import { findJsonFault } from '../../src/domain/json-text.ts'
 import type { Json } from '../../src/domain/merge-patch.ts'
 import { mergePatch } from '../../src/domain/merge-patch.ts'
-import { judgePassword, normalisePassword } from '../../src/domain/password.ts'
+import { findBrokenRules, normalisePassword } from '../../src/domain/password.ts'
 
 t.test('an e-mail address is one account in all its spellings, and is kept as people write it', async (t) => {
   const table: Record<string, string[]> = {
@@ -167,11 +167,11 @@ t.test('an endless address or password is refused in no time', async (t) => {
     work()
     return performance.now() - startedAt
   }
-  t.match(judgePassword(marks, 'ada@example.org', 15), [{ rule: 'too_long' }])
+  t.match(findBrokenRules(marks, 'ada@example.org', 15), [{ rule: 'too_long' }])
   const times = [`a@${marks}.org`, `a${marks}@example.org`].map((address) =>
     took(() => t.equal(readEmail(address), null)),
   )
-  times.push(took(() => judgePassword(marks, 'ada@example.org', 15)))
+  times.push(took(() => findBrokenRules(marks, 'ada@example.org', 15)))
   t.ok(
     times.every((ms) => ms < 100),
     `${times.join(', ')} ms`,
@@ -179,7 +179,7 @@ t.test('an endless address or password is refused in no time', async (t) => {
 })
 
 const email = 'ada.lovelace.1815@example.org'
-const rules = (password: string, minLength = 15) => judgePassword(password, email, minLength).map(({ rule }) => rule)
+const rules = (password: string, minLength = 15) => findBrokenRules(password, email, minLength).map(({ rule }) => rule)
 
 t.test('a password is long enough by its code points, whatever they are', async (t) => {
   const table: [password: string, rules: string[]][] = [
@@ -231,7 +231,7 @@ t.test('a password is not the address, its local part or the name of the service
   for (const similar of ['latchkey', 'LatchKey']) t.same(rules(similar, 8), ['too_similar'], similar)
   for (const other of [`my ${email}`, 'ada.lovelace.1816', 'latchkey latchkey', 'example.org is mine'])
     t.same(rules(other), [], other)
-  const messages = judgePassword('latchkey', 'latchkey@example.org', 15).map(({ message }) => message)
+  const messages = findBrokenRules('latchkey', 'latchkey@example.org', 15).map(({ message }) => message)
   t.equal(messages.length, 2)
   t.notOk(
     messages.some((message) => message.includes('latchkey')),
@@ -295,7 +295,7 @@ t.test(
   },
 )
 
-const isPlainJson = (text: string) => findFault(text) === null
+const isPlainJson = (text: string) => findJsonFault(text) === null
 
 t.test('JSON that names a member twice, in whatever spelling, is refused', async (t) => {
   const plain = [

@@ -2,7 +2,7 @@ import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import type { Email } from '../../domain/email.ts'
 import { newId } from '../../domain/id.ts'
-import { type BrokenRule, judgePassword, normalisePassword } from '../../domain/password.ts'
+import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
@@ -30,7 +30,7 @@ export async function register(
   wish: SessionWish,
   caller: Caller,
 ): Promise<Registered> {
-  const rules = judgePassword(password, email.address, deps.config.PASSWORD_MIN_LENGTH)
+  const rules = findBrokenRules(password, email.address, deps.config.PASSWORD_MIN_LENGTH)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   if ((await findUser(deps, email)) !== null) return { kind: 'taken' }
   const passwordHash = await deps.hashing.hash(normalisePassword(password))

@@ -1,6 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
-import { type BrokenRule, judgePassword, normalisePassword } from '../../domain/password.ts'
+import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
 import { spendForChange } from '../../domain/rotation.ts'
 import { type Session, type SessionName, whyOver } from '../../domain/session.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
@@ -35,7 +35,7 @@ export async function changePassword(
   await guesses.guard()
   const found = await store.get(keys.user(self.userId))
   if (found === null) return { kind: 'over' }
-  const rules = judgePassword(next, found.value.email, config.PASSWORD_MIN_LENGTH)
+  const rules = findBrokenRules(next, found.value.email, config.PASSWORD_MIN_LENGTH)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   const isRight = passwordCheck(deps, current)
   if (!(await isRight(found.value.passwordHash))) return guesses.fail({ kind: 'wrong' })

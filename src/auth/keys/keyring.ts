@@ -1,6 +1,6 @@
 import type { Config } from '../../config/environment.ts'
 import type { AccessClaims } from '../../domain/access-token.ts'
-import { handOver, type KeyPolicy, signingKey, type SigningKey } from '../../domain/signing-keys.ts'
+import { handOver, type KeyPolicy, findSigningKey, type SigningKey } from '../../domain/signing-keys.ts'
 import type { RecordEvent } from '../../events/security-events.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { untilWon } from '../until-won.ts'
@@ -113,7 +113,7 @@ function keepFresh(reload: () => Promise<void>, pauseMs: () => number): () => vo
 
 function signFor(identity: string, ring: SigningRing, { policy, clock }: RingOptions): Sign {
   if (identity !== ring.identity) throw new StoreUnavailable('the store has another identity since')
-  const key = signingKey(ring.keys, policy.alg, clock())
+  const key = findSigningKey(ring.keys, policy.alg, clock())
   if (key === undefined) throw new StoreUnavailable('no key signs now')
   return key.sign
 }
@@ -125,12 +125,12 @@ function handOverFrom(kid: string | undefined, options: RingOptions): NonNullabl
 
 /** The name of the key that signs now. */
 function signer({ policy, clock }: RingOptions, keys: readonly SigningKey[]): string | undefined {
-  return signingKey(keys, policy.alg, clock())?.kid
+  return findSigningKey(keys, policy.alg, clock())?.kid
 }
 
 function recordNews({ policy, clock, record }: KeyringOptions, before: SigningRing | null, after: SigningRing): void {
-  const old = before && signingKey(before.keys, policy.alg, clock())
-  const key = signingKey(after.keys, policy.alg, clock())
+  const old = before && findSigningKey(before.keys, policy.alg, clock())
+  const key = findSigningKey(after.keys, policy.alg, clock())
   if (before !== null && before.identity !== after.identity) record({ event: 'store.replaced' }, null)
   if (old && key && key.kid !== old.kid) record({ event: 'key.rotated', kid: key.kid, alg: key.alg }, null)
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPair, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-import { type AuthKeys, decrypt, encrypt, isSealedByOldKey } from '../../domain/auth-secret.ts'
+import { type AuthKeys, decrypt, encrypt, isEncryptedByOldKey } from '../../domain/auth-secret.ts'
 import { MARGIN_MS } from '../../domain/revocation.ts'
 import {
   type Algorithm,
@@ -80,7 +80,7 @@ export async function updateRing(
   const now = clock()
   const { kept, missing } = planKeys(change.keys?.(found) ?? found, policy, now)
   const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time, now))))]
-  const isSealed = JSON.stringify(ring) === text && sealed !== null && !isSealedByOldKey(authKeys, sealed.value)
+  const isSealed = JSON.stringify(ring) === text && sealed !== null && !isEncryptedByOldKey(authKeys, sealed.value)
   if (isSealed && !name.isNew) return makeRing(name, ring)
   const isWon = await store.commit({
     checks: [

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { findFault } from '../../domain/json-text.ts'
+import { findJsonFault } from '../../domain/json-text.ts'
 import { fieldFault, Problem } from '../problems.ts'
 import type { App } from '../typed-app.ts'
 
@@ -19,7 +19,7 @@ export function acceptJson(app: App): void {
     const body = await new Promise((resolve, reject) => {
       void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)))
     }).catch(refuse)
-    const fault = body === null ? { path: [], message: 'expected object, received null' } : findFault(text)
+    const fault = body === null ? { path: [], message: 'expected object, received null' } : findJsonFault(text)
     if (fault === null) return body
     throw new Problem('bad_request', { errors: [fieldFault(fault.path.join('.'), fault.message)] })
   }
