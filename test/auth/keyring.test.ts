@@ -199,7 +199,7 @@ t.test('rotations by command on many instances at once let no key sign that was 
   await verify(sign(late), published(one), time.now)
 })
 
-t.test('ids are 128 random bits: none comes twice, every letter as often as another (C2)', async (t) => {
+t.test('ids are 128 random bits: none comes twice, every letter as often as another', async (t) => {
   const ids = Array.from({ length: 100_000 }, newId)
   t.equal(new Set(ids).size, ids.length)
   t.ok(ids.every((id) => /^[\w-]{22}$/.test(id)))

@@ -82,35 +82,28 @@ function traffic(door: Door, people: readonly Newcomer[], perSecond: number) {
   }
 }
 
-t.test(
-  '15: behind nginx, three are restarted one after the other and clients who ask twice see no error',
-  async (t) => {
-    const redis = await launchRedis(t)
-    const all = await Promise.all([1, 2, 3].map(() => launch(t, redis.url)))
-    const world = await populate(all)
-    const nginx = await launchBalancer(
-      t,
-      all.map(({ port }) => port),
-    )
-    const door = patient(nginx)
-    const people = await Promise.all([1, 2, 3, 4, 5, 6].map(world.spare))
-    const stop = traffic(door, people, 100)
-    const next: Service[] = []
-    for (const old of all) next.push(await replace(t, old, redis.url, {}, 'SIGTERM'))
-    const { samples, live, over } = await stop(t)
-    t.comment(`${door.retries()} second tries`)
-    t.ok(samples.length > 500)
-    t.strictSame(
-      samples.filter(({ status }) => ![200, 204].includes(status as number)).slice(0, 5),
-      [],
-      'not even a 503',
-    )
-    await isAsBefore(t, { ...world, all: next, live: [...world.live, ...live], over: [...world.over, ...over] })
-  },
-)
+t.test('behind nginx, three are restarted one after the other and clients who ask twice see no error', async (t) => {
+  const redis = await launchRedis(t)
+  const all = await Promise.all([1, 2, 3].map(() => launch(t, redis.url)))
+  const world = await populate(all)
+  const nginx = await launchBalancer(
+    t,
+    all.map(({ port }) => port),
+  )
+  const door = patient(nginx)
+  const people = await Promise.all([1, 2, 3, 4, 5, 6].map(world.spare))
+  const stop = traffic(door, people, 100)
+  const next: Service[] = []
+  for (const old of all) next.push(await replace(t, old, redis.url, {}, 'SIGTERM'))
+  const { samples, live, over } = await stop(t)
+  t.comment(`${door.retries()} second tries`)
+  t.ok(samples.length > 500)
+  t.strictSame(samples.filter(({ status }) => ![200, 204].includes(status as number)).slice(0, 5), [], 'not even a 503')
+  await isAsBefore(t, { ...world, all: next, live: [...world.live, ...live], over: [...world.over, ...over] })
+})
 
 t.test(
-  '33: a rolling deploy that rotates AUTH_SECRET and signing keys under load logs nobody out and loses no login',
+  'a rolling deploy that rotates AUTH_SECRET and signing keys under load logs nobody out and loses no login',
   async (t) => {
     const NEXT_SECRET = 'mB3n0vQm7sX9yZr4tB8nWc1dEf5hJ6lA3gOiUeTzRqU'
     const env = { KEY_ROTATION: '20s' } // instances look for news every quarter of that
@@ -156,7 +149,7 @@ t.test(
   },
 )
 
-t.test('27: a client whose connection breaks after the deed sends the same again and goes on', async (t) => {
+t.test('a client whose connection breaks after the deed sends the same again and goes on', async (t) => {
   const redis = await launchRedis(t)
   const all = await Promise.all([1, 2].map(() => launch(t, redis.url)))
   const world = await populate(all)
@@ -248,7 +241,7 @@ t.test('27: a client whose connection breaks after the deed sends the same again
   await isAsBefore(t, world)
 })
 
-t.test('28: an instance that dies in the middle of requests', async (t) => {
+t.test('an instance that dies in the middle of requests', async (t) => {
   const redis = await launchRedis(t)
   const slow = await launchProxy(t, redis.port)
   const [one, other] = await Promise.all([1, 2].map(() => launch(t, `redis://127.0.0.1:${slow.port}`)))

@@ -30,7 +30,7 @@ import {
 const statuses = (answers: readonly Answer<any>[]) => [...new Set(answers.map(({ status }) => status))]
 
 t.test(
-  '17: an instance that stood still accepts nothing that was revoked meanwhile, from its first answer on',
+  'an instance that stood still accepts nothing that was revoked meanwhile, from its first answer on',
   async (t) => {
     for (const standsMs of [1000, 6000]) {
       await t.test(`${standsMs} ms`, async (t) => {
@@ -110,7 +110,7 @@ async function launchThree(t: Test, env: Env = {}) {
   }
 }
 
-t.test('19: instances whose own clocks are 90 s behind, right, and 90 s ahead', async (t) => {
+t.test('instances whose own clocks are 90 s behind, right, and 90 s ahead', async (t) => {
   const { three, all, redis, pass } = await launchThree(t)
   const [slow, , fast] = three
   const world = await populate(all)
@@ -278,7 +278,7 @@ t.test('a second tab is no thief', async (t) => {
 
 const saidSomething = (answer: Answer<any>) => answer.status !== 503 && answer
 
-t.test('20: the clock of the Redis host jumps', async (t) => {
+t.test('the clock of the Redis host jumps', async (t) => {
   for (const jump of [200, -86_400, 32_400]) {
     await t.test(`by ${jump} s: no session is lost, no revoked token comes back, and the grace ends`, async (t) => {
       const clock = await makeFakeTime(0)

@@ -78,12 +78,12 @@ async function underLoad(t: Test, { url }: RedisSentinel, fail: () => Promise<un
   })
 }
 
-t.test('5: a failover on request costs a moment of 503, nobody is logged out and no logout is lost', async (t) => {
+t.test('a failover on request costs a moment of 503, nobody is logged out and no logout is lost', async (t) => {
   const sentinel = await launchSentinel(t)
   await underLoad(t, sentinel, sentinel.failover)
 })
 
-t.test('5: a Sentinel that is silent is passed by, at the start and after a failover', async (t) => {
+t.test('a Sentinel that is silent is passed by, at the start and after a failover', async (t) => {
   const sentinel = await launchSentinel(t)
   const running = await launch(t, sentinel.url)
   const world = await populate([running])
@@ -97,7 +97,7 @@ t.test('5: a Sentinel that is silent is passed by, at the start and after a fail
   await isAsBefore(t, { ...world, all })
 })
 
-t.test('6: the primary killed: all that was answered is there on the next', async (t) => {
+t.test('the primary killed: all that was answered is there on the next', async (t) => {
   const sentinel = await launchSentinel(t)
   await underLoad(t, sentinel, async () => {
     const old = await sentinel.settled() // on a busy machine it may have moved before
@@ -112,7 +112,7 @@ async function cutReplicas({ primary, replicas }: RedisSentinel): Promise<void> 
   await primary.cli('CLIENT', 'KILL', 'TYPE', 'replica')
 }
 
-t.test('7: a primary that dies with writes no replica has', async (t) => {
+t.test('a primary that dies with writes no replica has', async (t) => {
   const sentinel = await launchSentinel(t, { args: [] }) // fenced it would have taken none
   const all = await Promise.all([1, 2].map(() => launch(t, sentinel.url)))
   const world = await populate(all)
@@ -153,7 +153,7 @@ t.test('7: a primary that dies with writes no replica has', async (t) => {
   })
 })
 
-t.test('8: an old primary, cut off with one instance, lets nobody in and answers no revocation', async (t) => {
+t.test('an old primary, cut off with one instance, lets nobody in and answers no revocation', async (t) => {
   const links: Awaited<ReturnType<typeof launchProxy>>[] = []
   const sentinel = await launchSentinel(t, {
     downAfterMs: 5000,

@@ -66,7 +66,7 @@ async function fillDisk(at: Service): Promise<() => Promise<void>> {
 }
 
 t.test(
-  '29: on a full disk it reads, refuses every write with 503, and has the last answered state after a restart',
+  'on a full disk it reads, refuses every write with 503, and has the last answered state after a restart',
   async (t) => {
     const dir = await folder(t)
     const one = await start(t, dir)
@@ -79,7 +79,7 @@ t.test(
     const answered = 20
     for (let count = 0; count <= answered; count += 1) t.equal((await patch(count)).status, 200)
     const makeRoom = await fillDisk(one)
-    t.ok(isRefusal(await patch(answered + 1)))
+    t.ok(isRefusal(await patch(answered + 1)), 'the next write is refused')
 
     await t.test('while it is full', async (t) => {
       t.equal((await verify(one, me)).status, 204)
@@ -147,7 +147,7 @@ t.test(
 )
 
 t.test(
-  '30: a damaged data file is recovered from, or refused with a message; what was answered is never lost in silence',
+  'a damaged data file is recovered from, or refused with a message; what was answered is never lost in silence',
   async (t) => {
     const dir = await folder(t)
     const first = await start(t, dir)
@@ -258,7 +258,7 @@ t.test(
   },
 )
 
-t.test('31: two processes on one folder share it, by design', async (t) => {
+t.test('two processes on one folder share it, by design', async (t) => {
   const dir = await folder(t)
   const one = await start(t, dir)
   const two = await start(t, dir)

@@ -61,7 +61,7 @@ async function mistyped({ redis }: RedisWorld, key: string, during: () => Promis
 const subjectOf = ({ access_token }: Session): string =>
   JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString())['sub']
 
-t.test('32: the keys of the service', async (t) => {
+t.test('the keys of the service', async (t) => {
   const world = await makeWorld(t, { instances: 2 })
   const { one, redis } = world
 
@@ -151,7 +151,7 @@ t.test('32: the keys of the service', async (t) => {
   })
 })
 
-t.test('14: a Redis that only takes snapshots, killed', async (t) => {
+t.test('a Redis that only takes snapshots, killed', async (t) => {
   const world = await makeWorld(t, { instances: 2, args: ['--dbfilename', 'dump.rdb'] })
   const { one, redis } = world
 
@@ -197,7 +197,7 @@ t.test('14: a Redis that only takes snapshots, killed', async (t) => {
   })
 })
 
-t.test('35: a backup is restored while no instance runs', async (t) => {
+t.test('a backup is restored while no instance runs', async (t) => {
   const dir = await temporaryFolder()
   t.teardown(() => removeFolder(dir))
   const [file, backup] = [join(dir, 'dump.rdb'), join(dir, 'backup.rdb')]

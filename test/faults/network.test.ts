@@ -24,7 +24,7 @@ import {
 
 // What clients see while the way to Redis fails, and that it is found again.
 
-t.test('23: the name of Redis', async (t) => {
+t.test('the name of Redis', async (t) => {
   const NAME = 'redis.latchkey.test'
   const [names, port, dir] = [await makeNames(), await freePort(), await temporaryFolder()]
   t.teardown(names.stop)
@@ -72,7 +72,7 @@ t.test('23: the name of Redis', async (t) => {
   })
 })
 
-t.test('24: a Redis that has vanished without a word is answered 503 in time, and found again', async (t) => {
+t.test('a Redis that has vanished without a word is answered 503 in time, and found again', async (t) => {
   const world = await makeWorld(t)
   const { one, proxy, redis } = world
   const [spare, me] = [await world.spare(), await world.spare()]
@@ -91,7 +91,7 @@ t.test('24: a Redis that has vanished without a word is answered 503 in time, an
   await isAsBefore(t, world)
 })
 
-t.test('25: connections reset ten times a second: 2xx or 503, and no rotation is doubled', async (t) => {
+t.test('connections reset ten times a second: 2xx or 503, and no rotation is doubled', async (t) => {
   const world = await makeWorld(t, { instances: 2 })
   const people = await Promise.all([1, 2, 3].map(world.spare))
   const steps = people.map((me) => ({ me, taken: 0, broken: [] as string[] }))

@@ -97,7 +97,7 @@ async function headOf(path: string, { token, headers = {} }: CallOptions, at: Ho
   return { status: answer.statusCode, headers: answer.headers, body: answer.payload }
 }
 
-/** What the security headers of an answer lack (F6, G8, F17). */
+/** What the security headers of an answer lack. */
 function headerFaults(path: string, { status, headers }: Pick<Answer, 'status' | 'headers'>): string[] {
   const isPublic = status === 200 && /^\/(docs|openapi\.json|\.well-known)/.test(path)
   const wanted: Record<string, RegExp> = {
@@ -113,7 +113,7 @@ function headerFaults(path: string, { status, headers }: Pick<Answer, 'status' |
   return [...missing.map(([name]) => `${name}: ${headers[name]}`), ...telling]
 }
 
-/** What keeps a 4xx or 5xx from being a problem document of the contract (F7). */
+/** What keeps a 4xx or 5xx from being a problem document of the contract. */
 function problemFaults(method: string, { status, headers, body }: Answer): string[] {
   if (status < 400 || method === 'HEAD') return []
   const faults = []
@@ -192,7 +192,7 @@ const slow = {
 
 // ---- What is not there
 
-t.test('an unknown path is 404 for every method and whatever the body says it is (F7)', async (t) => {
+t.test('an unknown path is 404 for every method and whatever the body says it is', async (t) => {
   const paths = [
     '/',
     '/v1',
@@ -220,7 +220,7 @@ t.test('an unknown path is 404 for every method and whatever the body says it is
   }
 })
 
-t.test('a method that a path does not have is 405 with those it has, exotic ones too (F8)', async (t) => {
+t.test('a method that a path does not have is 405 with those it has, exotic ones too', async (t) => {
   const untestable = new Set(['CONNECT', 'HEAD']) // the one never reaches a route, the other has a test of its own
   const methods = METHODS.filter((method) => !untestable.has(method))
   for (const [path, allowed] of Object.entries(ROUTES)) {
@@ -280,14 +280,14 @@ t.test('a malformed id in a path is 404, and never the id of something else', as
   )
 })
 
-t.test('a URL that cannot be decoded is refused like anything else (G8)', async (t) => {
+t.test('a URL that cannot be decoded is refused like anything else', async (t) => {
   for (const path of ['/%', '/%zz', '/v1/%c0%af', '/v1/me%', '/%E0%A4%A']) {
     const { status } = await call(t, 'GET', path)
     t.ok(status === 404 || status === 400, path)
   }
 })
 
-t.test('HEAD and OPTIONS are answered without a body and without harm (G6)', async (t) => {
+t.test('HEAD and OPTIONS are answered without a body and without harm', async (t) => {
   for (const path of Object.keys(ROUTES)) {
     const head = await call(t, 'HEAD', path, { token: me.access_token })
     t.equal(head.body, '')
@@ -298,7 +298,7 @@ t.test('HEAD and OPTIONS are answered without a body and without harm (G6)', asy
 
 // ---- What is sent
 
-t.test('a body is JSON and says so: any other type is 415 (F9)', async (t) => {
+t.test('a body is JSON and says so: any other type is 415', async (t) => {
   const body = JSON.stringify({ email: me.email, password: PASSWORD })
   const types = [
     'text/plain',
@@ -338,7 +338,7 @@ t.test('a body is JSON and says so: any other type is 415 (F9)', async (t) => {
   }
 })
 
-t.test('malformed JSON of every kind is 400 (F11)', async (t) => {
+t.test('malformed JSON of every kind is 400', async (t) => {
   const texts = [
     ' ',
     '{',
@@ -412,7 +412,7 @@ t.test('malformed JSON of every kind is 400 (F11)', async (t) => {
   t.equal(({} as Record<string, unknown>)['transport'], undefined, 'nobody’s prototype is changed')
 })
 
-t.test('bytes that are no UTF-8 are no JSON (F11)', async (t) => {
+t.test('bytes that are no UTF-8 are no JSON', async (t) => {
   for (const bytes of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xc0, 0xaf], [0xf5, 0x80, 0x80, 0x80]]) {
     const payload = Buffer.concat([
       Buffer.from(`{"email":"utf${bytes.join('')}@example.org","password":"${PASSWORD} `),
@@ -429,7 +429,7 @@ t.test('bytes that are no UTF-8 are no JSON (F11)', async (t) => {
   }
 })
 
-t.test('type juggling: a field of another type is 400 and names the field (F11)', async (t) => {
+t.test('type juggling: a field of another type is 400 and names the field', async (t) => {
   const odd: unknown[] = [null, 0, 1, true, [], ['x'], {}, { $ne: null }, { toString: 'x' }, [[]]]
   const bodies: [string, string, object][] = [
     ['POST', '/v1/login', { email: me.email, password: PASSWORD, transport: 'body', remember: false }],
@@ -489,7 +489,7 @@ t.test('an empty body is no body, whatever type it claims to be of', async (t) =
   t.equal((await call(t, 'POST', '/v1/refresh', { headers })).status, 200, 'the cookie and no body')
 })
 
-t.test('a body of 32 KiB is read, one byte more is 413 (F12)', async (t) => {
+t.test('a body of 32 KiB is read, one byte more is 413', async (t) => {
   const fill = (size: number) => {
     const body = JSON.stringify({ email: me.email, password: '' })
     return body.replace('""', `"${'x'.repeat(size - body.length)}"`)
@@ -615,7 +615,7 @@ t.test('401 comes before 400, 413 and 415', async (t) => {
 
 // ---- Every status
 
-t.test('an answer with a token is never stored (F6)', async (t) => {
+t.test('an answer with a token is never stored', async (t) => {
   const you = await home.newcomer()
   const body = { current_password: PASSWORD, new_password: 'quite another password' }
   const answers = [
@@ -631,7 +631,7 @@ t.test('an answer with a token is never stored (F6)', async (t) => {
   }
 })
 
-t.test('what nobody expected is a bare 500, and the service lives on (I5)', async (t) => {
+t.test('what nobody expected is a bare 500, and the service lives on', async (t) => {
   const you = await home.newcomer()
   const entry = await home.deps.store.get(keys.user(you.user.id))
   if (entry === null) throw new Error('no user')
@@ -669,7 +669,7 @@ t.test('the docs and the contract are served from here, under a policy that fetc
 // ---- Cookie mode
 
 t.test(
-  'the cookie is __Host-, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain: a strict jar keeps it (G1, G10)',
+  'the cookie is __Host-, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain: a strict jar keeps it',
   async (t) => {
     for (const remember of [false, true]) {
       const { answer } = await browserLogin(t, home, { remember })
@@ -706,7 +706,7 @@ t.test(
       const out = await call(t, 'POST', '/v1/logout', { headers: last })
       t.equal(out.status, 204)
       jar.setCookieSync(String(out.headers['set-cookie']), 'https://auth.example.org/v1/logout')
-      t.strictSame(jar.getCookiesSync('https://auth.example.org/'), [], 'the jar is empty after logout (G9)')
+      t.strictSame(jar.getCookiesSync('https://auth.example.org/'), [], 'the jar is empty after logout')
     }
   },
 )
@@ -737,7 +737,7 @@ t.test('with COOKIE_DOMAIN it is __Secure- with that Domain, cleared by the same
   t.strictSame(jar.getCookiesSync('https://auth.example.org/'), [])
 })
 
-t.test('in cookie mode the refresh token is in the cookie and nowhere else (G2)', async (t) => {
+t.test('in cookie mode the refresh token is in the cookie and nowhere else', async (t) => {
   const { answer, cookie } = await browserLogin(t)
   const registered = await call(t, 'POST', '/v1/register', {
     body: { email: 'cookie@example.org', password: PASSWORD, transport: 'cookie' },
@@ -759,48 +759,45 @@ t.test('in cookie mode the refresh token is in the cookie and nowhere else (G2)'
   t.notOk(plain.headers['set-cookie'], 'and in body mode there is no cookie')
 })
 
-t.test(
-  'two cookies of the name or another letter case of it are refused, never the first one taken (G3)',
-  async (t) => {
-    const { cookie } = await browserLogin(t)
-    const name = '__Host-refresh_token'
-    const tricks = [
-      `${name}=${cookie}; ${name}=${cookie}`,
-      `${name}=${cookie}; ${name}=x`,
-      `${name}=x; ${name}=${cookie}`,
-      `a=b; ${name}=${cookie};c=d;${name}=`,
-      `${name}=${cookie}; __host-refresh_token=x`,
-      `__HOST-refresh_token=x; ${name}=${cookie}`,
-      `__host-Refresh_Token=${cookie}`,
-      `__HOST-REFRESH_TOKEN=${cookie}`,
-    ]
-    for (const trick of tricks) {
-      for (const path of ['/v1/refresh', '/v1/logout']) {
-        const answer = await call(t, 'POST', path, { headers: { ...SAME_SITE, cookie: trick } })
-        t.match(answer, { status: 400, body: { code: 'bad_request' } }, `${path} ${trick.replaceAll(cookie, '…')}`)
-        t.notOk(answer.headers['set-cookie'])
-      }
+t.test('two cookies of the name or another letter case of it are refused, never the first one taken', async (t) => {
+  const { cookie } = await browserLogin(t)
+  const name = '__Host-refresh_token'
+  const tricks = [
+    `${name}=${cookie}; ${name}=${cookie}`,
+    `${name}=${cookie}; ${name}=x`,
+    `${name}=x; ${name}=${cookie}`,
+    `a=b; ${name}=${cookie};c=d;${name}=`,
+    `${name}=${cookie}; __host-refresh_token=x`,
+    `__HOST-refresh_token=x; ${name}=${cookie}`,
+    `__host-Refresh_Token=${cookie}`,
+    `__HOST-REFRESH_TOKEN=${cookie}`,
+  ]
+  for (const trick of tricks) {
+    for (const path of ['/v1/refresh', '/v1/logout']) {
+      const answer = await call(t, 'POST', path, { headers: { ...SAME_SITE, cookie: trick } })
+      t.match(answer, { status: 400, body: { code: 'bad_request' } }, `${path} ${trick.replaceAll(cookie, '…')}`)
+      t.notOk(answer.headers['set-cookie'])
     }
-    for (const other of [
-      `refresh_token=${cookie}`,
-      `__Secure-refresh_token=${cookie}`,
-      `x${name}=${cookie}`,
-      `${name}x=${cookie}`,
-    ]) {
-      t.match(
-        await call(t, 'POST', '/v1/refresh', { headers: { ...SAME_SITE, cookie: other } }),
-        { status: 401, body: { code: 'no_token' } },
-        other.slice(0, 30),
-      )
-    }
-    const mixed = { ...SAME_SITE, cookie: `a=1; ${name}=${cookie}; b="2"; c` }
-    t.equal(
-      (await call(t, 'POST', '/v1/refresh', { headers: mixed })).status,
-      200,
-      'cookies of other names are nobody’s business',
+  }
+  for (const other of [
+    `refresh_token=${cookie}`,
+    `__Secure-refresh_token=${cookie}`,
+    `x${name}=${cookie}`,
+    `${name}x=${cookie}`,
+  ]) {
+    t.match(
+      await call(t, 'POST', '/v1/refresh', { headers: { ...SAME_SITE, cookie: other } }),
+      { status: 401, body: { code: 'no_token' } },
+      other.slice(0, 30),
     )
-  },
-)
+  }
+  const mixed = { ...SAME_SITE, cookie: `a=1; ${name}=${cookie}; b="2"; c` }
+  t.equal(
+    (await call(t, 'POST', '/v1/refresh', { headers: mixed })).status,
+    200,
+    'cookies of other names are nobody’s business',
+  )
+})
 
 t.test('a refresh with the cookie and a body is 400 and changes nothing', async (t) => {
   const { cookie, answer } = await browserLogin(t)
@@ -815,42 +812,39 @@ t.test('a refresh with the cookie and a body is 400 and changes nothing', async 
   t.equal((await call(t, 'GET', '/v1/verify', { token: answer.body.access_token })).status, 204)
 })
 
-t.test(
-  'the cookie is cleared by logout, by the removal of the account and by a final 401 of refresh (D9)',
-  async (t) => {
-    const cleared = (answer: Answer, status: number) => {
-      t.equal(answer.status, status)
-      t.match(answer.headers['set-cookie'], CLEARED)
-      const jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
-      jar.setCookieSync('__Host-refresh_token=x; Path=/; Secure; HttpOnly', 'https://auth.example.org/')
-      jar.setCookieSync(String(answer.headers['set-cookie']), 'https://auth.example.org/')
-      t.equal(jar.getCookiesSync('https://auth.example.org/').length, 0)
-    }
-    const { cookie, answer } = await browserLogin(t)
-    cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader(cookie) }), 204)
-    cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader(cookie) }), 204)
-    cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader('garbage') }), 401)
-    cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader(cookie) }), 401)
-    cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader('garbage') }), 401)
-    cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader('') }), 401)
-    cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader(me.refresh_token) }), 401)
-    t.equal((await call(t, 'GET', '/v1/verify', { token: answer.body.access_token })).status, 401)
+t.test('the cookie is cleared by logout, by the removal of the account and by a final 401 of refresh', async (t) => {
+  const cleared = (answer: Answer, status: number) => {
+    t.equal(answer.status, status)
+    t.match(answer.headers['set-cookie'], CLEARED)
+    const jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
+    jar.setCookieSync('__Host-refresh_token=x; Path=/; Secure; HttpOnly', 'https://auth.example.org/')
+    jar.setCookieSync(String(answer.headers['set-cookie']), 'https://auth.example.org/')
+    t.equal(jar.getCookiesSync('https://auth.example.org/').length, 0)
+  }
+  const { cookie, answer } = await browserLogin(t)
+  cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader(cookie) }), 204)
+  cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader(cookie) }), 204)
+  cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader('garbage') }), 401)
+  cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader(cookie) }), 401)
+  cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader('garbage') }), 401)
+  cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader('') }), 401)
+  cleared(await call(t, 'POST', '/v1/refresh', { headers: cookieHeader(me.refresh_token) }), 401)
+  t.equal((await call(t, 'GET', '/v1/verify', { token: answer.body.access_token })).status, 401)
 
-    const all = await browserLogin(t)
-    cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader(all.cookie), body: { scope: 'all' } }), 204)
-    const you = await home.newcomer()
-    const browser = await login(t, { email: you.email, transport: 'cookie' }, SAME_SITE)
-    cleared(await call(t, 'DELETE', '/v1/me', { token: browser.body.access_token, body: { password: PASSWORD } }), 204)
-    Object.assign(me, await freshTokens(t))
-  },
-)
+  const all = await browserLogin(t)
+  cleared(await call(t, 'POST', '/v1/logout', { headers: cookieHeader(all.cookie), body: { scope: 'all' } }), 204)
+  const you = await home.newcomer()
+  const browser = await login(t, { email: you.email, transport: 'cookie' }, SAME_SITE)
+  cleared(await call(t, 'DELETE', '/v1/me', { token: browser.body.access_token, body: { password: PASSWORD } }), 204)
+  Object.assign(me, await freshTokens(t))
+})
 
 // The accounts of the tests above log themselves out everywhere.
 async function freshTokens(t: Test): Promise<Newcomer> {
   return (await login(t, {})).body
 }
 
-t.test('nothing else clears the cookie: no 400, 403, 404, 409, 415, 422, 429, 500 or 503 (D9)', async (t) => {
+t.test('nothing else clears the cookie: no 400, 403, 404, 409, 415, 422, 429, 500 or 503', async (t) => {
   const redis = await startRedis()
   t.teardown(redis.stop)
   const strict = await openHome({ REDIS_URL: redis.url, LIMIT_REFRESH: '3/1m' })
@@ -896,72 +890,63 @@ t.test('nothing else clears the cookie: no 400, 403, 404, 409, 415, 422, 429, 50
 
 // ---- Cross-site requests
 
-t.test(
-  'the cookie works only from the own origin and the allowed ones: all combinations of headers (G4, G5)',
-  async (t) => {
-    const sites = [
-      undefined,
-      'same-origin',
-      'same-site',
-      'cross-site',
-      'none',
-      'SAME-ORIGIN',
-      'same-origin, cross-site',
-      '',
-    ]
-    const origins = [
-      undefined,
-      OWN,
-      APP,
-      ADMIN,
-      'https://evil.example',
-      'null',
-      '',
-      `${OWN}/`,
-      'http://localhost',
-      'http://localhost:3001',
-      'https://localhost:3000',
-      `${APP}.evil.example`,
-      'https://APP.example.org',
-      `${APP}:443`,
-      `${APP}, https://evil.example`,
-    ]
-    const uses: [string, object | undefined, boolean, number][] = [
-      ['/v1/refresh', undefined, true, 401],
-      ['/v1/logout', undefined, true, 401],
-      ['/v1/login', { transport: 'cookie' }, false, 400],
-      ['/v1/register', { transport: 'cookie' }, false, 400],
-      ['/v1/login', { transport: 'cookie' }, true, 400],
-    ]
-    for (const site of sites) {
-      for (const origin of origins) {
-        const isSilent = site === undefined
-        const isUnheardOf = !isSilent && !['same-origin', 'same-site', 'cross-site', 'none'].includes(site)
-        if (isUnheardOf && origin === OWN) continue // the contract leaves open whether that counts as absent
-        const isFine = site === 'same-origin' || origin === APP || origin === ADMIN || (isSilent && origin === OWN)
-        const headers = {
-          ...(site === undefined ? {} : { 'sec-fetch-site': site }),
-          ...(origin === undefined ? {} : { origin }),
-        }
-        for (const [path, body, hasCookie, status] of uses) {
-          const cookie: Record<string, string> = hasCookie ? { cookie: '__Host-refresh_token=garbage' } : {}
-          const answer = await call(
-            t,
-            'POST',
-            path,
-            { headers: { ...headers, ...cookie }, ...(body && { body }) },
-            cors,
-          )
-          const name = `${path} ${JSON.stringify(headers)}`
-          if (isFine) t.equal(answer.status, status, name)
-          else t.match(answer, { status: 403, body: { code: 'cross_site' } }, name)
-        }
+t.test('the cookie works only from the own origin and the allowed ones: all combinations of headers', async (t) => {
+  const sites = [
+    undefined,
+    'same-origin',
+    'same-site',
+    'cross-site',
+    'none',
+    'SAME-ORIGIN',
+    'same-origin, cross-site',
+    '',
+  ]
+  const origins = [
+    undefined,
+    OWN,
+    APP,
+    ADMIN,
+    'https://evil.example',
+    'null',
+    '',
+    `${OWN}/`,
+    'http://localhost',
+    'http://localhost:3001',
+    'https://localhost:3000',
+    `${APP}.evil.example`,
+    'https://APP.example.org',
+    `${APP}:443`,
+    `${APP}, https://evil.example`,
+  ]
+  const uses: [string, object | undefined, boolean, number][] = [
+    ['/v1/refresh', undefined, true, 401],
+    ['/v1/logout', undefined, true, 401],
+    ['/v1/login', { transport: 'cookie' }, false, 400],
+    ['/v1/register', { transport: 'cookie' }, false, 400],
+    ['/v1/login', { transport: 'cookie' }, true, 400],
+  ]
+  for (const site of sites) {
+    for (const origin of origins) {
+      const isSilent = site === undefined
+      const isUnheardOf = !isSilent && !['same-origin', 'same-site', 'cross-site', 'none'].includes(site)
+      if (isUnheardOf && origin === OWN) continue // the contract leaves open whether that counts as absent
+      const isFine = site === 'same-origin' || origin === APP || origin === ADMIN || (isSilent && origin === OWN)
+      const headers = {
+        ...(site === undefined ? {} : { 'sec-fetch-site': site }),
+        ...(origin === undefined ? {} : { origin }),
+      }
+      for (const [path, body, hasCookie, status] of uses) {
+        const cookie: Record<string, string> = hasCookie ? { cookie: '__Host-refresh_token=garbage' } : {}
+        const answer = await call(t, 'POST', path, { headers: { ...headers, ...cookie }, ...(body && { body }) }, cors)
+        const name = `${path} ${JSON.stringify(headers)}`
+        if (isFine) t.equal(answer.status, status, name)
+        else t.match(answer, { status: 403, body: { code: 'cross_site' } }, name)
       }
     }
-  },
-)
+  }
+})
 
-t.test('what does not use the cookie works from anywhere, even when the browser sends it along (G4)', async (t) => {
+t.test('what does not use the cookie works from anywhere, even when the browser sends it along', async (t) => {
   const you = await cors.newcomer()
   const browser = await call(
     t,
@@ -1010,7 +995,7 @@ t.test('what does not use the cookie works from anywhere, even when the browser 
 
 const corsHeaders = ({ headers }: Answer) => Object.keys(headers).filter((name) => name.startsWith('access-control-'))
 
-t.test('CORS: an allowed origin may read every answer, with credentials (G7)', async (t) => {
+t.test('CORS: an allowed origin may read every answer, with credentials', async (t) => {
   const you = await cors.newcomer()
   for (const origin of [APP, ADMIN]) {
     const answers = [
@@ -1035,7 +1020,7 @@ t.test('CORS: an allowed origin may read every answer, with credentials (G7)', a
   }
 })
 
-t.test('CORS: null, look-alikes and strangers get nothing, and caches are told (G7)', async (t) => {
+t.test('CORS: null, look-alikes and strangers get nothing, and caches are told', async (t) => {
   const tricks = [
     'null',
     'https://evil.example',
@@ -1079,7 +1064,7 @@ t.test('CORS: null, look-alikes and strangers get nothing, and caches are told (
   t.notOk(none.headers['access-control-allow-origin'])
 })
 
-t.test('CORS: a preflight from an allowed origin tells methods and headers, and changes nothing (G7)', async (t) => {
+t.test('CORS: a preflight from an allowed origin tells methods and headers, and changes nothing', async (t) => {
   for (const [path, methods] of Object.entries(ROUTES).filter(([path]) => !isForAnyPage(path))) {
     const headers = {
       origin: APP,
@@ -1098,7 +1083,7 @@ t.test('CORS: a preflight from an allowed origin tells methods and headers, and 
   }
 })
 
-t.test('CORS: without ALLOWED_ORIGINS no origin is told anything (G7)', async (t) => {
+t.test('CORS: without ALLOWED_ORIGINS no origin is told anything', async (t) => {
   for (const origin of [OWN, APP, 'null', '*']) {
     for (const method of ['GET', 'OPTIONS']) {
       t.strictSame(
@@ -1109,7 +1094,7 @@ t.test('CORS: without ALLOWED_ORIGINS no origin is told anything (G7)', async (t
   }
 })
 
-t.test('GET, HEAD and OPTIONS change nothing in the store (G6)', async (t) => {
+t.test('GET, HEAD and OPTIONS change nothing in the store', async (t) => {
   const redis = await startRedis()
   t.teardown(redis.stop)
   const still = await openHome({ REDIS_URL: redis.url, ALLOWED_ORIGINS: APP })
@@ -1150,7 +1135,7 @@ t.test('GET, HEAD and OPTIONS change nothing in the store (G6)', async (t) => {
 
 const problemIn = ({ text }: Heard) => JSON.parse(text.slice(text.lastIndexOf('\r\n\r\n') + 4) || 'null')
 
-t.test('request smuggling: ambiguous framing is 400 and the end of the connection (F13)', async (t) => {
+t.test('request smuggling: ambiguous framing is 400 and the end of the connection', async (t) => {
   const smuggled = 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'
   const heads = [
     'Content-Length: 5\r\nTransfer-Encoding: chunked',
@@ -1187,7 +1172,7 @@ t.test('request smuggling: ambiguous framing is 400 and the end of the connectio
   }
 })
 
-t.test('what is no HTTP/1.1 request is 400 and the end of the connection (F13)', async (t) => {
+t.test('what is no HTTP/1.1 request is 400 and the end of the connection', async (t) => {
   const texts = [
     'GARBAGE\r\n\r\n',
     'GET\r\n\r\n',
@@ -1207,7 +1192,7 @@ t.test('what is no HTTP/1.1 request is 400 and the end of the connection (F13)',
   }
 })
 
-t.test('a bad chunk in the middle of a body is 400 and close, answered once (F13)', async (t) => {
+t.test('a bad chunk in the middle of a body is 400 and close, answered once', async (t) => {
   const chunked = `${POST}Transfer-Encoding: chunked\r\n\r\n`
   const bodies = [
     'zz\r\n{}\r\n0\r\n\r\n',
@@ -1224,7 +1209,7 @@ t.test('a bad chunk in the middle of a body is 400 and close, answered once (F13
   }
 })
 
-t.test('headers that are too large are 431 and close (F12)', async (t) => {
+t.test('headers that are too large are 431 and close', async (t) => {
   const floods = [
     `GET /v1/me HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`,
     `GET /v1/me HTTP/1.1\r\nHost: x\r\n${'X-Many: yes\r\n'.repeat(2000)}\r\n`,
@@ -1234,7 +1219,7 @@ t.test('headers that are too large are 431 and close (F12)', async (t) => {
   for (const answer of await Promise.all(floods.map((flood) => raw([flood])))) {
     t.strictSame(statusesOf(answer), [431])
     for (const name of Object.keys(makeSecurityHeaders('max-age=1')))
-      t.match(answer.text, new RegExp(`^${name}: `, 'im'), 'G8')
+      t.match(answer.text, new RegExp(`^${name}: `, 'im'), name)
     t.match(problemIn(answer), { status: 431, code: 'headers_too_large' })
     t.ok(answer.isClosed)
   }
@@ -1242,7 +1227,7 @@ t.test('headers that are too large are 431 and close (F12)', async (t) => {
   t.strictSame(statusesOf(fine), [200])
 })
 
-t.test('a body of 10 MB is 413 and close, announced or in chunks, and is not read to its end (F12)', async (t) => {
+t.test('a body of 10 MB is 413 and close, announced or in chunks, and is not read to its end', async (t) => {
   const megabyte = Buffer.alloc(1 << 20, 'x')
   const announced = `${POST}Content-Length: ${10 << 20}\r\n\r\n`
   const chunked = `${POST}Transfer-Encoding: chunked\r\n\r\n100000\r\n`
@@ -1293,7 +1278,7 @@ t.test('a well-framed request in an unusual form is answered as the same one in 
   t.notMatch(tunnel.text, /^HTTP\/1\.1 2/)
 })
 
-t.test('slowloris: a request that never completes is answered 408 and closed within seconds (F12)', async (t) => {
+t.test('slowloris: a request that never completes is answered 408 and closed within seconds', async (t) => {
   for (const [name, answer] of Object.entries(slow)) {
     const heard = await answer
     t.ok(heard.isClosed, `${name}: closed after ${Math.round(heard.ms)} ms`)
@@ -1304,7 +1289,7 @@ t.test('slowloris: a request that never completes is answered 408 and closed wit
   t.equal((await service.call('GET', '/readyz')).status, 200)
 })
 
-t.test('no status was seen that the schema of its route does not declare (F16)', async (t) => {
+t.test('no status was seen that the schema of its route does not declare', async (t) => {
   const routes = [...home.app.routes]
   const undeclared = new Set<string>()
   let matched = 0

@@ -65,7 +65,7 @@ function cookieOf({ headers }: Answer): string {
 
 // ---- Rotation: the rules of a spent refresh token, as stories
 
-t.test('every refresh answers a new refresh token and a working access token of the same session (D1)', async (t) => {
+t.test('every refresh answers a new refresh token and a working access token of the same session', async (t) => {
   const me = await home.newcomer()
   const seen = new Set([me.refresh_token, me.access_token])
   let { refresh_token } = me
@@ -80,7 +80,7 @@ t.test('every refresh answers a new refresh token and a working access token of 
   t.equal(seen.size, 12)
 })
 
-t.test('a lost response: the same token, sent again, brings the same successor at any age (D6)', async (t) => {
+t.test('a lost response: the same token, sent again, brings the same successor at any age', async (t) => {
   for (const wait of [0, SECOND, 11 * SECOND, 29 * MINUTE, 30 * MINUTE - 1]) {
     const me = await home.newcomer()
     const lost = await next(t, me.refresh_token)
@@ -92,22 +92,19 @@ t.test('a lost response: the same token, sent again, brings the same successor a
   }
 })
 
-t.test(
-  'a response lost twice and thrice is still given again, and puts the idle timeout off by nothing (D6)',
-  async (t) => {
-    const me = await home.newcomer()
-    const lost = await next(t, me.refresh_token)
-    for (const minutes of [9, 18, 27]) {
-      home.clock.advance(9 * MINUTE)
-      const found = await next(t, me.refresh_token)
-      t.equal(found.refresh_token, lost.refresh_token)
-      t.match(found, { refresh_expires_in: (30 - minutes) * 60 })
-    }
-    await next(t, lost.refresh_token)
-  },
-)
+t.test('a response lost twice and thrice is still given again, and puts the idle timeout off by nothing', async (t) => {
+  const me = await home.newcomer()
+  const lost = await next(t, me.refresh_token)
+  for (const minutes of [9, 18, 27]) {
+    home.clock.advance(9 * MINUTE)
+    const found = await next(t, me.refresh_token)
+    t.equal(found.refresh_token, lost.refresh_token)
+    t.match(found, { refresh_expires_in: (30 - minutes) * 60 })
+  }
+  await next(t, lost.refresh_token)
+})
 
-t.test('a lost response is no excuse beyond the idle timeout: the session has timed out (D6, C3)', async (t) => {
+t.test('a lost response is no excuse beyond the idle timeout: the session has timed out', async (t) => {
   const me = await home.newcomer()
   await next(t, me.refresh_token)
   home.clock.advance(30 * MINUTE)
@@ -115,7 +112,7 @@ t.test('a lost response is no excuse beyond the idle timeout: the session has ti
   t.equal(home.events('session.reused').filter((event) => event['session_id'] === me.session_id).length, 0)
 })
 
-t.test('responses lost one after the other, each found again, never end the session (D6)', async (t) => {
+t.test('responses lost one after the other, each found again, never end the session', async (t) => {
   const me = await home.newcomer()
   let token = me.refresh_token
   for (let i = 0; i < 11; i += 1) {
@@ -126,7 +123,7 @@ t.test('responses lost one after the other, each found again, never end the sess
   }
 })
 
-t.test('two tabs: the second one, seconds later, gets the same token and both go on (D6)', async (t) => {
+t.test('two tabs: the second one, seconds later, gets the same token and both go on', async (t) => {
   const me = await home.newcomer()
   const first = await next(t, me.refresh_token)
   await arrive(t, first, me.user.id)
@@ -149,7 +146,7 @@ t.test('a slow tab gets the current token even if its successor has been spent m
   await next(t, three.refresh_token)
 })
 
-t.test('the grace of a token ends 10 s after its own first use, not after its last (D2)', async (t) => {
+t.test('the grace of a token ends 10 s after its own first use, not after its last', async (t) => {
   for (const [wait, isKept] of [
     [9999, true],
     [10_000, false],
@@ -187,18 +184,15 @@ t.test('grace: a configured length is kept to the millisecond, and none at all i
   t.equal((await next(t, me.refresh_token, none)).refresh_token, lost.refresh_token, 'a lost answer needs no grace')
 })
 
-t.test(
-  'confirmed by use: once its access token has been seen, the spent token is reuse after the grace (D2)',
-  async (t) => {
-    const me = await home.newcomer()
-    const one = await next(t, me.refresh_token)
-    await arrive(t, one, me.user.id)
-    home.clock.advance(10 * SECOND)
-    isOver(t, await refresh(me.refresh_token), 'token_reused')
-    t.match(await verify(one.access_token), { status: 401, body: { code: 'token_revoked' } })
-    isOver(t, await refresh(one.refresh_token), 'token_reused')
-  },
-)
+t.test('confirmed by use: once its access token has been seen, the spent token is reuse after the grace', async (t) => {
+  const me = await home.newcomer()
+  const one = await next(t, me.refresh_token)
+  await arrive(t, one, me.user.id)
+  home.clock.advance(10 * SECOND)
+  isOver(t, await refresh(me.refresh_token), 'token_reused')
+  t.match(await verify(one.access_token), { status: 401, body: { code: 'token_revoked' } })
+  isOver(t, await refresh(one.refresh_token), 'token_reused')
+})
 
 t.test('a token by a key that this instance has not heard of yet is looked up, not refused', async (t) => {
   const redis = await startRedis()
@@ -243,7 +237,7 @@ t.test(
   },
 )
 
-t.test('a revoked access token cannot log the session out, however late it is shown (D9)', async (t) => {
+t.test('a revoked access token cannot log the session out, however late it is shown', async (t) => {
   const me = await home.newcomer()
   const body = { current_password: PASSWORD, new_password: 'eight green boats on the lake' }
   const changed = await home.call('POST', '/v1/password', { token: me.access_token, body })
@@ -278,7 +272,7 @@ t.test('confirmed on any guarded route: /v1/me, the session list, data and prefe
   }
 })
 
-t.test('an access token of an earlier rotation confirms nothing (D6)', async (t) => {
+t.test('an access token of an earlier rotation confirms nothing', async (t) => {
   const me = await home.newcomer()
   const one = await next(t, me.refresh_token)
   const lost = await next(t, one.refresh_token)
@@ -288,7 +282,7 @@ t.test('an access token of an earlier rotation confirms nothing (D6)', async (t)
   t.equal((await next(t, one.refresh_token)).refresh_token, lost.refresh_token)
 })
 
-t.test('access tokens of two rotations that are first seen at once confirm the later one (D6)', async (t) => {
+t.test('access tokens of two rotations that are first seen at once confirm the later one', async (t) => {
   const me = await home.newcomer()
   const one = await next(t, me.refresh_token)
   const passwords = { current_password: me.password, new_password: 'eight blue tricycles in the snow' }
@@ -307,7 +301,7 @@ t.test('a token that nobody has replayed stays good, however often its access to
   t.not(two.refresh_token, one.refresh_token)
 })
 
-t.test('a thief who uses a stolen token second is found out, and the session ends for both (D2)', async (t) => {
+t.test('a thief who uses a stolen token second is found out, and the session ends for both', async (t) => {
   const me = await home.newcomer()
   const stolen = me.refresh_token
   const mine = await next(t, stolen)
@@ -323,7 +317,7 @@ t.test('a thief who uses a stolen token second is found out, and the session end
   t.equal((await login(me.email)).status, 200)
 })
 
-t.test('a thief who uses a stolen token first is found out when the owner refreshes (D2)', async (t) => {
+t.test('a thief who uses a stolen token first is found out when the owner refreshes', async (t) => {
   const me = await home.newcomer()
   const thief = await next(t, me.refresh_token)
   await arrive(t, thief, me.user.id)
@@ -333,7 +327,7 @@ t.test('a thief who uses a stolen token first is found out when the owner refres
   isOver(t, await refresh(thief.refresh_token), 'token_reused')
 })
 
-t.test('a token much older than the last few is reuse too (D2)', async (t) => {
+t.test('a token much older than the last few is reuse too', async (t) => {
   const me = await home.newcomer()
   let { refresh_token } = me
   for (let i = 0; i < 40; i += 1) ({ refresh_token } = await next(t, refresh_token))
@@ -372,7 +366,7 @@ t.test('a counter ahead of the store under a valid MAC is a write lost by a fail
   isOver(t, await refresh(one.refresh_token), 'token_reused')
 })
 
-t.test('a token with a bad MAC or of an unknown session changes nothing and ends nothing (D5)', async (t) => {
+t.test('a token with a bad MAC or of an unknown session changes nothing and ends nothing', async (t) => {
   const me = await home.newcomer()
   const spent = me.refresh_token
   const one = await next(t, spent)
@@ -430,7 +424,7 @@ t.test('a token sealed by another AUTH_SECRET is none of ours; one of a listed o
   t.equal((await next(t, me.refresh_token, after)).refresh_token, moved.refresh_token, 'a lost answer, still')
 })
 
-t.test('50 parallel refreshes over two instances all get one and the same successor (D3)', async (t) => {
+t.test('50 parallel refreshes over two instances all get one and the same successor', async (t) => {
   const redis = await startRedis()
   t.teardown(redis.stop)
   const homes = await twoHomes(t, redis)
@@ -456,7 +450,7 @@ async function twoHomes(t: Test, redis: RedisProcess): Promise<[Home, Home]> {
   return homes
 }
 
-t.test('logout beats grace: a token re-sent inside the window after a logout is refused (D4)', async (t) => {
+t.test('logout beats grace: a token re-sent inside the window after a logout is refused', async (t) => {
   const me = await home.newcomer()
   const one = await next(t, me.refresh_token)
   t.equal((await logout({ refresh_token: one.refresh_token })).status, 204)
@@ -466,7 +460,7 @@ t.test('logout beats grace: a token re-sent inside the window after a logout is 
   }
 })
 
-t.test('a logout that races refreshes of the same token ends the session (D4)', async (t) => {
+t.test('a logout that races refreshes of the same token ends the session', async (t) => {
   const racer = await home.newcomer()
   for (let i = 0; i < 10; i += 1) {
     const me = (await login(racer.email)).body
@@ -485,7 +479,7 @@ t.test('a logout that races refreshes of the same token ends the session (D4)', 
   }
 })
 
-t.test('a refresh on another device that races a password change leaves nothing alive (D10)', async (t) => {
+t.test('a refresh on another device that races a password change leaves nothing alive', async (t) => {
   const me = await home.newcomer()
   let [token, current] = [me.access_token, PASSWORD]
   for (let i = 0; i < 8; i += 1) {
@@ -509,7 +503,7 @@ t.test('a refresh on another device that races a password change leaves nothing 
 
 // ---- The ends of sessions
 
-t.test('every ended session says why, to whichever of its tokens is shown (C3)', async (t) => {
+t.test('every ended session says why, to whichever of its tokens is shown', async (t) => {
   const few = await openHome({ SESSION_MAX: '2', SESSION_IDLE: '10m', SESSION_ABSOLUTE: '15m' })
   t.teardown(few.close)
   const tell = async (me: Newcomer, reason: string) => isOver(t, await refresh(me.refresh_token, few), reason)
@@ -571,7 +565,7 @@ t.test(
   },
 )
 
-t.test('an idle session ends after 30 minutes, quietly, and its access token lives out its minutes (C3)', async (t) => {
+t.test('an idle session ends after 30 minutes, quietly, and its access token lives out its minutes', async (t) => {
   const me = await home.newcomer()
   home.clock.advance(30 * MINUTE - 1)
   const used = await next(t, me.refresh_token)
@@ -588,7 +582,7 @@ t.test('an idle session ends after 30 minutes, quietly, and its access token liv
   t.equal((await verify(short.access_token, quick)).status, 204, 'a timeout denies no access token')
 })
 
-t.test('no refresh extends the absolute timeout of 24 hours (C4)', async (t) => {
+t.test('no refresh extends the absolute timeout of 24 hours', async (t) => {
   const me = await home.newcomer()
   const endsAt = home.clock.now + DAY
   let token = me.refresh_token
@@ -604,7 +598,7 @@ t.test('no refresh extends the absolute timeout of 24 hours (C4)', async (t) => 
   isOver(t, await refresh(token), 'absolute_timeout')
 })
 
-t.test('remember me: 14 days idle, 90 days in all, and refresh_expires_in is capped by the end (C4)', async (t) => {
+t.test('remember me: 14 days idle, 90 days in all, and refresh_expires_in is capped by the end', async (t) => {
   const home = await openHome() // of its own: keys rotate by a timer that a turned clock does not turn
   t.teardown(home.close)
   const me = await home.newcomer({ remember: true })
@@ -635,7 +629,7 @@ t.test('a password change and a refresh do not make a session remembered, or for
   t.match(await next(t, changed.body.refresh_token), { refresh_expires_in: 14 * 86_400 })
 })
 
-t.test('after a restart nobody is logged out and nothing dead is alive again (C12)', async (t) => {
+t.test('after a restart nobody is logged out and nothing dead is alive again', async (t) => {
   const DATA_DIR = await mkdtemp(join(tmpdir(), 'latchkey-restart-'))
   t.teardown(() => rm(DATA_DIR, { recursive: true }))
   const first = await openHome({ DATA_DIR })
@@ -669,7 +663,7 @@ t.test('after a restart nobody is logged out and nothing dead is alive again (C1
 
 // ---- The list of sessions
 
-t.test('the list shows the live sessions, oldest first, with their devices (C8)', async (t) => {
+t.test('the list shows the live sessions, oldest first, with their devices', async (t) => {
   const me = await home.newcomer()
   const began = home.clock.now
   home.clock.advance(SECOND)
@@ -717,7 +711,7 @@ t.test('the list shows the live sessions, oldest first, with their devices (C8)'
   )
 })
 
-t.test('a user ends one of their own sessions, and it is over at once (C8)', async (t) => {
+t.test('a user ends one of their own sessions, and it is over at once', async (t) => {
   const me = await home.newcomer()
   const phone = (await login(me.email)).body
   const end = (id: string, token = me.access_token) => home.call('DELETE', `/v1/sessions/${id}`, { token })
@@ -730,7 +724,7 @@ t.test('a user ends one of their own sessions, and it is over at once (C8)', asy
   t.match(await end(me.session_id), { status: 401, body: { code: 'token_revoked' } })
 })
 
-t.test("another user's session, an unknown and a timed-out one are not found (C8)", async (t) => {
+t.test("another user's session, an unknown and a timed-out one are not found", async (t) => {
   const me = await home.newcomer()
   const neighbour = await home.newcomer()
   const end = (id: string, token = me.access_token) => home.call('DELETE', `/v1/sessions/${id}`, { token })
@@ -749,7 +743,7 @@ t.test("another user's session, an unknown and a timed-out one are not found (C8
   t.match(await refresh(phone.refresh_token), { status: 401, body: { code: 'session_over' } })
 })
 
-t.test('one login too many evicts the oldest session, and only that one (C9)', async (t) => {
+t.test('one login too many evicts the oldest session, and only that one', async (t) => {
   const few = await openHome({ SESSION_MAX: '3' })
   t.teardown(few.close)
   const me = await few.newcomer()
@@ -775,7 +769,7 @@ t.test('one login too many evicts the oldest session, and only that one (C9)', a
   t.equal((await verify(kept[1]?.access_token ?? '', few)).status, 204, 'a session that is over takes no room')
 })
 
-t.test('100 logins, 50 at once, keep the limit of 50, and every session is either live or evicted (C9)', async (t) => {
+t.test('100 logins, 50 at once, keep the limit of 50, and every session is either live or evicted', async (t) => {
   const me = await home.newcomer()
   const wave = () => Promise.all(Array.from({ length: 50 }, () => login(me.email)))
   const answers = [...(await wave()), ...(await wave())]
@@ -797,32 +791,29 @@ t.test('100 logins, 50 at once, keep the limit of 50, and every session is eithe
 
 // ---- Logout in all its forms
 
-t.test(
-  'logout takes a refresh token, its cookie, or an access token, and all tokens are dead at once (C5)',
-  async (t) => {
-    const me = await home.newcomer()
-    const inBody = me
-    const inCookie = await login(me.email, { transport: 'cookie' })
-    const byAccess = (await login(me.email)).body
-    const [cookie, phone] = [cookieOf(inCookie), (await login(me.email)).body]
+t.test('logout takes a refresh token, its cookie, or an access token, and all tokens are dead at once', async (t) => {
+  const me = await home.newcomer()
+  const inBody = me
+  const inCookie = await login(me.email, { transport: 'cookie' })
+  const byAccess = (await login(me.email)).body
+  const [cookie, phone] = [cookieOf(inCookie), (await login(me.email)).body]
 
-    t.strictSame(await logout({ refresh_token: inBody.refresh_token }).then(({ status, body }) => [status, body]), [
-      204,
-      '',
-    ])
-    const cleared = await home.call('POST', '/v1/logout', withCookie(cookie))
-    t.equal(cleared.status, 204)
-    t.match(cleared.headers['set-cookie'], /^__Host-refresh_token=;/)
-    t.equal((await home.call('POST', '/v1/logout', { token: byAccess.access_token })).status, 204)
+  t.strictSame(await logout({ refresh_token: inBody.refresh_token }).then(({ status, body }) => [status, body]), [
+    204,
+    '',
+  ])
+  const cleared = await home.call('POST', '/v1/logout', withCookie(cookie))
+  t.equal(cleared.status, 204)
+  t.match(cleared.headers['set-cookie'], /^__Host-refresh_token=;/)
+  t.equal((await home.call('POST', '/v1/logout', { token: byAccess.access_token })).status, 204)
 
-    for (const { access_token } of [inBody, inCookie.body, byAccess]) {
-      t.match(await verify(access_token), { status: 401, body: { code: 'token_revoked' } })
-    }
-    for (const { refresh_token } of [inBody, byAccess]) isOver(t, await refresh(refresh_token), 'logged_out')
-    isOver(t, await home.call('POST', '/v1/refresh', withCookie(cookie)), 'logged_out')
-    t.equal((await verify(phone.access_token)).status, 204, 'the other sessions go on')
-  },
-)
+  for (const { access_token } of [inBody, inCookie.body, byAccess]) {
+    t.match(await verify(access_token), { status: 401, body: { code: 'token_revoked' } })
+  }
+  for (const { refresh_token } of [inBody, byAccess]) isOver(t, await refresh(refresh_token), 'logged_out')
+  isOver(t, await home.call('POST', '/v1/refresh', withCookie(cookie)), 'logged_out')
+  t.equal((await verify(phone.access_token)).status, 204, 'the other sessions go on')
+})
 
 t.test('logout by a token in the body wins over the access token, and that over the cookie', async (t) => {
   const me = await home.newcomer()
@@ -840,7 +831,7 @@ t.test('logout by a token in the body wins over the access token, and that over 
   t.strictSame(await alive(), [401, 204, 401])
 })
 
-t.test('an access token that has expired still logs its session out (G9)', async (t) => {
+t.test('an access token that has expired still logs its session out', async (t) => {
   const me = await home.newcomer()
   home.clock.advance(6 * MINUTE)
   t.match(await verify(me.access_token), { status: 401, body: { code: 'token_expired' } })
@@ -989,7 +980,7 @@ t.test('a login that races a logout of the others is whole: live and listed, or 
 
 // ---- Transport binding
 
-t.test('a token of the cookie is refused in the body and the reverse, and changes nothing (D7)', async (t) => {
+t.test('a token of the cookie is refused in the body and the reverse, and changes nothing', async (t) => {
   const me = await home.newcomer()
   const browser = await login(me.email, { transport: 'cookie' })
   t.notOk('refresh_token' in browser.body)
@@ -1012,7 +1003,7 @@ t.test('a token of the cookie is refused in the body and the reverse, and change
   t.not(cookieOf(refreshed), cookie)
 })
 
-t.test('in cookie mode a lost answer, replays and a password change set the cookie again (D6)', async (t) => {
+t.test('in cookie mode a lost answer, replays and a password change set the cookie again', async (t) => {
   const me = await home.newcomer()
   const browser = await login(me.email, { transport: 'cookie' })
   const lost = await home.call('POST', '/v1/refresh', withCookie(cookieOf(browser)))

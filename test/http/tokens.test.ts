@@ -74,7 +74,7 @@ t.test('a token made by hand with our own key is accepted: the forgeries below d
   )
 })
 
-t.test('alg none in any spelling, with and without a signature (E2)', async (t) => {
+t.test('alg none is refused in any spelling, with and without a signature', async (t) => {
   const [, , signature] = me.access_token.split('.')
   for (const alg of ['none', 'None', 'NONE', 'nOnE', 'none ', '', null, undefined, ['none'], 'ES256,none']) {
     for (const last of ['', signature, 'AA']) {
@@ -87,7 +87,7 @@ t.test('alg none in any spelling, with and without a signature (E2)', async (t) 
   }
 })
 
-t.test('an HMAC made with the public key in any form (E3)', async (t) => {
+t.test('an HMAC made with the public key is refused, in any form', async (t) => {
   const publicKey = createPublicKey(ownKey(me.access_token).publicPem)
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
   const der = publicKey.export({ type: 'spki', format: 'der' })
@@ -125,7 +125,7 @@ t.test('an HMAC made with the public key in any form (E3)', async (t) => {
   }
 })
 
-t.test('another algorithm than the configured one, with our key or another (E2)', async (t) => {
+t.test('another algorithm than the configured one is refused, with our key or another', async (t) => {
   for (const alg of ['ES384', 'ES512', 'RS256', 'PS256', 'EdDSA', 'es256', 'ES256K', 'HS256'])
     isInvalid(t, await verify(genuine({ alg })), alg)
   const ed = generateKeyPairSync('ed25519').privateKey
@@ -158,7 +158,7 @@ t.test('another algorithm than the configured one, with our key or another (E2)'
   )
 })
 
-t.test('a kid is a map key and nothing else (E4)', async (t) => {
+t.test('a kid is a map key and nothing else', async (t) => {
   const kids = [
     undefined,
     null,
@@ -187,7 +187,7 @@ t.test('a kid is a map key and nothing else (E4)', async (t) => {
   isInvalid(t, await verify(forge(me.access_token, {}, {}, es256(attackerPem))), "our kid, the attacker's key")
 })
 
-t.test('a key brought along in jwk, jku, x5u or x5c is ignored and nothing is fetched (E4)', async (t) => {
+t.test('a key brought along in jwk, jku, x5u or x5c is ignored and nothing is fetched', async (t) => {
   let hits = 0
   const jwk = { ...(await exportJWK(attacker.publicKey)), kid: 'evil', alg: 'ES256', use: 'sig' }
   const listener = createServer((_request, response) => {
@@ -220,7 +220,7 @@ t.test('a key brought along in jwk, jku, x5u or x5c is ignored and nothing is fe
   t.equal(hits, 0)
 })
 
-t.test('crit and b64 are refused even under our own signature (E13)', async (t) => {
+t.test('crit and b64 are refused even under our own signature', async (t) => {
   const headers: Json[] = [
     { crit: ['x'], x: true },
     { crit: ['exp'], exp: 1 },
@@ -233,7 +233,7 @@ t.test('crit and b64 are refused even under our own signature (E13)', async (t) 
   for (const header of headers) isInvalid(t, await verify(genuine(header)), JSON.stringify(header))
 })
 
-t.test('only typ at+jwt is an access token; a plain JWT of ours is none (E6)', async (t) => {
+t.test('only typ at+jwt is an access token; a plain JWT of ours is none', async (t) => {
   for (const typ of ['at+jwt', 'application/at+jwt']) t.equal((await verify(genuine({ typ }))).status, 204, typ)
   for (const typ of [
     undefined,
@@ -254,7 +254,7 @@ t.test('only typ at+jwt is an access token; a plain JWT of ours is none (E6)', a
   }
 })
 
-t.test('every claim must be there and of its type (E5, E7)', async (t) => {
+t.test('every claim must be there and of its type', async (t) => {
   const claims = decodeJwt(me.access_token)
   for (const name of ['iss', 'aud', 'sub', 'client_id', 'iat', 'exp', 'jti', 'sid', 'gen', 'rtc', 'auth_time', 'amr']) {
     t.ok(name in claims, name)
@@ -270,7 +270,7 @@ t.test('every claim must be there and of its type (E5, E7)', async (t) => {
   }
 })
 
-t.test("another issuer's, audience's or client's token is none of ours (E7)", async (t) => {
+t.test("another issuer's, audience's or client's token is none of ours", async (t) => {
   const wrong: Json[] = [
     { iss: 'https://evil.example' },
     { iss: `${ISSUER}/` },
@@ -292,7 +292,7 @@ t.test("another issuer's, audience's or client's token is none of ours (E7)", as
   isInvalid(t, await verify(me.access_token, other), 'and the reverse')
 })
 
-t.test('nbf is honoured, and an iat in the future is accepted under our own signature only (E5)', async (t) => {
+t.test('nbf is honoured, and an iat in the future is accepted under our own signature only', async (t) => {
   const now = Math.floor(home.clock.now / 1000)
   t.equal((await verify(genuine({}, { nbf: now + 3600 }))).status, 401)
   const future = { iat: now + 3600, exp: now + 7200 }
@@ -300,7 +300,7 @@ t.test('nbf is honoured, and an iat in the future is accepted under our own sign
   isInvalid(t, await verify(forge(me.access_token, {}, future, es256(attackerPem))), 'iat by the attacker')
 })
 
-t.test('the signature is checked before any claim is believed (E1)', async (t) => {
+t.test('the signature is checked before any claim is believed', async (t) => {
   const neighbour = await home.newcomer()
   const [header = '', payload = '', signature = ''] = me.access_token.split('.')
   isInvalid(
@@ -322,60 +322,57 @@ t.test('the signature is checked before any claim is believed (E1)', async (t) =
   }
 })
 
-t.test(
-  'only the one legal form is a token: no padding, no space inside or after it, no other alphabet (E11)',
-  async (t) => {
-    const token = me.access_token
-    const [header = '', payload = '', signature = ''] = token.split('.')
-    const spellings = [
-      `${token} `,
-      `\t${token}`,
-      `${token}\n`,
-      `${token}\r\n `,
-      `${token}=`,
-      `${token}==`,
-      `${header}=.${payload}.${signature}`,
-      `${header}.${payload}=.${signature}`,
-      `${header}.\n${payload}.${signature}`,
-      `${header} .${payload}.${signature}`,
-      `"${token}"`,
-      `${token},${token}`,
-      `${token} ${token}`,
-      `${token};`,
-      `${token}.`,
-      `.${token}`,
-      `${token}.${signature}`,
-      `${token}..`,
-      `${header}.${payload}`,
-      `${header}.${payload}.`,
-      `${header}..${signature}`,
-      `..`,
-      '',
-      header,
-      token.replaceAll('-', '+').replaceAll('_', '/').concat('+'),
-      encodeURIComponent(`${token}%`),
-      token.replace('.', '%2E'),
-      `${token}\u0000`,
-      `${token}é`,
-      `${encode(null)}.${payload}.${signature}`,
-      `${encode([])}.${payload}.${signature}`,
-      `${encode('x')}.${payload}.${signature}`,
-      `${Buffer.from('{').toString('base64url')}.${payload}.${signature}`,
-      forge(token, {}, { x: 'x'.repeat(5000) }, es256(ownKey(token).privatePem)),
-    ]
-    for (const spelling of spellings) {
-      isInvalid(t, await authorized(`Bearer ${spelling}`), JSON.stringify(spelling).slice(0, 60))
-    }
-    isInvalid(t, await authorized('Bearer'), 'nothing after the scheme')
-    t.equal((await authorized(`bearer ${token}`)).status, 204, 'the scheme is case-insensitive')
-    t.equal((await authorized(`BEARER ${token}`)).status, 204)
-    for (const scheme of ['Basic', 'Bearerx', 'Token', 'DPoP', '']) {
-      t.match(await authorized(`${scheme} ${token}`.trim()), { status: 401, body: { code: 'no_token' } }, scheme)
-    }
-  },
-)
+t.test('only the one legal form is a token: no padding, no space inside or after it, no other alphabet', async (t) => {
+  const token = me.access_token
+  const [header = '', payload = '', signature = ''] = token.split('.')
+  const spellings = [
+    `${token} `,
+    `\t${token}`,
+    `${token}\n`,
+    `${token}\r\n `,
+    `${token}=`,
+    `${token}==`,
+    `${header}=.${payload}.${signature}`,
+    `${header}.${payload}=.${signature}`,
+    `${header}.\n${payload}.${signature}`,
+    `${header} .${payload}.${signature}`,
+    `"${token}"`,
+    `${token},${token}`,
+    `${token} ${token}`,
+    `${token};`,
+    `${token}.`,
+    `.${token}`,
+    `${token}.${signature}`,
+    `${token}..`,
+    `${header}.${payload}`,
+    `${header}.${payload}.`,
+    `${header}..${signature}`,
+    `..`,
+    '',
+    header,
+    token.replaceAll('-', '+').replaceAll('_', '/').concat('+'),
+    encodeURIComponent(`${token}%`),
+    token.replace('.', '%2E'),
+    `${token}\u0000`,
+    `${token}é`,
+    `${encode(null)}.${payload}.${signature}`,
+    `${encode([])}.${payload}.${signature}`,
+    `${encode('x')}.${payload}.${signature}`,
+    `${Buffer.from('{').toString('base64url')}.${payload}.${signature}`,
+    forge(token, {}, { x: 'x'.repeat(5000) }, es256(ownKey(token).privatePem)),
+  ]
+  for (const spelling of spellings) {
+    isInvalid(t, await authorized(`Bearer ${spelling}`), JSON.stringify(spelling).slice(0, 60))
+  }
+  isInvalid(t, await authorized('Bearer'), 'nothing after the scheme')
+  t.equal((await authorized(`bearer ${token}`)).status, 204, 'the scheme is case-insensitive')
+  t.equal((await authorized(`BEARER ${token}`)).status, 204)
+  for (const scheme of ['Basic', 'Bearerx', 'Token', 'DPoP', '']) {
+    t.match(await authorized(`${scheme} ${token}`.trim()), { status: 401, body: { code: 'no_token' } }, scheme)
+  }
+})
 
-t.test('a revoked token is refused under all 64 last characters, hot or cold (E12)', async (t) => {
+t.test('a revoked token is refused under all 64 last characters, hot or cold', async (t) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   for (const JWT_ALG of ['ES256', 'EdDSA', 'RS256']) {
     const at = await openHome({ JWT_ALG })
@@ -391,7 +388,7 @@ t.test('a revoked token is refused under all 64 last characters, hot or cold (E1
   }
 })
 
-t.test('a token of one kind is refused wherever another is asked for (E8)', async (t) => {
+t.test('a token of one kind is refused wherever another is asked for', async (t) => {
   const { headers, body } = await home.call('POST', '/v1/login', {
     body: { email: me.email, password: PASSWORD, transport: 'cookie' },
     headers: { 'sec-fetch-site': 'same-origin' },
@@ -417,7 +414,7 @@ t.test('a token of one kind is refused wherever another is asked for (E8)', asyn
 
 // ---- Where a token may stand
 
-t.test('a bearer token counts in the Authorization header only (F1)', async (t) => {
+t.test('a bearer token counts in the Authorization header only', async (t) => {
   const token = me.access_token
   const attempts: Answer[] = [
     await home.call('GET', `/v1/verify?access_token=${token}`),
@@ -443,7 +440,7 @@ t.test('a bearer token counts in the Authorization header only (F1)', async (t) 
   )
 })
 
-t.test('every 401 carries a Bearer challenge, with an error only where a token was sent (F2)', async (t) => {
+t.test('every 401 carries a Bearer challenge, with an error only where a token was sent', async (t) => {
   const revoked = await home.newcomer()
   await logout(revoked.refresh_token)
   const expired = genuine({}, { exp: Math.floor(home.clock.now / 1000) - 10 })
@@ -476,7 +473,7 @@ t.test('every 401 carries a Bearer challenge, with an error only where a token w
   }
 })
 
-t.test('two Authorization headers are refused, never the first one taken (F3)', async (t) => {
+t.test('two Authorization headers are refused, never the first one taken', async (t) => {
   const DATA_DIR = await mkdtemp(join(tmpdir(), 'latchkey-two-'))
   t.teardown(() => rm(DATA_DIR, { recursive: true }))
   const service = await startService({ DATA_DIR })
@@ -535,7 +532,7 @@ t.test('verify answers gateways with the subject and the session, and sets no co
 
 // ---- Time and revocation
 
-t.test('a token lives until exp and ten seconds of leeway, and not a millisecond longer (E5, E14)', async (t) => {
+t.test('a token lives until exp and ten seconds of leeway, and not a millisecond longer', async (t) => {
   const at = await openHome()
   t.teardown(at.close)
   const [hot, cold] = [await at.newcomer(), await at.newcomer()]
@@ -549,7 +546,7 @@ t.test('a token lives until exp and ten seconds of leeway, and not a millisecond
   }
 })
 
-t.test('a hot token that is revoked is refused at the very next request, on every instance (E14, C5)', async (t) => {
+t.test('a hot token that is revoked is refused at the very next request, on every instance', async (t) => {
   const redis = await startRedis()
   t.teardown(redis.stop)
   const homes = await Promise.all([openHome({ REDIS_URL: redis.url }), openHome({ REDIS_URL: redis.url })])
@@ -599,7 +596,7 @@ t.test('one access token can be denied by its jti, and its session goes on', asy
   t.equal((await refresh(second.refresh_token)).status, 200)
 })
 
-t.test('a denial outlives the token and its leeway: revoked a second before exp (C11)', async (t) => {
+t.test('a denial outlives the token and its leeway: revoked a second before exp', async (t) => {
   const at = await openHome()
   t.teardown(at.close)
   const caller = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: '', requestId: '' }
@@ -632,7 +629,7 @@ t.test('a token whose generation is below the user, of a session that is not, is
 
 // ---- What is in a token
 
-t.test('a token says what is documented and nothing else, nothing personal above all (E15, A22)', async (t) => {
+t.test('a token says what is documented and nothing else, nothing personal above all', async (t) => {
   const began = Math.floor(home.clock.now / 1000)
   const you = await home.newcomer()
   home.clock.advance(7 * MINUTE)
@@ -686,7 +683,7 @@ const judge = (token: string, keys: any, at: Home, alg = 'ES256') =>
     currentDate: new Date(at.clock.now),
   })
 
-t.test('the JWKS shows public members only, is cacheable, and a library verifies by it (E10)', async (t) => {
+t.test('the JWKS shows public members only, is cacheable, and a library verifies by it', async (t) => {
   const members = { ES256: ['crv', 'x', 'y'], EdDSA: ['crv', 'x'], RS256: ['e', 'n'] }
   for (const [alg, own] of Object.entries(members)) {
     const at = await openHome({ JWT_ALG: alg })
@@ -715,31 +712,28 @@ t.test('the JWKS shows public members only, is cacheable, and a library verifies
   }
 })
 
-t.test(
-  'keys rotate under use: every token verifies by a JWKS fetched before, none is refused early (E10)',
-  async (t) => {
-    const at = await openHome()
-    t.teardown(at.close)
-    const you = await at.newcomer({ remember: true })
-    let [token, keys] = [you.refresh_token, await keySet(at)]
-    const kids = new Set<string>()
-    for (let day = 0; day < 85; day += 5) {
-      at.clock.advance(5 * DAY)
-      await at.deps.keyring.reload()
-      const answer = await refresh(token, at)
-      t.equal(answer.status, 200)
-      token = answer.body.refresh_token
-      await judge(answer.body.access_token, keys, at)
-      t.equal((await verify(answer.body.access_token, at)).status, 204)
-      kids.add(decodeProtectedHeader(answer.body.access_token).kid as string)
-      keys = await keySet(at)
-      t.ok(keys.keys.length <= 3, 'retired keys go')
-    }
-    t.equal(kids.size, 3, 'each signs for 30 days')
-  },
-)
+t.test('keys rotate under use: every token verifies by a JWKS fetched before, none is refused early', async (t) => {
+  const at = await openHome()
+  t.teardown(at.close)
+  const you = await at.newcomer({ remember: true })
+  let [token, keys] = [you.refresh_token, await keySet(at)]
+  const kids = new Set<string>()
+  for (let day = 0; day < 85; day += 5) {
+    at.clock.advance(5 * DAY)
+    await at.deps.keyring.reload()
+    const answer = await refresh(token, at)
+    t.equal(answer.status, 200)
+    token = answer.body.refresh_token
+    await judge(answer.body.access_token, keys, at)
+    t.equal((await verify(answer.body.access_token, at)).status, 204)
+    kids.add(decodeProtectedHeader(answer.body.access_token).kid as string)
+    keys = await keySet(at)
+    t.ok(keys.keys.length <= 3, 'retired keys go')
+  }
+  t.equal(kids.size, 3, 'each signs for 30 days')
+})
 
-t.test('a token from just before a rotation lives on, and its key leaves the JWKS when it is dead (E10)', async (t) => {
+t.test('a token from just before a rotation lives on, and its key leaves the JWKS when it is dead', async (t) => {
   const at = await openHome()
   t.teardown(at.close)
   const began = at.clock.now
@@ -770,7 +764,7 @@ t.test('a token from just before a rotation lives on, and its key leaves the JWK
   isInvalid(t, await verify(stale, at), 'a retired key signs nothing any more')
 })
 
-t.test('keys handed over by command: the other instance accepts the new tokens at once (E10)', async (t) => {
+t.test('keys handed over by command: the other instance accepts the new tokens at once', async (t) => {
   const redis = await startRedis()
   t.teardown(redis.stop)
   const homes = await Promise.all([openHome({ REDIS_URL: redis.url }), openHome({ REDIS_URL: redis.url })])
@@ -803,11 +797,7 @@ t.test('the private keys are neither in the JWKS nor readable in the store', asy
   const stored = new Set(dump.match(/[\w.~+/-]{8,}/g))
   t.ok(stored.size > 10)
   for (const value of stored) {
-    t.equal(
-      (await at.call('GET', '/v1/verify', { token: value })).status,
-      401,
-      'nothing stored is an access token (D8)',
-    )
+    t.equal((await at.call('GET', '/v1/verify', { token: value })).status, 401, 'nothing stored is an access token')
     const refreshed = await at.call('POST', '/v1/refresh', { body: { refresh_token: value } })
     t.not(refreshed.status, 200, 'nor a refresh token')
   }
