@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { readdir, rm } from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { launchDemo, startDemo } from '../support/demo.ts'
-import { freePort } from '../support/free-port.ts'
+import { demoPort, launchDemo, startDemo } from '../support/demo.ts'
+import { claimPort } from '../support/free-port.ts'
 import { TEST_SECRET } from '../support/home.ts'
 import { eventually } from '../support/settle.ts'
 
@@ -45,7 +45,7 @@ async function launch(t: Test, env: Record<string, string>) {
 }
 
 t.test('Ctrl-C, however often, ends the demo with nothing left behind', async (t) => {
-  const { child, leftBehind } = await launch(t, { PORT: `${await freePort()}` })
+  const { child, leftBehind } = await launch(t, { PORT: `${await demoPort()}` })
   await child.printed('http://localhost')
   t.equal((await leftBehind()).length, 1)
   const interrupt = () => {
@@ -73,6 +73,7 @@ for (const [PORT, words] of [
 }
 
 t.test('with PORT=0 the demo finds a port, and says which', async (t) => {
+  await claimPort(8080, 60_000) // from where it looks: tests of another checkout may be about to
   const { child } = await launch(t, { PORT: '0' })
   await child.printed('http://localhost')
   const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
@@ -82,7 +83,7 @@ t.test('with PORT=0 the demo finds a port, and says which', async (t) => {
 
 t.test('the demo keeps nothing, and is the same whatever a service of this shell is told', async (t) => {
   const env = { REDIS_URL: 'redis://127.0.0.1:1', AUTH_SECRET: TEST_SECRET, COOKIE_DOMAIN: 'shop.example' }
-  const { child } = await launch(t, { ...env, PORT: `${await freePort()}` })
+  const { child } = await launch(t, { ...env, PORT: `${await demoPort()}` })
   await child.printed('http://localhost')
   const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
   const answer = await fetch(`${url}/v1/register`, {

@@ -12,13 +12,16 @@ export type Child = {
   readonly hasExited: () => boolean
   /** Everything printed so far on stdout and stderr, by line. */
   readonly lines: () => readonly string[]
-  /** Resolves when a line contains `text`; rejects with the last output when it exits or 10 s pass first. */
+  /** Resolves when a line contains `text`; rejects with the last output when it exits or half a minute passes first. */
   readonly printed: (text: string) => Promise<void>
   readonly freeze: () => void
   readonly thaw: () => void
   /** Signals and thaws it, kills it if it is still there 15 s later, and resolves to its exit code. */
   readonly end: (signal: NodeJS.Signals) => Promise<number | null>
 }
+
+/** Longer than any start takes on a machine that has much else to do. */
+const PATIENCE_MS = 30_000
 
 const killers = new Set<() => void>()
 process.on('exit', () => killers.forEach((kill) => kill()))
@@ -68,7 +71,9 @@ export function startChild(command: readonly string[], env: NodeJS.ProcessEnv): 
       await Promise.race([
         new Promise<void>((resolve) => heard.on('line', (line: string) => line.includes(text) && resolve())),
         exited.then((code) => fail(`exited with ${code} before it printed "${text}"`)),
-        sleep(10_000, undefined, { ref: false }).then(() => fail(`did not print "${text}" within 10 s`)),
+        sleep(PATIENCE_MS, undefined, { ref: false }).then(() =>
+          fail(`did not print "${text}" within ${PATIENCE_MS} ms`),
+        ),
       ])
     },
     freeze: () => void child.kill('SIGSTOP'),

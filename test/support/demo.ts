@@ -23,6 +23,9 @@ export type Demo = {
 const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.url))
 const SERVICE = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
+/** A port for the demo: its instances take the three above it. */
+export const demoPort = () => freePort(4)
+
 /** Starts the demo's process with this environment; `folder`, made for it, is where it keeps what is temporary. */
 export async function launchDemo(
   env: Record<string, string>,
@@ -34,9 +37,12 @@ export async function launchDemo(
 
 /** Starts the demo with this environment; resolves when its instances are ready. */
 export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
-  const port = await freePort()
+  const port = await demoPort()
   const { child, folder } = await launchDemo({ PORT: `${port}`, ...env })
-  await child.printed('http://localhost')
+  await child.printed('http://localhost').catch(async (error: unknown) => {
+    await child.end('SIGKILL')
+    throw error
+  })
   const url = `http://localhost:${port}`
   const command =
     (verb: string) =>
