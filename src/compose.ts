@@ -16,6 +16,7 @@ import type { Store } from './store/store.ts'
 /** What a test, or a build that is broken on purpose, has instead of the real thing. */
 export interface Instead {
   readonly clock?: () => number
+  readonly hashing?: Hashing
   readonly store?: (real: Store) => Store
 }
 
@@ -33,7 +34,17 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
   const keyring = openKeyring({ store, authKeys, policy: keyPolicyOf(config), clock, record })
   const moment = () => ({ now: clock(), histories: time.histories() })
   const graceMs = () => config.REFRESH_GRACE + time.awayMs(config.REFRESH_GRACE)
-  const deps = { config, store, keyring, hashing: openHashing(config), authKeys, clock, moment, graceMs, record }
+  const deps = {
+    config,
+    store,
+    keyring,
+    hashing: instead.hashing ?? openHashing(config),
+    authKeys,
+    clock,
+    moment,
+    graceMs,
+    record,
+  }
   async function close(): Promise<void> {
     keyring.close()
     await store.close()

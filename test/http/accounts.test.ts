@@ -4,14 +4,14 @@ import t, { type Test } from 'tap'
 import { readEmail } from '../../src/domain/email.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
-import { type Answer, type Home, type Newcomer, openHome } from '../support/home.ts'
+import { type Answer, DEAR, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 
 const PASSWORD = 'seven red bicycles in the rain'
 const OTHER_PASSWORD = 'nine blue tricycles in the snow'
 
-const home = await openHome()
-t.teardown(home.close)
+const [home, dear] = [await openHome(), await openHome(DEAR)]
+t.teardown(() => Promise.all([home.close(), dear.close()]))
 
 let names = 0
 const freshEmail = () => `account-${(names += 1)}@example.org`
@@ -222,11 +222,23 @@ t.test('a password of 256 code points is taken whole, one more is refused', asyn
   t.equal((await register(freshEmail(), '\u{1f6b2}'.repeat(256))).status, 201, 'code points are counted here too')
 })
 
+/** How many ms of processor time this process has for it, on all its threads, whatever else the machine does. */
+async function processorTime(work: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage()
+  await work()
+  const { user, system } = process.cpuUsage(before)
+  return Math.round((user + system) / 1000)
+}
+
 t.test('an endless password is refused without the cost of a hash', async (t) => {
-  const began = performance.now()
-  for (let i = 0; i < 20; i += 1)
-    t.strictSame(rulesOf(await register(freshEmail(), 'long '.repeat(6000))), ['too_long'])
-  t.ok(performance.now() - began < 400, 'twenty hashes would have taken 700 ms')
+  const ofHashes = await processorTime(async () => {
+    for (let i = 0; i < 20; i += 1) t.equal((await register(freshEmail(), PASSWORD, dear)).status, 201)
+  })
+  const ofRefusals = await processorTime(async () => {
+    for (let i = 0; i < 20; i += 1)
+      t.strictSame(rulesOf(await register(freshEmail(), 'long '.repeat(6000), dear)), ['too_long'])
+  })
+  t.ok(ofRefusals < ofHashes / 2, `${ofRefusals} ms, and ${ofHashes} ms for twenty that are hashed`)
   t.match(await register(freshEmail(), 'x'.repeat(100_000)), { status: 413, body: { code: 'too_large' } })
 })
 
@@ -342,28 +354,29 @@ t.test('nobody can register with fields of their own', async (t) => {
 })
 
 t.test('passwords are kept as argon2id with salts of their own and never shown', async (t) => {
-  const [one, two] = [await home.newcomer(), await home.newcomer()]
-  const hashes = [(await storedUser(home, one)).value.passwordHash, (await storedUser(home, two)).value.passwordHash]
+  const [one, two] = [await dear.newcomer(), await dear.newcomer()]
+  const hashes = [(await storedUser(dear, one)).value.passwordHash, (await storedUser(dear, two)).value.passwordHash]
   for (const hash of hashes) t.match(hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22,}\$[\w+/]{43}$/)
   t.not(hashes[0], hashes[1])
 })
 
 t.test('an older hash still logs in and is made anew on the way, once', async (t) => {
+  const home = dear
   const me = await home.newcomer()
   const entry = await storedUser(home, me)
   const passwordHash = await argon2.hash(PASSWORD, { memoryCost: 8192, timeCost: 1, parallelism: 1 })
   const puts = [put(keys.user(me.user.id), { ...entry.value, passwordHash }, null)]
   t.ok(await home.deps.store.commit({ checks: [entry], puts, deletes: [] }))
 
-  t.equal((await login(me.email, OTHER_PASSWORD)).status, 401)
+  t.equal((await login(me.email, OTHER_PASSWORD, home)).status, 401)
   t.equal((await storedUser(home, me)).value.passwordHash, passwordHash, 'a wrong password changes nothing')
-  t.equal((await login(me.email)).status, 200)
+  t.equal((await login(me.email, PASSWORD, home)).status, 200)
   const rehashed = (await storedUser(home, me)).value.passwordHash
   t.match(rehashed, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   t.ok(await argon2.verify(rehashed, PASSWORD))
-  t.equal((await login(me.email)).status, 200)
+  t.equal((await login(me.email, PASSWORD, home)).status, 200)
   t.equal((await storedUser(home, me)).value.passwordHash, rehashed, 'a hash of today stays')
-  t.equal((await verify(me.access_token)).status, 204, 'nobody is logged out by it')
+  t.equal((await verify(me.access_token, home)).status, 204, 'nobody is logged out by it')
 })
 
 t.test('an unknown address and a wrong password are answered alike', async (t) => {
@@ -384,19 +397,28 @@ t.test('an unknown address and a wrong password are answered alike', async (t) =
 })
 
 t.test('the time of a login does not tell whether the account exists', async (t) => {
-  const me = await home.newcomer()
-  const times = { wrong: [] as number[], unknown: [] as number[] }
-  const emails = { wrong: me.email, unknown: 'nobody@example.org' }
-  for (let i = 0; i < 31; i += 1) {
-    for (const name of ['wrong', 'unknown'] as const) {
-      const began = performance.now()
-      await login(emails[name], OTHER_PASSWORD)
-      times[name].push(performance.now() - began)
-    }
+  const me = await dear.newcomer()
+  const time = async (email: string) => {
+    const began = performance.now()
+    t.equal((await login(email, OTHER_PASSWORD, dear)).status, 401)
+    return performance.now() - began
   }
-  const median = (name: keyof typeof times) => times[name].toSorted((a, b) => a - b)[15] as number
-  const ratio = median('unknown') / median('wrong')
-  t.ok(ratio > 0.75 && ratio < 1.33, `an unknown address takes ${ratio.toFixed(2)} of the time of a wrong password`)
+  /** Pairs, each in the other order than the one before, so that what else the machine does meets both alike. */
+  const compare = async () => {
+    const ratios: number[] = []
+    for (let i = 0; i < 31; i += 1) {
+      const first = await time(i % 2 === 0 ? me.email : 'nobody@example.org')
+      const second = await time(i % 2 === 0 ? 'nobody@example.org' : me.email)
+      ratios.push(i % 2 === 0 ? second / first : first / second)
+    }
+    return ratios.toSorted((a, b) => a - b)[15] as number
+  }
+  const isAlike = (ratio: number) => ratio > 0.75 && ratio < 1.33
+  // What is not alike is asked again: a machine that is busy is so for one of the two by chance, a service that tells every time.
+  const ratios: number[] = []
+  while (ratios.length < 5 && !isAlike(ratios.at(-1) ?? 0)) ratios.push(await compare())
+  const told = ratios.map((ratio) => ratio.toFixed(2)).join(', ')
+  t.ok(isAlike(ratios.at(-1) ?? 0), `an unknown address takes ${told} of the time of a wrong password`)
 })
 
 t.test('wrong passwords of a caller who is logged in are 403 and limited for that session', async (t) => {
@@ -531,27 +553,27 @@ t.test('of several password changes at once one wins, and its password is the on
   t.equal((await login(me.email, PASSWORD)).status, 401)
 })
 
-/** Three clients that log in again and again until the answer is there; what they have been answered. */
+/** Three clients that log in again and again until the answer is there; what they have been answered. Hashing opens the window of the race. */
 async function loginsDuring<T>(answer: Promise<T>, email: string, password: string): Promise<[T, Answer[]]> {
   const state = { isOver: false }
   const answers: Answer[] = []
   const settled = answer.finally(() => (state.isOver = true))
   const client = async () => {
-    while (!state.isOver) answers.push(await login(email, password))
+    while (!state.isOver) answers.push(await login(email, password, dear))
   }
   await Promise.all([client(), client(), client()])
   return [await settled, answers]
 }
 
 t.test('a login with the old password that races the change leaves nothing alive', async (t) => {
-  const me = await home.newcomer()
+  const me = await dear.newcomer()
   let [token, password] = [me.access_token, PASSWORD]
   for (let i = 0; i < 4; i += 1) {
     const next = `${OTHER_PASSWORD} ${i}`
-    const [changed, logins] = await loginsDuring(change(token, password, next), me.email, password)
+    const [changed, logins] = await loginsDuring(change(token, password, next, dear), me.email, password)
     t.equal(changed.status, 200)
     for (const { status, body } of logins) {
-      if (status === 200) await isDead(t, body, 'password_changed')
+      if (status === 200) await isDead(t, body, 'password_changed', dear)
       else t.equal(status, 401)
     }
     ;[token, password] = [changed.body.access_token, next]
@@ -622,15 +644,15 @@ t.test('an address that comes back is another user, and gets nothing of the old 
 
 t.test('a login that races the removal of its account leaves nothing alive', async (t) => {
   for (let i = 0; i < 3; i += 1) {
-    const me = await home.newcomer()
-    const removing = home.call('DELETE', '/v1/me', { token: me.access_token, body: { password: PASSWORD } })
+    const me = await dear.newcomer()
+    const removing = dear.call('DELETE', '/v1/me', { token: me.access_token, body: { password: PASSWORD } })
     const [removed, logins] = await loginsDuring(removing, me.email, PASSWORD)
     t.equal(removed.status, 204)
     for (const { status, body } of logins) {
-      if (status === 200) await isDead(t, body, 'account_deleted')
+      if (status === 200) await isDead(t, body, 'account_deleted', dear)
       else t.equal(status, 401)
     }
-    t.equal((await login(me.email)).status, 401)
+    t.equal((await login(me.email, PASSWORD, dear)).status, 401)
   }
 })
 
