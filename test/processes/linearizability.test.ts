@@ -1,7 +1,7 @@
 import t from 'tap'
-import { BROKEN } from './broken.ts'
-import { summarise, tell } from './report.ts'
-import { runStandalone } from './standalone.ts'
+import { BROKEN } from '../linearizability/broken.ts'
+import { summarise, tell } from '../linearizability/report.ts'
+import { runStandalone } from '../linearizability/standalone.ts'
 
 // Three instances behind nginx, 32 clients, 50 sessions, faults at random. `npm run prove` runs it for longer; SEED repeats its choices.
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { type FailoverOptions, runClusterLosses, runSentinelFailovers } from './failovers.ts'
-import { summarise, tell } from './report.ts'
+import { type FailoverOptions, runClusterLosses, runSentinelFailovers } from '../linearizability/failovers.ts'
+import { summarise, tell } from '../linearizability/report.ts'
 
 // The same clients and the same checker while primaries go; `npm run prove` lets more of them go.
 
