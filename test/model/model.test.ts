@@ -362,7 +362,7 @@ const steps = {
     const opened = await untilWon(async () => {
       const entry = await deps.store.get(keys.user(user.id))
       if (entry === null) throw new Error('nobody can log in')
-      return openSession(deps, entry, { amr: ['pwd'] }, wish, CALLER)
+      return openSession(deps, entry, { amr: ['pwd'], event: 'login.succeeded' }, wish, CALLER)
     })
     const { accessToken, refreshToken, sessionId } = issueTokens(deps, opened)
     newSession(user, { id: sessionId, refresh: refreshToken, access: accessToken }, wish, clock.now)

@@ -66,7 +66,7 @@ async function makePeople({ deps, newcomer }: Home) {
     while (opened.length < sessions) {
       const entry = await deps.store.get(keys.user(id))
       const wish = { transport: 'body', remember: false } as const
-      const bearer = entry && (await openSession(deps, entry, { amr: ['pwd'] }, wish, CALLER))
+      const bearer = entry && (await openSession(deps, entry, { amr: ['pwd'], event: 'login.succeeded' }, wish, CALLER))
       if (bearer === null) continue
       const { accessToken, refreshToken, sessionId } = issueTokens(deps, bearer)
       opened.push({ access_token: accessToken, refresh_token: refreshToken, session_id: sessionId })

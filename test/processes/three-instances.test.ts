@@ -71,7 +71,16 @@ async function openSessions({ deps, clock }: Home, userId: string, count: number
   const opened: Tokens[] = []
   const open = async () => {
     const user = await deps.store.get(keys.user(userId))
-    return user && openSession(deps, user, { amr: ['pwd'] }, { transport: 'body', remember: false }, CALLER)
+    return (
+      user &&
+      openSession(
+        deps,
+        user,
+        { amr: ['pwd'], event: 'login.succeeded' },
+        { transport: 'body', remember: false },
+        CALLER,
+      )
+    )
   }
   while (opened.length < count) {
     const bearer = await eventually(open, { within: 5000 })

@@ -39,9 +39,7 @@ export async function register(
   await deps.store.commit({ checks: [], puts: [pending], deletes: [] })
   if (!(await claimAddress(deps, email, user))) return { kind: 'taken' }
   const opened = await openFirst(deps, user.id, wish, caller)
-  if (opened === null) return { kind: 'taken' }
-  deps.record({ event: 'account.registered', user_id: user.id, session_id: opened.session.id }, caller)
-  return { kind: 'ok', ...opened }
+  return opened === null ? { kind: 'taken' } : { kind: 'ok', ...opened }
 }
 
 function newUser(deps: Deps, email: Email, passwordHash: string, caller: Caller): User {
@@ -61,7 +59,7 @@ function newUser(deps: Deps, email: Email, passwordHash: string, caller: Caller)
 async function openFirst(deps: Deps, userId: string, wish: SessionWish, caller: Caller): Promise<Bearer | null> {
   const opened = await untilWon(async () => {
     const user = await deps.store.get(keys.user(userId))
-    return user === null ? 'gone' : openSession(deps, user, { amr: ['pwd'] }, wish, caller)
+    return user === null ? 'gone' : openSession(deps, user, { amr: ['pwd'], event: 'account.registered' }, wish, caller)
   })
   return opened === 'gone' ? null : opened
 }

@@ -36,9 +36,7 @@ export async function authenticate(
   if (found === null || !wasRight) return guesses.fail(refuse(deps, found, caller))
   await guesses.guard()
   const opened = await openByPassword(deps, found, { password, isRight }, wish, caller)
-  if (opened === 'changed') return guesses.fail(refuse(deps, found, caller))
-  deps.record({ event: 'login.succeeded', user_id: found.id, session_id: opened.session.id }, caller)
-  return { kind: 'ok', ...opened }
+  return opened === 'changed' ? guesses.fail(refuse(deps, found, caller)) : { kind: 'ok', ...opened }
 }
 
 /** `changed`: the account is gone, or its password is another one by now. */
@@ -55,7 +53,7 @@ async function openByPassword(
     if (user === null || !(await isRight(user.value.passwordHash))) return 'changed'
     const passwordHash = user.value.passwordHash === checked ? rehashed : user.value.passwordHash
     const change = { passwordHash, knownAddresses: knowing(deps, user.value.knownAddresses, caller) }
-    return openSession(deps, user, { amr: ['pwd'], change }, wish, caller)
+    return openSession(deps, user, { amr: ['pwd'], event: 'login.succeeded', change }, wish, caller)
   })
 }
 

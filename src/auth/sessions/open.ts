@@ -4,6 +4,7 @@ import type { Caller } from '../../domain/caller.ts'
 import { newId } from '../../domain/id.ts'
 import { isLongOver, type Session, type Transport, whyOver } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
+import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
@@ -20,9 +21,10 @@ export interface SessionWish {
   readonly replaces?: string | undefined
 }
 
-/** What opens a session: what was proven, and what becomes of the user's record with it. */
+/** What opens a session: what was proven, the event it is, and what becomes of the user's record with it. */
 export interface Opening {
   readonly amr: readonly AuthMethod[]
+  readonly event: 'login.succeeded' | 'account.registered'
   readonly change?: Partial<User>
 }
 
@@ -33,7 +35,7 @@ export interface Opening {
 export async function openSession(
   deps: Deps,
   user: Entry<User>,
-  { amr, change = {} }: Opening,
+  { amr, event, change = {} }: Opening,
   wish: SessionWish,
   caller: Caller,
 ): Promise<Bearer | null> {
@@ -42,8 +44,9 @@ export async function openSession(
   const { ids, evicted, timedOut } = await makeRoom(deps, user.value, wish.replaces)
   const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
   const { puts, deletes, events } = endings(deps, evicted, 'evicted')
+  const opened: SecurityEvent = { event, user_id: next.id, session_id: session.id }
   const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(deps, timedOut)]
-  const deed = { checks: [user, ...timedOut], puts: writes, deletes, events }
+  const deed = { checks: [user, ...timedOut], puts: writes, deletes, events: [...events, opened] }
   return (await carryOut(deps, deed, caller)) ? { session, user: next } : null
 }
 

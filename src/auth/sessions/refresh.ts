@@ -67,10 +67,13 @@ async function goOn(
   const session =
     rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
   const write = { checks: [entry], puts: [putSession(session)], deletes: [], extensions: [keepData(deps, session)] }
-  if (session !== entry.value && !(await deps.store.commit({ ...write, mayBeLost: true }))) return null // it heals
   const ids = { user_id: session.userId, session_id: session.id }
-  if (rotation.kind === 'late') recordLate(deps, entry.value, session, claim, caller)
-  else deps.record({ event: 'session.refreshed', ...ids, how: rotation.kind }, caller)
+  const events: readonly SecurityEvent[] =
+    rotation.kind === 'late'
+      ? lateEvents(deps, entry.value, session, claim)
+      : [{ event: 'session.refreshed', ...ids, how: rotation.kind }]
+  if (session === entry.value) for (const event of events) deps.record(event, caller)
+  else if (!(await carryOut(deps, { ...write, mayBeLost: true, events }, caller))) return null // it heals
   return { kind: 'ok', session, user }
 }
 
@@ -84,12 +87,12 @@ async function endForReuse(deps: Deps, { entry, claim }: Live, caller: Caller): 
 }
 
 /** At the second late repeat in a row two may share the session: whoever watches the log can look at both addresses. */
-function recordLate(deps: Deps, before: Session, session: Session, claim: RefreshClaim, caller: Caller): void {
+function lateEvents(deps: Deps, before: Session, session: Session, claim: RefreshClaim): readonly SecurityEvent[] {
   const streak = session.late?.streak ?? 1
   const late = { ...spentToken(deps, before, claim), streak }
-  deps.record({ event: 'session.refreshed', ...late, how: 'late' }, caller)
-  if (streak === 2 && before.late?.counter !== session.late?.counter)
-    deps.record({ event: 'session.doubted', ...late }, caller)
+  const isDoubted = streak === 2 && before.late?.counter !== session.late?.counter
+  const refreshed = { event: 'session.refreshed', ...late, how: 'late' } as const
+  return isDoubted ? [refreshed, { event: 'session.doubted', ...late }] : [refreshed]
 }
 
 function spentToken({ moment }: Deps, session: Session, { counter }: RefreshClaim): SpentToken {
