@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm run rotate-keys': 'test/processes/lifecycle.test.ts',
   'npm run revoke-everything': 'test/faults/lost-data.test.ts',
   'npm run revoke-everything -- --secret-is-lost': 'test/faults/lost-data.test.ts',
-  [`node -p "require('crypto').randomBytes(32).toString('base64url')"`]: 'test/docs/snippets.test.ts',
+  [`node -p "require('crypto').randomBytes(32).toString('base64url')"`]: 'test/processes/snippets.test.ts',
   'AUTH_SECRET=$(openssl rand 32 | basenc --base64url | tr -d =) docker compose up --build': 'compose.yaml',
 }
 
@@ -48,7 +48,7 @@ for (const { path, blocks } of PAGES) {
 
 t.test('every such file is shown on a page and run by a test', async (t) => {
   const shown = PAGES.flatMap(({ blocks }) => blocks).map(({ text }) => text)
-  const runs = readFileSync('test/docs/snippets.test.ts', 'utf8')
+  const runs = readFileSync('test/processes/snippets.test.ts', 'utf8')
   for (const { name, text } of FILES) {
     t.ok(
       shown.some((block) => text.includes(block)),

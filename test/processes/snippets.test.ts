@@ -15,7 +15,7 @@ import { complaints } from '../support/settings.ts'
 import { callAt, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
 
-// Runs the files that README.md and docs show, as they stand there, but for the ports: pages.test.ts holds page and file equal.
+// Runs the files that README.md and docs show, as they stand there, but for the ports: test/docs/pages.test.ts holds page and file equal.
 
 const { PATH, HOME } = process.env
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
