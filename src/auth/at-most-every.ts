@@ -1,6 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** The work, begun at most once in that time: at once if it may, else all who come meanwhile share the next turn. */
+/**
+ * Makes a function that begins the work at most once in `pauseMs`: at once if it may; callers who must wait share the next run
+ * and its result.
+ */
 export function atMostEvery<T>(pauseMs: number, work: () => Promise<T>): () => Promise<T> {
   let begunAt = -Infinity
   let next: Promise<T> | null = null

@@ -1,4 +1,4 @@
-/** More work than there is room for: the caller says 503 `busy`, nothing has been done. */
+/** There is more work than room for it, and nothing has been done: the client is answered 503 `busy`. */
 export class Busy extends Error {
   override readonly name = 'Busy'
 }

@@ -3,12 +3,12 @@ import type { Caller } from '../domain/caller.ts'
 import type { SecurityEvent } from '../events/security-events.ts'
 import type { Commit } from '../store/store.ts'
 
-/** A commit, and the security events that have happened once it is won. */
+/** A commit, and the security events that have happened if it goes through. */
 export interface Deed extends Commit {
   readonly events: readonly SecurityEvent[]
 }
 
-/** Commits a deed and records its events; false: a check lost, nothing has happened. */
+/** Commits a deed and then records its events; false: a check lost, nothing is written and nothing recorded. */
 export async function carryOut({ store, record }: Deps, deed: Deed, caller: Caller): Promise<boolean> {
   const { events, ...commit } = deed
   const isWon = await store.commit(commit)

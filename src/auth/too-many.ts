@@ -1,7 +1,7 @@
-/** A limit is used up: the caller says 429, and when to come again. */
+/** A limit is used up: the client is answered 429, and when to come again. */
 export class TooMany extends Error {
   override readonly name = 'TooMany'
-  /** For how long it still is. */
+  /** For how many ms the limit is still used up. */
   readonly leftMs: number
 
   constructor(leftMs: number) {

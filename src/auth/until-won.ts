@@ -3,7 +3,10 @@ import { Busy } from './busy.ts'
 
 const TRIES = 200
 
-/** Runs a read-decide-commit until it wins its race; each try (null: lost) decides again on fresh data. Busy after many. */
+/**
+ * Runs an attempt to read, decide and commit until it wins its race; after a lost one (null) it reads and decides again. Throws
+ * Busy after TRIES.
+ */
 export async function untilWon<T>(attempt: () => Promise<T | null>): Promise<T> {
   for (let lost = 0; lost < TRIES; lost += 1) {
     const result = await attempt()

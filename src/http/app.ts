@@ -8,7 +8,7 @@ import { withoutPort } from '../domain/address.ts'
 import { closeGently } from '../process/drain.ts'
 import type { CheckReadiness } from '../process/readiness.ts'
 import type { Edge } from './edge.ts'
-import { readBearerTokens } from './plugins/bearer.ts'
+import { makeBearerTokens } from './plugins/bearer.ts'
 import {
   answerParserError,
   boundConnections,
@@ -68,7 +68,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
 
   const limitPerAddress = await makeLimits(app, deps)
-  const bearer = readBearerTokens(app, deps)
+  const bearer = makeBearerTokens(app, deps)
   const edge: Edge = { deps, limitPerAddress, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
   answerUnknownRoutes(app, limitPerAddress('api'))
 

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps.ts'
-import type { Bearer } from './plugins/bearer.ts'
+import type { BearerTokens } from './plugins/bearer.ts'
 import type { RefuseCrossSite } from './plugins/cross-site.ts'
 import type { RefreshCookie } from './plugins/refresh-cookie.ts'
 import type { LimitPerAddress } from './plugins/request-limits.ts'
@@ -7,7 +7,7 @@ import type { LimitPerAddress } from './plugins/request-limits.ts'
 /** What routes have at hand: the dependencies, and the guards of the edge. */
 export interface Edge {
   readonly deps: Deps
-  readonly bearer: Bearer
+  readonly bearer: BearerTokens
   readonly limitPerAddress: LimitPerAddress
   readonly refuseCrossSite: RefuseCrossSite
 }

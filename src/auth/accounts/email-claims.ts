@@ -4,16 +4,16 @@ import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put, unchanged } from '../../store/store.ts'
 
-// Which address belongs to whom. A claim counts only while its user exists and says the same.
+// Which e-mail address belongs to whom. A claim counts only while the user that it names exists and has that address.
 
-/** The user that an address belongs to. Takes as many reads whether or not there is one. */
+/** Finds the user of an e-mail address; null: there is none. Reads as often if there is none, so that the time tells nothing. */
 export async function findUser({ store }: Deps, email: Email): Promise<Entry<User> | null> {
   const claim = await store.get(keys.email(email.key))
   const user = await store.get(keys.user(claim?.value.userId ?? 'nobody'))
   return user?.value.emailKey === email.key ? user : null
 }
 
-/** Wins the address for the user, unless another user has it; a claim whose user is gone is nobody's. */
+/** Claims the address for the user; false: another user has it, or was quicker. A claim whose user is gone does not count. */
 export async function claimAddress(deps: Deps, email: Email, user: User): Promise<boolean> {
   const key = keys.email(email.key)
   const claim = await deps.store.get(key)
@@ -25,7 +25,7 @@ export async function claimAddress(deps: Deps, email: Email, user: User): Promis
   })
 }
 
-/** Gives the address of a removed user back. Left undone it does no harm: the claim is nobody's. */
+/** Deletes the claim of a removed user. A failure is ignored: a claim whose user is gone does not count. */
 export async function releaseAddress({ store }: Deps, { id, emailKey }: User): Promise<void> {
   const key = keys.email(emailKey)
   const claim = await store.get(key).catch(() => null)

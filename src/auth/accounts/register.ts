@@ -10,19 +10,21 @@ import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { claimAddress, findUser } from './email-claims.ts'
-import { knowing } from './known-addresses.ts'
+import { addKnownAddress } from './known-addresses.ts'
 
+/** What a registration comes to: an account with its first session, or why not. */
 export type Registered =
   | ({ readonly kind: 'ok' } & Bearer)
   | { readonly kind: 'taken' }
   | { readonly kind: 'unacceptable'; readonly rules: readonly BrokenRule[] }
 
-/** How long a user lives whose registration has not come to its end. */
+/** For how many ms the store keeps a user whose registration has not been completed. */
 const PENDING_MS = 60_000
 
 /**
- * Makes an account and its first session. Three commits, as the address and the user live in different slots: the user,
- * who vanishes unless the last one follows; the claim to the address, which one of many wins; the session, which makes the user stay.
+ * Makes an account and its first session. An address is registered once, however many ask at the same time. There are three
+ * commits, because the address and the user live in different slots: the user, for PENDING_MS only; the claim to the address,
+ * which one of many rivals wins; the session, whose commit makes the user stay.
  */
 export async function register(
   deps: Deps,
@@ -51,11 +53,11 @@ function newUser(deps: Deps, email: Email, passwordHash: string, caller: Caller)
     createdAt: deps.clock(),
     generation: 0,
     sessions: [],
-    knownAddresses: knowing(deps, [], caller),
+    knownAddresses: addKnownAddress(deps, [], caller),
   }
 }
 
-/** Null: it took so long that the pending user has vanished. */
+/** Opens the first session; null: the claim took so long that the pending user has vanished. */
 async function openFirst(deps: Deps, userId: string, wish: SessionWish, caller: Caller): Promise<Bearer | null> {
   const opened = await untilWon(async () => {
     const user = await deps.store.get(keys.user(userId))

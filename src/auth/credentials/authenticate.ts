@@ -5,21 +5,22 @@ import { normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { findUser } from '../accounts/email-claims.ts'
-import { knowing } from '../accounts/known-addresses.ts'
+import { addKnownAddress } from '../accounts/known-addresses.ts'
 import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
-import { atLogin } from './guesses.ts'
-import { passwordCheck, type PasswordCheck } from './password-check.ts'
+import { guessesAtLogin } from './guesses.ts'
+import { makePasswordCheck, type PasswordCheck } from './password-check.ts'
 
+/** What a login comes to: a session, or a wrong address or password. */
 export type Authenticated = ({ readonly kind: 'ok' } & Bearer) | { readonly kind: 'wrong' }
 
-/** An address that nobody can have is nobody's: it fails as a stranger's does, and as slowly. */
+/** Stands for an address that nobody can have: a login with it fails as one for an unknown address does, and as slowly. */
 const NOBODYS: Email = { address: '', key: '' }
 
 /**
- * Checks a password and opens a session; a wrong one takes as long as one for nobody. Makes the hash anew when the parameters
- * have risen. Throws TooMany where too many guesses have failed.
+ * Checks a password and opens a session. A wrong password takes as long as an address without an account. The hash is made
+ * anew when the hashing parameters have risen. Throws TooMany after too many failed guesses.
  */
 export async function authenticate(
   deps: Deps,
@@ -29,17 +30,17 @@ export async function authenticate(
 ): Promise<Authenticated> {
   const address = readEmail(email) ?? NOBODYS
   const found = (await findUser(deps, address))?.value ?? null
-  const guesses = atLogin(deps, address.key, found, caller)
+  const guesses = guessesAtLogin(deps, address.key, found, caller)
   await guesses.guard()
-  const isRight = passwordCheck(deps, password)
+  const isRight = makePasswordCheck(deps, password)
   const wasRight = await isRight(found?.passwordHash ?? null)
-  if (found === null || !wasRight) return guesses.fail(refuse(deps, found, caller))
+  if (found === null || !wasRight) return guesses.fail(recordFailure(deps, found, caller))
   await guesses.guard()
   const opened = await openByPassword(deps, found, { password, isRight }, wish, caller)
-  return opened === 'changed' ? guesses.fail(refuse(deps, found, caller)) : { kind: 'ok', ...opened }
+  return opened === 'changed' ? guesses.fail(recordFailure(deps, found, caller)) : { kind: 'ok', ...opened }
 }
 
-/** `changed`: the account is gone, or its password is another one by now. */
+/** Opens the session; `changed`: the account is gone by now, or its password is another one. */
 async function openByPassword(
   deps: Deps,
   { id, passwordHash: checked }: User,
@@ -52,12 +53,12 @@ async function openByPassword(
     const user = await deps.store.get(keys.user(id))
     if (user === null || !(await isRight(user.value.passwordHash))) return 'changed'
     const passwordHash = user.value.passwordHash === checked ? rehashed : user.value.passwordHash
-    const change = { passwordHash, knownAddresses: knowing(deps, user.value.knownAddresses, caller) }
+    const change = { passwordHash, knownAddresses: addKnownAddress(deps, user.value.knownAddresses, caller) }
     return openSession(deps, user, { amr: ['pwd'], event: 'login.succeeded', change }, wish, caller)
   })
 }
 
-function refuse({ record }: Deps, user: User | null, caller: Caller): Authenticated {
+function recordFailure({ record }: Deps, user: User | null, caller: Caller): Authenticated {
   const cause = user === null ? 'unknown_account' : 'wrong_password'
   record({ event: 'login.failed', user_id: user?.id ?? null, cause }, caller)
   return { kind: 'wrong' }

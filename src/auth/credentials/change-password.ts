@@ -7,13 +7,14 @@ import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
-import { asOurs, unendedSessions } from '../sessions/read.ts'
-import { endings, keepData, nextGeneration, putSession } from '../sessions/session-writes.ts'
+import { asItCounts, readUnendedSessions } from '../sessions/read.ts'
+import { endWrites, extendData, nextGeneration, putSession } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
-import { behindToken } from './guesses.ts'
-import { passwordCheck, type PasswordCheck } from './password-check.ts'
+import { guessesBehindToken } from './guesses.ts'
+import { makePasswordCheck, type PasswordCheck } from './password-check.ts'
 
+/** What a change of the password comes to: the session that goes on, or why nothing is changed. */
 export type PasswordChanged =
   | ({ readonly kind: 'ok' } & Bearer)
   | { readonly kind: 'wrong' }
@@ -21,8 +22,8 @@ export type PasswordChanged =
   | { readonly kind: 'unacceptable'; readonly rules: readonly BrokenRule[] }
 
 /**
- * Changes the password. In one step: the caller's session goes on with its next refresh token, every other one ends,
- * every access token issued until now is dead. Throws TooMany where too many guesses have failed.
+ * Changes the password. In the same commit the caller's session goes on with its next refresh token, every other session ends,
+ * and every access token issued until now is denied. Throws TooMany after too many wrong current passwords.
  */
 export async function changePassword(
   deps: Deps,
@@ -31,13 +32,13 @@ export async function changePassword(
   caller: Caller,
 ): Promise<PasswordChanged> {
   const { config, hashing, store } = deps
-  const guesses = behindToken(deps, self, caller)
+  const guesses = guessesBehindToken(deps, self, caller)
   await guesses.guard()
   const found = await store.get(keys.user(self.userId))
   if (found === null) return { kind: 'over' }
   const rules = findBrokenRules(next, found.value.email, config.PASSWORD_MIN_LENGTH)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
-  const isRight = passwordCheck(deps, current)
+  const isRight = makePasswordCheck(deps, current)
   if (!(await isRight(found.value.passwordHash))) return guesses.fail({ kind: 'wrong' })
   await guesses.guard()
   const passwordHash = await hashing.hash(normalisePassword(next))
@@ -53,19 +54,19 @@ async function commitPassword(
 ): Promise<PasswordChanged | null> {
   const { store, moment, graceMs } = deps
   const [user, entry] = await store.getMany([keys.user(userId), keys.session(userId, sessionId)])
-  const own = asOurs(deps, entry)
+  const own = asItCounts(deps, entry)
   if (user === null || own === null || whyOver(own.value, moment()) !== null) return { kind: 'over' }
   if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' }
   const session = spendForChange(own.value as Session, moment(), graceMs())
-  const others = (await unendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
-  const { puts, deletes, events } = endings(deps, others, 'password_changed')
+  const others = (await readUnendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
+  const { puts, deletes, events } = endWrites(deps, others, 'password_changed')
   const { next, denial } = nextGeneration(deps, user.value)
   const changed = { ...next, passwordHash, sessions: next.sessions.filter((id) => id === sessionId) }
   const deed = {
     checks: [user, own],
     puts: [put(keys.user(userId), changed, null), putSession(session), denial, ...puts],
     deletes,
-    extensions: [keepData(deps, session)],
+    extensions: [extendData(deps, session)],
     events: [...events, passwordChanged(session)],
   }
   return (await carryOut(deps, deed, caller)) ? { kind: 'ok', session, user: changed } : null

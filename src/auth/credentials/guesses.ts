@@ -9,27 +9,33 @@ import type { Counter, CounterKey, UsedUp } from '../../store/store.ts'
 import { hasSessionAt, isKnownAddress } from '../accounts/known-addresses.ts'
 import { TooMany } from '../too-many.ts'
 
-/** What whoever tries a password has to ask before and after. A count that cannot be made is StoreUnavailable. */
+/**
+ * The limit on failed guesses at one password: whoever checks it asks before and after. Both throw StoreUnavailable if the
+ * store cannot count.
+ */
 export interface Guesses {
-  /** Throws TooMany when too many guesses have failed: asked again once a password was right, as many may have been tried at once. Counts nothing. */
+  /**
+   * Throws TooMany when too many guesses have failed, and counts nothing. Ask again after a right password: others may have
+   * failed meanwhile.
+   */
   readonly guard: () => Promise<void>
-  /** Counts a failed guess and gives its answer back; throws TooMany instead when it was one too many. */
+  /** Counts a failed guess and returns the answer for it; throws TooMany instead when the guess was one too many. */
   readonly fail: <Answer>(answer: Answer) => Promise<Answer>
 }
 
 /**
- * Guesses at login: counted from here and from anywhere, whether or not there is an account. An address that the account is
- * known from has a count of its own only: a stranger's failures elsewhere, or next door, do not lock its owner out. The
- * sessions are looked at only when it matters.
+ * Limits guesses at a login, by the caller's networks and over all networks, whether or not there is an account. At an address
+ * that its owner is known to use only the count of that network limits: failures of strangers elsewhere, or in the networks
+ * around it, do not lock the owner out. The sessions are read only if a wider limit is used up.
  */
-export function atLogin(deps: Deps, emailKey: string, user: User | null, caller: Caller): Guesses {
+export function guessesAtLogin(deps: Deps, emailKey: string, user: User | null, caller: Caller): Guesses {
   const { config, store } = deps
   const { ip, network } = caller
   const here = spread(config.LIMIT_FAILURES, networksOf(ip), (name) => counters.failures(emailKey, name))
   const anywhere = { key: counters.accountFailures(emailKey), ...config.LIMIT_ACCOUNT_FAILURES }
   const own = here.slice(0, 1)
   const all = isKnownAddress(deps, user, network) ? own : [...here, anywhere]
-  return guesses(deps, caller, async (adds) => {
+  return limitGuesses(deps, caller, async (adds) => {
     const usedUp = await store.count({ counters: all, adds })
     if (usedUp === null) return null
     const isSpared = usedUp.place > 0 && (await hasSessionAt(deps, user, network))
@@ -38,10 +44,10 @@ export function atLogin(deps: Deps, emailKey: string, user: User | null, caller:
   })
 }
 
-/** Guesses behind a live token: counted for its session. A stranger's failures elsewhere are not its own. */
-export function behindToken(deps: Deps, { userId, sessionId }: SessionName, caller: Caller): Guesses {
+/** Limits guesses of a client with a live access token, by its session: failures of strangers elsewhere do not count. */
+export function guessesBehindToken(deps: Deps, { userId, sessionId }: SessionName, caller: Caller): Guesses {
   const own = { key: counters.sessionFailures(userId, sessionId), ...deps.config.LIMIT_FAILURES }
-  const { guard, fail } = guesses(deps, caller, async (adds) => {
+  const { guard, fail } = limitGuesses(deps, caller, async (adds) => {
     const usedUp = await deps.store.count({ counters: [own], adds })
     return usedUp && { limit: 'session_failures', ...usedUp }
   })
@@ -54,7 +60,7 @@ export function behindToken(deps: Deps, { userId, sessionId }: SessionName, call
   }
 }
 
-/** A limit of the address, and as many times more of the networks around it as they may have. */
+/** The counters of a limit in these networks: each network has `times` the limit of one address. */
 export function spread(
   { count, windowMs }: Limit,
   networks: readonly Network[],
@@ -63,14 +69,18 @@ export function spread(
   return networks.map(({ name, times }) => ({ key: keyOf(name), count: count * times, windowMs }))
 }
 
-type Refusal = UsedUp & { readonly limit: 'failures' | 'account_failures' | 'session_failures' }
+type UsedUpLimit = UsedUp & { readonly limit: 'failures' | 'account_failures' | 'session_failures' }
 
-function guesses({ record }: Deps, caller: Caller, count: (adds: boolean) => Promise<Refusal | null>): Guesses {
+function limitGuesses(
+  { record }: Deps,
+  caller: Caller,
+  count: (adds: boolean) => Promise<UsedUpLimit | null>,
+): Guesses {
   async function ask(adds: boolean): Promise<void> {
-    const refusal = await count(adds)
-    if (refusal === null) return
-    record({ event: 'limit.hit', limit: refusal.limit }, caller)
-    throw new TooMany(refusal.leftMs)
+    const usedUp = await count(adds)
+    if (usedUp === null) return
+    record({ event: 'limit.hit', limit: usedUp.limit }, caller)
+    throw new TooMany(usedUp.leftMs)
   }
   return {
     guard: () => ask(false),

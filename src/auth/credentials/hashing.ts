@@ -2,20 +2,22 @@ import argon2 from 'argon2'
 import pLimit from 'p-limit'
 import { Busy } from '../busy.ts'
 
+/** The parameters of argon2id, RFC 9106, and the room for hashing. */
 export interface HashingOptions {
   readonly memoryKib: number
   readonly passes: number
   readonly lanes: number
-  /** How many hashes may run at once as far as processors go. */
+  /** How many hashes the processors can make at once. */
   readonly processors: number
 }
 
+/** Makes and checks password hashes. `hash` and `verify` throw Busy when too many wait. */
 export interface Hashing {
-  /** A PHC string, argon2id with a salt of its own. */
+  /** Hashes a password: a PHC string of argon2id, with a salt of its own. */
   hash(password: string): Promise<string>
-  /** Whether the password made the hash. With null, for nobody's account, it takes as long and says no. */
+  /** Whether the hash is of this password. With null, where there is no account, it takes as long and says no. */
   verify(hash: string | null, password: string): Promise<boolean>
-  /** Whether the hash was made with weaker parameters than today's. */
+  /** Whether the hash was made with weaker parameters than those of now. */
   isOutdated(hash: string): boolean
 }
 
@@ -26,15 +28,15 @@ const PATIENCE_MS = 5000
 const NOBODYS = Buffer.alloc(16)
 
 /**
- * argon2id behind a gate: as many hashes at once as processors and a memory budget allow, a bounded queue behind them,
- * nobody kept waiting longer than PATIENCE_MS. Everything beyond is refused with Busy, so that verify and refresh stay quick.
+ * Makes the hashing, argon2id behind a gate: as many hashes at once as the processors and MEMORY_BUDGET_KIB allow, a bounded queue
+ * behind them, and no start after PATIENCE_MS in it. Everything beyond throws Busy, so that verify and refresh stay quick.
  */
 export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOptions): Hashing {
   const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
   const slots = Math.max(1, Math.min(processors, Math.floor(MEMORY_BUDGET_KIB / memoryKib)))
   const gate = pLimit(slots)
 
-  function admit<T>(work: () => Promise<T>): Promise<T> {
+  function atGate<T>(work: () => Promise<T>): Promise<T> {
     if (gate.pendingCount >= slots * QUEUE_PER_SLOT) throw new Busy()
     const giveUpAt = performance.now() + PATIENCE_MS
     return gate(() => {
@@ -45,16 +47,17 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
 
   return {
     async hash(password) {
-      return admit(() => argon2.hash(password, options))
+      return atGate(() => argon2.hash(password, options))
     },
     async verify(hash, password) {
-      if (hash !== null) return admit(() => argon2.verify(hash, password))
-      await admit(() => argon2.hash(password, { ...options, salt: NOBODYS })) // what a verification does, to the last step
+      if (hash !== null) return atGate(() => argon2.verify(hash, password))
+      await atGate(() => argon2.hash(password, { ...options, salt: NOBODYS })) // the same work as a verification
       return false
     },
     isOutdated(hash) {
       const [, memory, time] = PHC.exec(hash) ?? []
-      return !(Number(memory) >= memoryKib && Number(time) >= passes)
+      const isStrongEnough = Number(memory) >= memoryKib && Number(time) >= passes
+      return !isStrongEnough
     },
   }
 }

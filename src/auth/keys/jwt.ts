@@ -3,25 +3,25 @@ import type { AccessClaims } from '../../domain/access-token.ts'
 import { isCompactJws } from '../../domain/access-token.ts'
 import type { SigningKey, VerifyingKey } from '../../domain/signing-keys.ts'
 
-// What the library does for us: form, algorithm, type and signature. Time and revocation are judged at each request, by us.
+// What fast-jwt does for us: form, algorithm, type and signature of a JWT. Expiry and revocation are checked elsewhere, at each request.
 
 /** The `typ` of an access token, RFC 9068 section 2.1. */
 const TYP = 'at+jwt'
 
-/** Makes a JWT of the claims. */
+/** Signs the claims: a JWT. */
 export type Sign = (claims: AccessClaims) => string
 
-/** The payload of a JWT that the key has signed, whatever its age; null for any other. */
-export type CheckSignature = (text: string) => unknown
+/** The payload of a JWT that the key has signed, whatever its age; null for any other text. */
+export type VerifyJwt = (text: string) => unknown
 
-/** How the key signs. */
+/** Makes the function that signs by this key. */
 export function signerOf({ kid, alg, privatePem }: SigningKey): Sign {
   const sign = createSigner({ key: privatePem, algorithm: alg, header: { alg, kid, typ: TYP } })
   return (claims) => sign({ ...claims })
 }
 
-/** How the key verifies: by its own algorithm and no other, RFC 8725 section 3.1. */
-export function signatureCheckOf({ alg, publicPem }: VerifyingKey): CheckSignature {
+/** Makes the function that verifies by this key: with its own algorithm and no other, RFC 8725 section 3.1. */
+export function verifierOf({ alg, publicPem }: VerifyingKey): VerifyJwt {
   const verify = createVerifier({
     key: publicPem,
     algorithms: [alg],
@@ -32,7 +32,7 @@ export function signatureCheckOf({ alg, publicPem }: VerifyingKey): CheckSignatu
   return (text) => unlessFaulty(() => verify(text))
 }
 
-/** What a token says of the key that signed it. */
+/** What the header of a token says about the key that signed it. */
 export interface Header {
   readonly alg: unknown
   readonly kid: unknown
@@ -41,13 +41,16 @@ export interface Header {
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const decode = createDecoder({ complete: true })
 
-/** The header of a token that could be ours; null: none. One that says more than ours do (jwk, jku, crit, b64, …) is none. */
+/**
+ * Reads the header of a token that could be ours; null: it cannot. A header with other members than ours (jwk, jku, crit, b64,
+ * …) cannot.
+ */
 export function readHeader(text: string): Header | null {
   const { header } = (isCompactJws(text) && unlessFaulty(() => decode(text) as { header: object })) || {}
   return header && Object.keys(header).every((name) => HEADER_MEMBERS.has(name)) ? (header as Header) : null
 }
 
-/** Null where the library finds a fault with the token. */
+/** The result of the work; null if the library throws because of the token. */
 function unlessFaulty<T>(work: () => T): T | null {
   try {
     return work()

@@ -16,31 +16,36 @@ import {
   updateRing,
 } from './signing-ring.ts'
 
+/** What a keyring works with, and where it records its events. */
 export interface KeyringOptions extends RingOptions {
   readonly record: RecordEvent
 }
 
-/** The signing keys that all instances share. What needs the keys throws StoreUnavailable until they are loaded. */
+/** The signing keys that all instances share. Until they are loaded, `sign`, `find`, `jwks` and `rotate` throw StoreUnavailable. */
 export interface Keyring {
-  /** Names the store the keys came from; null until they are loaded. */
+  /** The identity of the store that the keys came from; null until they are loaded. */
   readonly identity: () => string | null
-  /** Why the keys cannot be used, for an operator; null: they can. */
+  /** Why the keys cannot be used, in words for an operator; null: they can. */
   readonly fault: () => string | null
-  /** A signed JWT by the key whose time it is, for a session of the store of that identity; of another, nothing is signed. */
+  /**
+   * Signs claims by the key whose time it is. Throws StoreUnavailable unless `identity`, under which the session was opened, is
+   * still the store's.
+   */
   readonly sign: (claims: AccessClaims, identity: string) => string
-  /** The key of that name, if it is one of ours and still in force. */
+  /** Finds the key of that name among those in force; undefined: there is none. */
   readonly find: (kid: unknown) => RingKey | undefined
+  /** The public halves of the keys in force, RFC 7517. */
   readonly jwks: () => readonly PublicJwk[]
-  /** Reads the keys again; makes those that are missing. One instance wins, the others follow. */
+  /** Reads the keys again and makes those that are missing: of several instances one makes them, the others read them. */
   readonly reload: () => Promise<void>
-  /** Makes the published next key sign from now on; false if it has not been published for long enough. */
+  /** Makes the next key sign from now on; false: it has not been published for PUBLISHED_MS yet. */
   readonly rotate: () => Promise<boolean>
-  /** Gives the store another identity and other keys: every token and session of until now is dead, on every instance, for good. */
+  /** Gives the store another identity and other keys: every token and session of before is dead, on every instance, for good. */
   readonly revokeEverything: (options?: { readonly isSecretLost?: boolean }) => Promise<void>
   readonly close: () => void
 }
 
-/** What the settings ask of the signing keys. */
+/** The key policy of these settings. */
 export function keyPolicyOf(config: Config): KeyPolicy {
   const sessionMs = Math.max(config.SESSION_ABSOLUTE, config.REMEMBER_ABSOLUTE)
   return { alg: config.JWT_ALG, rotationMs: config.KEY_ROTATION, accessTtlMs: config.ACCESS_TTL, sessionMs }
@@ -50,7 +55,10 @@ const RELOAD_MS = 15_000
 const RETRY_MS = 50
 const NOT_LOADED = 'the signing keys are not loaded yet'
 
-/** Opens the keyring; it loads, reloads and rotates in the background and outlives the store's absence. */
+/**
+ * Opens the keyring. It loads, reloads and rotates its keys in the background; while the store is away it works with those it
+ * has.
+ */
 export function openKeyring(options: KeyringOptions): Keyring {
   const { policy } = options
   let ring: SigningRing | null = null
@@ -74,7 +82,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
     return loading
   }
 
-  function loaded(): SigningRing {
+  function demandRing(): SigningRing {
     if (ring === null) throw new StoreUnavailable(NOT_LOADED)
     return ring
   }
@@ -82,26 +90,26 @@ export function openKeyring(options: KeyringOptions): Keyring {
   return {
     identity: () => ring?.identity ?? null,
     fault: () => fault,
-    sign: (claims, identity) => signFor(identity, loaded(), options)(claims),
-    find: (kid) => loaded().keys.find((key) => key.kid === kid),
-    jwks: () => loaded().keys.map(publicJwk),
+    sign: (claims, identity) => signFor(identity, demandRing(), options)(claims),
+    find: (kid) => demandRing().keys.find((key) => key.kid === kid),
+    jwks: () => demandRing().keys.map(publicJwk),
     reload,
     async rotate() {
-      const before = signer(options, loaded().keys)
+      const before = currentKid(options, demandRing().keys)
       await load({ keys: handOverFrom(before, options) })
-      return signer(options, loaded().keys) !== before
+      return currentKid(options, demandRing().keys) !== before
     },
-    revokeEverything: ({ isSecretLost = false } = {}) => load({ givesUp: true, isSecretLost }),
+    revokeEverything: ({ isSecretLost = false } = {}) => load({ revokesAll: true, isSecretLost }),
     close: keepFresh(reload, () => (ring === null ? RETRY_MS : Math.min(RELOAD_MS, policy.rotationMs / 4))),
   }
 }
 
-/** Reloads for ever, whether it succeeds or not; the function it gives back ends that. */
+/** Reloads again and again, whether that succeeds or not, until the function that it returns is called. */
 function keepFresh(reload: () => Promise<void>, pauseMs: () => number): () => void {
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
   async function turn(): Promise<void> {
-    await reload().catch(() => {}) // the fault is told by whoever needs the keys
+    await reload().catch(() => {}) // `fault` tells it
     if (!isClosed) timer = setTimeout(() => void turn(), pauseMs()).unref()
   }
   void turn()
@@ -118,13 +126,13 @@ function signFor(identity: string, ring: SigningRing, { policy, clock }: RingOpt
   return key.sign
 }
 
-/** Hands over from the key of that name: of many commands given at once one does. */
+/** Hands over from the key of that name: of many commands given at once, one changes the ring. */
 function handOverFrom(kid: string | undefined, options: RingOptions): NonNullable<RingChange['keys']> {
-  return (found) => (signer(options, found) === kid ? handOver(found, options.policy, options.clock()) : found)
+  return (found) => (currentKid(options, found) === kid ? handOver(found, options.policy, options.clock()) : found)
 }
 
 /** The name of the key that signs now. */
-function signer({ policy, clock }: RingOptions, keys: readonly SigningKey[]): string | undefined {
+function currentKid({ policy, clock }: RingOptions, keys: readonly SigningKey[]): string | undefined {
   return findSigningKey(keys, policy.alg, clock())?.kid
 }
 

@@ -11,24 +11,24 @@ import {
 } from '../../domain/signing-keys.ts'
 import { keys } from '../../store/keys.ts'
 import { put, type Store, StoreUnavailable, unchanged } from '../../store/store.ts'
-import { type CheckSignature, type Sign, signatureCheckOf, signerOf } from './jwt.ts'
-import { retire } from './retired-keys.ts'
+import { type VerifyJwt, type Sign, verifierOf, signerOf } from './jwt.ts'
+import { putRetired } from './retired-keys.ts'
 
-/** All signing keys, as the store of that identity had them. */
+/** All signing keys, as the store with that identity had them. */
 export interface SigningRing {
   readonly identity: string
-  /** Identities that were given up on purpose, as far as we ever heard. */
+  /** The identities that the store was made to give up, as far as this instance has heard. */
   readonly former: readonly string[]
   readonly keys: readonly RingKey[]
 }
 
-/** A key, and what it does. */
+/** A key, with the functions that sign and verify by it. */
 export interface RingKey extends SigningKey {
   readonly sign: Sign
-  readonly check: CheckSignature
+  readonly verify: VerifyJwt
 }
 
-/** The store's keys are sealed under an AUTH_SECRET that is not ours. They are never overwritten. */
+/** The keys in the store are encrypted under an AUTH_SECRET that this instance does not have. They are not overwritten. */
 export class UnreadableKeys extends StoreUnavailable {
   override readonly message =
     'the signing keys in the store are sealed under another AUTH_SECRET: list the old one behind the new one'
@@ -43,6 +43,7 @@ export interface PublicJwk {
   readonly [member: string]: string
 }
 
+/** Where the ring lives, what encrypts it, and what the settings ask of its keys. */
 export interface RingOptions {
   readonly store: Store
   readonly authKeys: AuthKeys
@@ -52,18 +53,18 @@ export interface RingOptions {
 
 const PLACES = [keys.identity, keys.signingKeys, keys.formerIdentities] as const
 
-/** What is to be made of the ring that was found. */
+/** What to change in the ring that the store has. */
 export interface RingChange {
   readonly keys?: (found: readonly SigningKey[]) => readonly SigningKey[]
-  /** Gives up the store's identity, and all its keys. */
-  readonly givesUp?: boolean
-  /** Keys that cannot be read are given up, too. */
+  /** Gives the store another identity and other keys: all tokens and sessions of before are dead. */
+  readonly revokesAll?: boolean
+  /** Replaces keys that cannot be decrypted, too. */
   readonly isSecretLost?: boolean
 }
 
 /**
- * One try at bringing the store's ring up to date, with `change` first; null: another instance was quicker. A store that
- * comes back with one of the `former` identities, or without any, gets a new one.
+ * Tries once to apply `change` to the ring in the store and to bring it up to date; null: another instance was quicker. A store
+ * that has one of the `former` identities, or none, was restored or replaced: it gets a new identity. Throws UnreadableKeys.
  */
 export async function updateRing(
   { store, authKeys, policy, clock }: RingOptions,
@@ -72,7 +73,7 @@ export async function updateRing(
 ): Promise<SigningRing | null> {
   const [identity, sealed, given] = await store.getMany(PLACES)
   const known = [...new Set([...(given?.value ?? []), ...former])]
-  const name = nextName(identity?.value ?? null, known, change.givesUp === true)
+  const name = planIdentity(identity?.value ?? null, known, change.revokesAll === true)
   const text = sealed ? decrypt(authKeys, sealed.value) : '[]'
   if (text === null && change.isSecretLost !== true) throw new UnreadableKeys()
   const readable = text === null ? [] : (JSON.parse(text) as SigningKey[])
@@ -80,8 +81,8 @@ export async function updateRing(
   const now = clock()
   const { kept, missing } = planKeys(change.keys?.(found) ?? found, policy, now)
   const ring = [...kept, ...(await Promise.all(missing.map((time) => makeKey(policy.alg, time, now))))]
-  const isSealed = JSON.stringify(ring) === text && sealed !== null && !isEncryptedByOldKey(authKeys, sealed.value)
-  if (isSealed && !name.isNew) return makeRing(name, ring)
+  const isUpToDate = JSON.stringify(ring) === text && sealed !== null && !isEncryptedByOldKey(authKeys, sealed.value)
+  if (isUpToDate && !name.isNew) return makeRing(name, ring)
   const isWon = await store.commit({
     checks: [
       unchanged(keys.identity, identity),
@@ -91,28 +92,28 @@ export async function updateRing(
     puts: [
       ...(name.isNew ? [put(keys.identity, name.identity, null), put(keys.formerIdentities, name.former, null)] : []),
       put(keys.signingKeys, encrypt(authKeys, JSON.stringify(ring)), null),
-      ...retire(readable, ring, now + policy.sessionMs + MARGIN_MS),
+      ...putRetired(readable, ring, now + policy.sessionMs + MARGIN_MS),
     ],
     deletes: [],
   })
   return isWon ? makeRing(name, ring) : null
 }
 
-interface Name {
+interface IdentityPlan {
   readonly identity: string
   readonly former: readonly string[]
   readonly isNew: boolean
 }
 
-/** What the store is to be called from now on. */
-function nextName(found: string | null, former: readonly string[], isGivenUp: boolean): Name {
+/** Decides which identity the store has from now on: the one that was found, or a new one. */
+function planIdentity(found: string | null, former: readonly string[], isGivenUp: boolean): IdentityPlan {
   if (found !== null && !isGivenUp && !former.includes(found)) return { identity: found, former, isNew: false }
   const past = found === null ? former : [...new Set([...former, found])]
   return { identity: randomBytes(16).toString('base64url'), former: past, isNew: true }
 }
 
-function makeRing({ identity, former }: Name, found: readonly SigningKey[]): SigningRing {
-  return { identity, former, keys: found.map((key) => ({ ...key, sign: signerOf(key), check: signatureCheckOf(key) })) }
+function makeRing({ identity, former }: IdentityPlan, found: readonly SigningKey[]): SigningRing {
+  return { identity, former, keys: found.map((key) => ({ ...key, sign: signerOf(key), verify: verifierOf(key) })) }
 }
 
 const makePair = promisify(generateKeyPair) as (
@@ -143,7 +144,7 @@ async function makeKey(alg: Algorithm, time: SigningTime, madeAt: number): Promi
   }
 }
 
-/** The public members of a key. */
+/** The public half of a key as a JWK, RFC 7517 section 4. */
 export function publicJwk({ kid, alg, publicPem }: SigningKey): PublicJwk {
   return { ...createPublicKey(publicPem).export({ format: 'jwk' }), kid, alg, use: 'sig' } as PublicJwk
 }

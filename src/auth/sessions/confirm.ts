@@ -5,7 +5,10 @@ import { keys } from '../../store/keys.ts'
 import { untilWon } from '../until-won.ts'
 import { putSession } from './session-writes.ts'
 
-/** Remembers that an access token of the session's current rotation has been seen. Losing this only makes the rules milder. */
+/**
+ * Remembers that the client has the answer to a rotation: an access token of it has come back. If this write is lost, the rules
+ * for repeats are only milder.
+ */
 export async function confirmRotation({ store }: Deps, { sub, sid, rtc }: AccessClaims): Promise<void> {
   await untilWon(async () => {
     const entry = await store.get(keys.session(sub, sid))

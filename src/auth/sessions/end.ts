@@ -5,32 +5,33 @@ import { keys } from '../../store/keys.ts'
 import { put, unchanged } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { untilWon } from '../until-won.ts'
-import { asOurs, unendedSessions } from './read.ts'
-import { denySession, endings, nextGeneration } from './session-writes.ts'
+import { asItCounts, readUnendedSessions } from './read.ts'
+import { putSessionDenial, endWrites, nextGeneration } from './session-writes.ts'
 
-/** Which session is to end, and why. `isVouched`: a verified token vouches for it, even if the store has lost it. */
-export interface Ending extends SessionName {
+/** Which session is to end, and why. `isVouched`: a verified token names it, so it is denied even if the store has lost it. */
+export interface SessionToEnd extends SessionName {
   readonly reason: EndReason
   readonly isVouched: boolean
 }
 
-/** Ends one session: from now on its tokens are refused. Says whether it was alive. */
+/** Ends one session: from now on its tokens are refused. Returns whether the session was alive. */
 export async function endSession(
   deps: Deps,
-  { userId, sessionId, reason, isVouched }: Ending,
+  { userId, sessionId, reason, isVouched }: SessionToEnd,
   caller: Caller,
 ): Promise<boolean> {
   const key = keys.session(userId, sessionId)
   return untilWon(async () => {
-    const entry = asOurs(deps, await deps.store.get(key))
+    const entry = asItCounts(deps, await deps.store.get(key))
     const isAlive = entry !== null && whyOver(entry.value, deps.moment()) === null
-    if (!isAlive && !isVouched && !(entry && wasEnded(entry.value))) return false
+    const isToBeDenied = isAlive || isVouched || (entry !== null && wasEnded(entry.value))
+    if (!isToBeDenied) return false
     const sessions = entry?.value.kind === 'live' ? [entry.value] : []
-    const { puts, events } = endings(deps, sessions, reason)
+    const { puts, events } = endWrites(deps, sessions, reason)
     const deed = {
       checks: [unchanged(key, entry)],
-      // What has ended is denied once more: its end may have been written and not yet be safe with a replica.
-      puts: sessions.length > 0 ? puts : [denySession(deps, userId, sessionId)],
+      // A session that has ended is denied once more: its end may be written, but not yet be safe with a replica.
+      puts: sessions.length > 0 ? puts : [putSessionDenial(deps, userId, sessionId)],
       deletes: [keys.sessionData(userId, sessionId)],
       events,
     }
@@ -38,7 +39,7 @@ export async function endSession(
   })
 }
 
-/** Ends all of a user's sessions but `keep`, in one step. */
+/** Ends all sessions of a user, in one commit; but for the session `keep`, if there is one. */
 export async function endSessions(
   deps: Deps,
   { userId, keep }: { userId: string; keep: string | null },
@@ -47,11 +48,11 @@ export async function endSessions(
   await untilWon(async () => {
     const user = await deps.store.get(keys.user(userId))
     if (user === null) return 'gone'
-    const ended = (await unendedSessions(deps, user.value)).filter((session) => session.id !== keep)
-    const { puts, deletes, events } = endings(deps, ended, 'logged_out')
+    const ended = (await readUnendedSessions(deps, user.value)).filter((session) => session.id !== keep)
+    const { puts, deletes, events } = endWrites(deps, ended, 'logged_out')
     const { next, denial } = nextGeneration(deps, user.value)
     const sessions = user.value.sessions.filter((id) => id === keep)
-    // Writing the user makes a login under way decide again.
+    // The user is always written, so that a login under way loses its race and decides again.
     const written = put(keys.user(userId), { ...(keep === null ? next : user.value), sessions }, null)
     const writes = [written, ...puts, ...(keep === null ? [denial] : [])]
     return (await carryOut(deps, { checks: [user], puts: writes, deletes, events }, caller)) ? 'ended' : null

@@ -10,18 +10,21 @@ import { type Entry, put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { demandIdentity } from '../keys/identity.ts'
 import type { Bearer } from '../tokens/issue.ts'
-import { unendedEntries } from './read.ts'
-import { endings, putSession, timeouts } from './session-writes.ts'
+import { readUnendedEntries } from './read.ts'
+import { endWrites, putSession, timeoutWrites } from './session-writes.ts'
 
-/** How the client wants its session. */
+/** How the client wants its session to be. */
 export interface SessionWish {
   readonly transport: Transport
   readonly remember: boolean
-  /** The session that this one replaces, if any: where there are too many, it gives way and no other does. */
+  /** The id of the session that this one replaces, if any: if the user has too many sessions, that one ends first. */
   readonly replaces?: string | undefined
 }
 
-/** What opens a session: what was proven, the event it is, and what becomes of the user's record with it. */
+/**
+ * What opens a session: what the person has proven, the event that it is, and what changes in the user's record in the same
+ * commit.
+ */
 export interface Opening {
   readonly amr: readonly AuthMethod[]
   readonly event: 'login.succeeded' | 'account.registered'
@@ -29,8 +32,8 @@ export interface Opening {
 }
 
 /**
- * Opens a session for a user as it was read, and writes the user with it. The oldest live session gives way when there are
- * too many. Null: the user has changed since it was read, decide again.
+ * Opens a session for a user, and writes the user in the same commit. If the user has SESSION_MAX sessions, the oldest live one
+ * ends. Null: the user has changed since it was read; read it and decide again.
  */
 export async function openSession(
   deps: Deps,
@@ -43,9 +46,9 @@ export async function openSession(
   const session = { ...newSession(deps, user.value, wish, caller), store, amr }
   const { ids, evicted, timedOut } = await makeRoom(deps, user.value, wish.replaces)
   const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
-  const { puts, deletes, events } = endings(deps, evicted, 'evicted')
+  const { puts, deletes, events } = endWrites(deps, evicted, 'evicted')
   const opened: SecurityEvent = { event, user_id: next.id, session_id: session.id }
-  const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeouts(deps, timedOut)]
+  const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeoutWrites(deps, timedOut)]
   const deed = { checks: [user, ...timedOut], puts: writes, deletes, events: [...events, opened] }
   return (await carryOut(deps, deed, caller)) ? { session, user: next } : null
 }
@@ -80,18 +83,21 @@ function newSession(
 }
 
 interface Room {
-  /** The list with room for one more. */
+  /** The ids that stay in the list of the user, which then has room for one more. */
   readonly ids: readonly string[]
-  /** Live sessions that must go for it. */
+  /** Live sessions that are ended to make room. */
   readonly evicted: readonly Session[]
-  /** Sessions that leave the list as no token of theirs is alive: a refresh under way must not bring one back outside of it. */
+  /**
+   * Sessions that leave the list because all their tokens are dead. They are checked and written: a refresh under way must not
+   * revive one that is no longer listed.
+   */
   readonly timedOut: readonly Entry<Session>[]
 }
 
 async function makeRoom(deps: Deps, user: User, replaced: string | undefined): Promise<Room> {
   const { SESSION_MAX: max } = deps.config
   if (user.sessions.length < max) return { ids: user.sessions, evicted: [], timedOut: [] }
-  const entries = await unendedEntries(deps, user)
+  const entries = await readUnendedEntries(deps, user)
   const now = deps.moment()
   const timedOut = entries.filter(({ value }) => isLongOver(value, now, deps.config.ACCESS_TTL))
   const alive = entries.map(({ value }) => value).filter((session) => whyOver(session, now) === null)

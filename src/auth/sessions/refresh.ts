@@ -9,28 +9,32 @@ import type { Entry } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
-import { readOwned } from './read.ts'
-import { endings, keepData, putSession } from './session-writes.ts'
+import { readSessionAndUser } from './read.ts'
+import { endWrites, extendData, putSession } from './session-writes.ts'
 
+/** What a refresh comes to: the session goes on, or why the token is refused. */
 export type Refreshed =
   | ({ readonly kind: 'ok' } & Bearer)
   | { readonly kind: 'over'; readonly reason: OverReason }
-  | { readonly kind: 'superseded' } // by a password change: this token is refused, the session lives
+  | { readonly kind: 'superseded' } // the password was changed since: the token is refused, and the session lives
 
-/** Answers a refresh token: the next one, the same one again, or why not. One read and at most one commit a try. */
+/**
+ * Spends a refresh token, or repeats the answer to one that is spent, or refuses it. Each try is one read and at most one
+ * commit.
+ */
 export async function refresh(deps: Deps, claim: RefreshClaim, caller: Caller): Promise<Refreshed> {
   return untilWon(async () => {
-    const { session, rotation, user } = await decide(deps, claim)
+    const { session, rotation, user } = await readAndDecide(deps, claim)
     if (rotation.kind === 'over' || rotation.kind === 'superseded')
-      return refuse(deps, claim, session?.value ?? null, rotation, caller)
+      return recordRefusal(deps, claim, session?.value ?? null, rotation, caller)
     const live = { entry: session as Entry<Session>, user: user as User, claim }
-    return rotation.kind === 'reuse' ? endForReuse(deps, live, caller) : goOn(deps, live, rotation, caller)
+    return rotation.kind === 'reuse' ? endForReuse(deps, live, caller) : continueSession(deps, live, rotation, caller)
   })
 }
 
-/** Why a refresh with this token would be refused now; null: it would be accepted. Changes nothing. */
+/** Why a refresh with this token would be refused now; null: it would be accepted. Writes nothing. */
 export async function whyRefused(deps: Deps, claim: RefreshClaim): Promise<OverReason | null> {
-  const { rotation } = await decide(deps, claim)
+  const { rotation } = await readAndDecide(deps, claim)
   if (rotation.kind === 'over') return rotation.reason
   if (rotation.kind === 'superseded') return 'password_changed'
   return rotation.kind === 'reuse' ? 'token_reused' : null
@@ -42,8 +46,8 @@ interface Decision {
   readonly rotation: Rotation
 }
 
-async function decide(deps: Deps, claim: RefreshClaim): Promise<Decision> {
-  const { session, user } = await readOwned(deps, claim)
+async function readAndDecide(deps: Deps, claim: RefreshClaim): Promise<Decision> {
+  const { session, user } = await readSessionAndUser(deps, claim)
   const decision = { session, user: user?.value ?? null }
   if (session === null) return { ...decision, rotation: { kind: 'over', reason: 'unknown' } }
   const rotation = decideRotation(session.value, claim.counter, deps.moment(), deps.graceMs())
@@ -51,14 +55,14 @@ async function decide(deps: Deps, claim: RefreshClaim): Promise<Decision> {
   return { ...decision, rotation: isOwnerless ? { kind: 'over', reason: 'account_deleted' } : rotation }
 }
 
-/** A session that lives, and the refresh token that was shown. */
+/** A live session with its user, and the refresh token that was shown. */
 interface Live {
   readonly entry: Entry<Session>
   readonly user: User
   readonly claim: RefreshClaim
 }
 
-async function goOn(
+async function continueSession(
   deps: Deps,
   { entry, user, claim }: Live,
   rotation: Extract<Rotation, { next: Session }>,
@@ -66,27 +70,30 @@ async function goOn(
 ): Promise<Refreshed | null> {
   const session =
     rotation.kind === 'repeat' ? rotation.next : { ...rotation.next, ip: caller.ip, userAgent: caller.userAgent }
-  const write = { checks: [entry], puts: [putSession(session)], deletes: [], extensions: [keepData(deps, session)] }
+  const write = { checks: [entry], puts: [putSession(session)], deletes: [], extensions: [extendData(deps, session)] }
   const ids = { user_id: session.userId, session_id: session.id }
   const events: readonly SecurityEvent[] =
     rotation.kind === 'late'
       ? lateEvents(deps, entry.value, session, claim)
       : [{ event: 'session.refreshed', ...ids, how: rotation.kind }]
   if (session === entry.value) for (const event of events) deps.record(event, caller)
-  else if (!(await carryOut(deps, { ...write, mayBeLost: true, events }, caller))) return null // it heals
+  else if (!(await carryOut(deps, { ...write, mayBeLost: true, events }, caller))) return null // a lost rotation heals
   return { kind: 'ok', session, user }
 }
 
 async function endForReuse(deps: Deps, { entry, claim }: Live, caller: Caller): Promise<Refreshed | null> {
   const session = entry.value
-  const { puts, deletes, events } = endings(deps, [session], 'token_reused')
+  const { puts, deletes, events } = endWrites(deps, [session], 'token_reused')
   const reused: SecurityEvent = { event: 'session.reused', ...spentToken(deps, session, claim) }
   const deed = { checks: [entry], puts, deletes, events: [reused, ...events] }
   if (!(await carryOut(deps, deed, caller))) return null
-  return refuse(deps, claim, session, { kind: 'over', reason: 'token_reused' }, caller)
+  return recordRefusal(deps, claim, session, { kind: 'over', reason: 'token_reused' }, caller)
 }
 
-/** At the second late repeat in a row two may share the session: whoever watches the log can look at both addresses. */
+/**
+ * The events of a late repeat. After the second in a row two clients may share the session: an operator can compare both
+ * addresses in the log.
+ */
 function lateEvents(deps: Deps, before: Session, session: Session, claim: RefreshClaim): readonly SecurityEvent[] {
   const streak = session.late?.streak ?? 1
   const late = { ...spentToken(deps, before, claim), streak }
@@ -107,7 +114,7 @@ function spentToken({ moment }: Deps, session: Session, { counter }: RefreshClai
   }
 }
 
-function refuse<R extends Exclude<Refreshed, { kind: 'ok' }>>(
+function recordRefusal<R extends Exclude<Refreshed, { kind: 'ok' }>>(
   { record }: Deps,
   { userId, sessionId, counter }: RefreshClaim,
   session: SessionRecord | null,

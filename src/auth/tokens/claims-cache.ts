@@ -1,15 +1,18 @@
 import type { VerifiedToken } from './signed-tokens.ts'
 
-/** Remembers verified tokens by their text, so that a signature is checked once; the oldest make room. */
+/** Remembers verified tokens by their text, so that each signature is checked once; the oldest are forgotten first. */
 export interface ClaimsCache {
   get(text: string): VerifiedToken | undefined
   set(text: string, token: VerifiedToken): void
 }
 
-/** Enough of the end of a token, where its signature is, to find it by; whether it is the same token all of the text tells. Hashing all of it would cost more. */
+/**
+ * Tokens are found by this many of their last characters, part of the signature, then compared as a whole: to hash the whole
+ * text would cost more.
+ */
 const NAME_LENGTH = 32
 
-/** A cache of at most `capacity` tokens. */
+/** Makes a cache of at most `capacity` tokens. */
 export function makeClaimsCache(capacity: number): ClaimsCache {
   const tokens = new Map<string, { readonly text: string; readonly token: VerifiedToken }>()
   return {

@@ -8,13 +8,14 @@ import { carryOut } from '../deed.ts'
 import { demandIdentity } from '../keys/identity.ts'
 import type { VerifiedToken } from './signed-tokens.ts'
 
-export type Admission = 'alive' | 'expired' | 'revoked'
+/** What has become of a verified access token. */
+export type TokenState = 'alive' | 'expired' | 'revoked'
 
 /**
- * Whether a verified access token is alive right now: its time judged, the three places of the denylist that concern it
- * read, every time. Throws StoreUnavailable when that cannot be known.
+ * Reads whether a verified access token is alive now. Its expiry and its three entries in the denylist are checked at every
+ * request. Throws StoreUnavailable when that cannot be known.
  */
-export async function admit(deps: Deps, token: VerifiedToken): Promise<Admission> {
+export async function readTokenState(deps: Deps, token: VerifiedToken): Promise<TokenState> {
   if (isExpired(token.claims, deps.clock(), deps.config.ACCESS_TTL)) return 'expired'
   return isOnDenylist(deps, token, await deps.store.getMany(token.deniedAt)) ? 'revoked' : 'alive'
 }
@@ -30,8 +31,8 @@ function isOnDenylist(deps: Deps, token: VerifiedToken, found: Entries<VerifiedT
 }
 
 /**
- * Whether the token is dead though its session may live: denied alone, or issued before the password was changed. Of one
- * whose denial has been forgotten the session knows.
+ * Reads whether the token is dead though its session may live: it was denied alone, or issued before the password was changed. The
+ * session knows the latter even when the denylist no longer remembers it.
  */
 export async function isSuperseded(deps: Deps, token: VerifiedToken): Promise<boolean> {
   const { sub, sid, jti, rtc } = token.claims
@@ -41,7 +42,7 @@ export async function isSuperseded(deps: Deps, token: VerifiedToken): Promise<bo
   return deniedToken !== null || (session?.value.kind === 'live' && rtc < session.value.changedFrom)
 }
 
-/** Denies one access token, and nothing else of its session, from the moment this resolves. */
+/** Denies one access token, and no other token of its session. It is refused once this has resolved. */
 export async function revokeToken(deps: Deps, { sub, sid, jti }: AccessClaims, caller: Caller): Promise<void> {
   const until = deniedUntil(deps.clock(), deps.config.ACCESS_TTL)
   const puts = [put(keys.deniedToken(sub, jti), true, until)]

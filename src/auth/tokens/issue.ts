@@ -5,7 +5,7 @@ import { sealRefreshToken } from '../../domain/refresh-token.ts'
 import { deadline, type Session, type Transport } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 
-/** What a login, a refresh or a password change hands out. Durations are seconds. */
+/** What a login, a refresh or a change of the password hands out. Durations are seconds. */
 export interface Tokens {
   readonly accessToken: string
   readonly expiresIn: number
@@ -16,20 +16,20 @@ export interface Tokens {
   readonly remember: boolean
 }
 
-/** Whom tokens are for: a live session, and the record of its user as it was read or written with it. */
+/** Whom tokens are issued to: a live session, and the record of its user that was read or written with it. */
 export interface Bearer {
   readonly session: Session
   readonly user: User
 }
 
-/** The claims that all our tokens share. */
+/** The claims that all tokens of this service share. */
 export function issuerOf({ config }: Pick<Deps, 'config'>): Issuer {
   return { iss: config.ISSUER, aud: config.AUDIENCE, client_id: config.CLIENT_ID }
 }
 
 /**
- * The session's current refresh token, always the same one, and a fresh access token that says of the user what the record
- * says. Throws StoreUnavailable where everything has been revoked since.
+ * Issues the current refresh token of the session, the same one each time, and a fresh access token with what the record says of
+ * the user. Throws StoreUnavailable if the store has another identity since the session was opened.
  */
 export function issueTokens(deps: Deps, { session, user }: Bearer): Tokens {
   const { config, clock, keyring, authKeys } = deps

@@ -3,31 +3,31 @@ import { type AccessClaims, readClaims } from '../../domain/access-token.ts'
 import { keys } from '../../store/keys.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { atMostEvery } from '../at-most-every.ts'
-import { type Header, readHeader, signatureCheckOf } from '../keys/jwt.ts'
-import { findRetiredKey } from '../keys/retired-keys.ts'
+import { type Header, readHeader, verifierOf } from '../keys/jwt.ts'
+import { readRetiredKey } from '../keys/retired-keys.ts'
 import type { RingKey } from '../keys/signing-ring.ts'
 
-/** An access token that a key of the store `identity` has signed. Says nothing of expiry or revocation. */
+/** An access token that a key of the store with this identity has signed. Whether it has expired or is revoked is not checked. */
 export interface VerifiedToken {
   readonly claims: AccessClaims
   readonly identity: string
-  /** Where the store names itself, and where it would deny the token. */
+  /** The keys to read for its revocation: the identity of the store, then the entries of the denylist that would deny the token. */
   readonly deniedAt: ReturnType<typeof denialKeys>
 }
 
-/** Reads a text as a token of ours, of whatever age, issuer, audience or client; null: no key of ours has signed it. */
+/** Reads an access token of any age, issuer, audience and client; null: none of these keys has signed it. */
 export type ReadSigned = (text: string) => Promise<VerifiedToken | null>
 
-/** How often at most a key that is not known is looked for in the store. */
-const LOOK_MS = 50
+/** The keys are read again for a key that is not known, but with a pause of this many ms: forged tokens can name any key. */
+const RELOAD_PAUSE_MS = 50
 
-/** By the keys in force, RFC 7515 section 5.2. Throws StoreUnavailable while they are not known. */
+/** Reads tokens by the keys in force, RFC 7515 section 5.2. Throws StoreUnavailable until the keys are loaded. */
 export function bySigningKeys({ keyring }: Deps): ReadSigned {
-  const lookAgain = atMostEvery(LOOK_MS, keyring.reload)
+  const reload = atMostEvery(RELOAD_PAUSE_MS, keyring.reload)
 
-  /** Another instance may have made it just now. */
+  /** Finds the key that the header names; another instance may have made it just now. */
   async function findKey({ kid, alg }: Header): Promise<RingKey | null> {
-    const key = keyring.find(kid) ?? (await lookAgain().then(() => keyring.find(kid)))
+    const key = keyring.find(kid) ?? (await reload().then(() => keyring.find(kid)))
     return key !== undefined && key.alg === alg ? key : null
   }
 
@@ -36,24 +36,24 @@ export function bySigningKeys({ keyring }: Deps): ReadSigned {
     if (identity === null) throw new StoreUnavailable('the signing keys are not loaded yet')
     const header = readHeader(text)
     const key = header && (await findKey(header))
-    const claims = key && readClaims(key.check(text))
+    const claims = key && readClaims(key.verify(text))
     if (identity !== keyring.identity()) throw new StoreUnavailable('the store has been replaced')
     return claims && verifiedToken(claims, identity)
   }
 }
 
-/** By the keys that have left the ring. Costs a read. */
+/** Reads tokens by the keys that have left the ring. Each costs a read of the store. */
 export function byRetiredKeys({ keyring, store }: Deps): ReadSigned {
   return async (text) => {
     const header = readHeader(text)
-    const key = header && (await findRetiredKey(store, header.kid))
+    const key = header && (await readRetiredKey(store, header.kid))
     if (key === null || key.alg !== header?.alg) return null
-    const claims = readClaims(signatureCheckOf(key)(text))
+    const claims = readClaims(verifierOf(key)(text))
     return claims && verifiedToken(claims, keyring.identity() as string)
   }
 }
 
-/** Freezes what is to be remembered of a token. */
+/** A verified token, frozen: the cache hands it to many requests. */
 function verifiedToken(claims: AccessClaims, identity: string): VerifiedToken {
   return Object.freeze({ claims: Object.freeze(claims), identity, deniedAt: denialKeys(claims) })
 }

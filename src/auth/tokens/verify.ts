@@ -5,23 +5,26 @@ import { makeClaimsCache } from './claims-cache.ts'
 import { issuerOf } from './issue.ts'
 import { byRetiredKeys, bySigningKeys, type VerifiedToken } from './signed-tokens.ts'
 
-/** A token that names a session. `isAdmissible`: it could let its bearer in, if it is alive. */
+/** A token that names a session. `isAdmissible`: it lets its bearer in if it is alive. */
 export interface NamingToken {
   readonly token: VerifiedToken
   readonly isAdmissible: boolean
 }
 
-/** Verifies the text of access tokens. Time and revocation are not judged (see denylist.ts). Throws StoreUnavailable while the keys are not known. */
+/**
+ * Verifies access tokens. Expiry and revocation are not checked here (see denylist.ts). Throws StoreUnavailable until the keys
+ * are loaded.
+ */
 export interface Verifier {
-  /** The token, if we issued it for our audience and client, and a key in force has signed it; null: none that could let anybody in. */
+  /** The token, if a key in force has signed it, and it names our issuer, audience and client; null: it lets nobody in. */
   readonly verify: (text: string) => Promise<VerifiedToken | null>
-  /** What `verify` would say of a text that it has verified before, at no cost. */
+  /** The token, if `verify` has verified this text before; undefined: ask `verify`. Costs nothing. */
   readonly recall: (text: string) => VerifiedToken | undefined
   /**
-   * The token, if any of our keys signed it, in force or retired, whatever its age, issuer, audience or client: enough to name
-   * a session, and to let nobody in. Null: none of ours.
+   * The token, if a key in force or a retired one has signed it, of any age, issuer, audience and client: it names a session, but
+   * need not let anybody in. Null: it is not ours.
    */
-  readonly identify: (text: string) => Promise<NamingToken | null>
+  readonly verifySignature: (text: string) => Promise<NamingToken | null>
 }
 
 const CACHED_TOKENS = 10_000
@@ -43,16 +46,16 @@ export function makeVerifier(deps: Deps): Verifier {
     const token = await readSigned(text)
     if (token === null || !isIssuedAs(token.claims, issuer)) return null
     cache.set(text, token)
-    if (token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // losing it is harmless
+    if (token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
     return token
   }
 
-  async function identify(text: string): Promise<NamingToken | null> {
+  async function verifySignature(text: string): Promise<NamingToken | null> {
     const admissible = await verify(text)
     if (admissible !== null) return { token: admissible, isAdmissible: true }
     const token = (await readSigned(text)) ?? (await readRetired(text))
     return token && { token, isAdmissible: false }
   }
 
-  return { recall, verify, identify }
+  return { recall, verify, verifySignature }
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
-import { type Admission, admit } from '../../auth/tokens/denylist.ts'
+import { readTokenState, type TokenState } from '../../auth/tokens/denylist.ts'
 import type { VerifiedToken } from '../../auth/tokens/signed-tokens.ts'
 import { makeVerifier, type NamingToken } from '../../auth/tokens/verify.ts'
 import type { Deps } from '../../deps.ts'
@@ -14,42 +14,43 @@ declare module 'fastify' {
   }
 }
 
-export interface Bearer {
-  /** An onRequest hook: lets only live access tokens pass, and leaves them in `request.token`. */
+/** How routes get at the access token of a request. */
+export interface BearerTokens {
+  /** An onRequest hook: lets only requests with a live access token pass, and leaves the token in `request.token`. */
   readonly requireToken: onRequestAsyncHookHandler
   /**
-   * The request's access token, if it names a session of ours, however old it is and whoever it was for. Null: none of ours.
-   * Throws Problem `no_token` where none is sent.
+   * Reads the access token of a request if it names a session of ours, of any age and audience; null: it is not ours. Throws
+   * Problem `no_token` if the request has none.
    */
-  readonly identify: (request: FastifyRequest) => Promise<NamingToken | null>
+  readonly readNamingToken: (request: FastifyRequest) => Promise<NamingToken | null>
 }
 
-const REFUSALS: Record<Exclude<Admission, 'alive'>, ProblemCode> = {
+const REFUSALS: Record<Exclude<TokenState, 'alive'>, ProblemCode> = {
   expired: 'token_expired',
   revoked: 'token_revoked',
 }
 
-/** Reads access tokens from the Authorization header and from nowhere else, RFC 6750 section 2.1. */
-export function readBearerTokens(app: App, deps: Deps): Bearer {
-  const { recall, verify, identify } = makeVerifier(deps)
+/** Reads access tokens from the Authorization header, and from nowhere else, RFC 6750 section 2.1. */
+export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
+  const { recall, verify, verifySignature } = makeVerifier(deps)
   app.decorateRequest('token', null as never)
 
   async function requireToken(request: FastifyRequest): Promise<void> {
     const text = tokenText(request)
     const token = recall(text) ?? (await verify(text))
     if (token === null) throw new Problem('token_invalid')
-    const admission = await admit(deps, token)
-    if (admission !== 'alive') throw new Problem(REFUSALS[admission])
+    const state = await readTokenState(deps, token)
+    if (state !== 'alive') throw new Problem(REFUSALS[state])
     request.token = token
   }
 
-  return { requireToken, identify: async (request) => identify(tokenText(request)) }
+  return { requireToken, readNamingToken: async (request) => verifySignature(tokenText(request)) }
 }
 
-/** A scheme ends at one space or more, RFC 9110 section 11.4; the white space around the header's value is the parser's. */
+/** The scheme ends at one space or more, RFC 9110 section 11.4; the parser has taken off the white space around the value. */
 const SCHEME = /^bearer(?: +|$)/i
 
-/** What the one Authorization header says after `Bearer`. Two headers are refused, never the first one taken. */
+/** The text after `Bearer` in the Authorization header. Throws Problem if there are two headers: neither is taken. */
 function tokenText({ raw }: FastifyRequest): string {
   const [header = '', ...others] = headerLines(raw, 'authorization')
   if (others.length > 0) throw new Problem('token_invalid')

@@ -28,7 +28,10 @@ export function boundConnections(server: Server, { requestMs, idleMs }: Patience
   server.on('request', ({ socket }) => deadlines.get(socket)?.refresh())
 }
 
-/** Asks for a client's address at once: Node asks the system when it is first wanted, and there a connection that was reset has none. */
+/**
+ * Asks for a client's address at once: Node asks the system when it is first wanted, and there a connection that was reset has
+ * none.
+ */
 export function rememberAddresses(server: Server): void {
   server.on('connection', (socket) => void socket.remoteAddress)
 }

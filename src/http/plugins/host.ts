@@ -5,7 +5,10 @@ import { headerLines } from './header-lines.ts'
 /** `uri-host [":" port]`, RFC 9110 section 7.2; a name may be empty. */
 const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
 
-/** Refuses a request with no Host, with two or with none of legal form, and closes: RFC 9112 section 3.2. HTTP/1.0 may do without. */
+/**
+ * Refuses a request with no Host, with two or with none of legal form, and closes: RFC 9112 section 3.2. HTTP/1.0 may do
+ * without.
+ */
 export function requireHost(app: App): void {
   app.addHook('onRequest', ({ raw }, reply, done) => {
     const [host, ...others] = headerLines(raw, 'host')

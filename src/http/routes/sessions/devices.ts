@@ -1,6 +1,6 @@
 import { readUser } from '../../../auth/accounts/users.ts'
 import { endSession } from '../../../auth/sessions/end.ts'
-import { liveSessions } from '../../../auth/sessions/read.ts'
+import { readLiveSessions } from '../../../auth/sessions/read.ts'
 import { isId } from '../../../domain/id.ts'
 import { deadline, type Session } from '../../../domain/session.ts'
 import type { Moment } from '../../../domain/time.ts'
@@ -48,7 +48,7 @@ export function sessionRoutes(app: App, { deps, bearer, limitPerAddress }: Edge)
       const { sub, sid } = request.token.claims
       const user = await readUser(deps, sub)
       if (user === null) throw new Problem('token_revoked')
-      const sessions = await liveSessions(deps, user)
+      const sessions = await readLiveSessions(deps, user)
       return { sessions: sessions.map((session) => sessionAnswer(session, session.id === sid, deps.moment())) }
     },
   })

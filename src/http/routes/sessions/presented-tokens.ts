@@ -4,7 +4,10 @@ import { type Presented, type PresentedRefreshToken, readRefreshToken } from '..
 import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 
-/** What the client shows that is ours, in the order in which it counts; the cookie only where nothing else is. Refuses where nothing is shown. */
+/**
+ * What the client shows that is ours, in the order in which it counts; the cookie only where nothing else is. Refuses where
+ * nothing is shown.
+ */
 export async function readPresented(
   edge: CookieEdge,
   request: FastifyRequest,
@@ -12,7 +15,7 @@ export async function readPresented(
 ): Promise<readonly Presented[]> {
   const { deps, bearer, cookie, refuseCrossSite } = edge
   const inBody = sent === undefined ? undefined : readRefreshToken(deps, sent, 'body')
-  const inHeader = await bearer.identify(request).catch(unlessAbsent)
+  const inHeader = await bearer.readNamingToken(request).catch(unlessAbsent)
   const ours = [inBody, inHeader && ({ kind: 'access', ...inHeader } as const)].filter(isOurs)
   if (ours.length > 0) return ours
   if (cookie.isSent(request)) {
