@@ -163,6 +163,16 @@ t.test('every file that the page on contributing names is there, and every folde
     )
 })
 
+t.test('every name of the code that the page on contributing names is there', async (t) => {
+  const names = spansIn(readPage('docs/contributing.md').prose).filter((span) => /^[a-z]+[A-Z][A-Za-z]*$/.test(span))
+  t.ok(names.length > 3)
+  const tests = readFileSync('test/store/contract.ts', 'utf8')
+  t.strictSame(
+    names.filter((name) => !new RegExp(`\\b${name}\\b`).test(code + tests)),
+    [],
+  )
+})
+
 t.test('every route of the contract is in the table for clients', async (t) => {
   const { paths } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8'))
   const told = rowsOf(readPage('docs/clients.md')).flatMap(([cell = '']) => spansIn(cell))
