@@ -1,9 +1,10 @@
-import { createDecoder, createSigner, createVerifier } from 'fast-jwt'
+import { createPrivateKey, sign } from 'node:crypto'
+import { createDecoder, createVerifier } from 'fast-jwt'
 import type { AccessClaims } from '../../domain/access-token.ts'
 import { isCompactJws } from '../../domain/access-token.ts'
-import type { SigningKey, VerifyingKey } from '../../domain/signing-keys.ts'
+import type { Algorithm, SigningKey, VerifyingKey } from '../../domain/signing-keys.ts'
 
-// What fast-jwt does for us: form, algorithm, type and signature of a JWT. Expiry and revocation are checked elsewhere, at each request.
+// What fast-jwt checks of a JWT for us: form, algorithm, type and signature. Expiry and revocation are checked elsewhere, at each request.
 
 /** The `typ` of an access token, RFC 9068 section 2.1. */
 const TYP = 'at+jwt'
@@ -14,10 +15,23 @@ export type Sign = (claims: AccessClaims) => string
 /** The payload of a JWT that the key has signed, whatever its age; null for any other text. */
 export type VerifyJwt = (text: string) => unknown
 
-/** Makes the function that signs by this key. */
+const DIGESTS: Record<Algorithm, string | null> = { ES256: 'sha256', EdDSA: null, RS256: 'sha256' }
+
+/**
+ * Makes the function that signs by this key: a JWT in the compact form, RFC 7515 section 7.1, whose signature by a curve is two
+ * numbers side by side, RFC 7518 section 3.4.
+ */
 export function signerOf({ kid, alg, privatePem }: SigningKey): Sign {
-  const sign = createSigner({ key: privatePem, algorithm: alg, header: { alg, kid, typ: TYP } })
-  return (claims) => sign({ ...claims })
+  const key = { key: createPrivateKey(privatePem), dsaEncoding: 'ieee-p1363' } as const
+  const header = encode({ alg, typ: TYP, kid })
+  return (claims) => {
+    const input = `${header}.${encode(claims)}`
+    return `${input}.${sign(DIGESTS[alg], Buffer.from(input), key).toString('base64url')}`
+  }
+}
+
+function encode(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url')
 }
 
 /** Makes the function that verifies by this key: with its own algorithm and no other, RFC 8725 section 3.1. */
