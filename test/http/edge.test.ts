@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { METHODS } from 'node:http'
-import { connect } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +7,7 @@ import { CookieJar } from 'tough-cookie'
 import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
 import { type Answer, type CallOptions, type Home, type Newcomer, openHome } from '../support/home.ts'
+import { problemIn, type RawOptions, sendRaw, statusesOf } from '../support/raw.ts'
 import { startRedis } from '../support/redis.ts'
 import { makeSecurityHeaders } from '../../src/http/plugins/headers.ts'
 import { type Service, startService } from '../support/service.ts'
@@ -149,47 +148,16 @@ async function browserLogin(t: Test, at = home, more: object = {}): Promise<{ an
   return { answer, cookie: /=([\w-]+);/.exec(String(answer.headers['set-cookie']))?.[1] ?? '' }
 }
 
-// ---- Attacks on the time of the server: started here, judged at the end, so that ten seconds are spent once
+// ---- An instance with a port
 
 const DATA_DIR = await mkdtemp(join(tmpdir(), 'latchkey-edge-'))
 t.teardown(() => rm(DATA_DIR, { recursive: true }))
 const service: Service = await startService({ DATA_DIR })
 t.teardown(service.kill)
 
-type Heard = { readonly text: string; readonly ms: number; readonly isClosed: boolean }
-
-/** Sends bytes on a connection of its own, then goes on dripping; resolves when the server has closed, or at `within` ms. */
-async function raw(parts: (string | Buffer)[], { within = 5000, drip = '' } = {}): Promise<Heard> {
-  const socket = connect(service.port, '127.0.0.1')
-  const began = performance.now()
-  let text = ''
-  socket.on('data', (chunk) => (text += chunk.toString('latin1')))
-  socket.on('error', () => {}) // a reset while we write is a close
-  for (const part of parts) socket.write(part)
-  const dripping = setInterval(() => drip !== '' && socket.writable && socket.write(drip), 300)
-  const timer = setTimeout(() => socket.destroy(new Error('late')), within)
-  let isClosed = true
-  socket.once('error', (error) => (isClosed = error.message !== 'late'))
-  await once(socket, 'close').catch(() => {})
-  clearInterval(dripping)
-  clearTimeout(timer)
-  return { text, ms: performance.now() - began, isClosed }
-}
-
-/** The answers in a stream of them: the status of each, and the body of the last. */
-function statusesOf({ text }: Heard): number[] {
-  return [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
-}
+const raw = (parts: (string | Buffer)[], options?: RawOptions) => sendRaw(service.port, parts, options)
 
 const POST = 'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
-const slow = {
-  'says nothing at all': raw([], { within: 15_000 }),
-  'sends its headers one by one': raw(['GET /v1/me HTTP/1.1\r\nHost: x\r\n'], { within: 15_000, drip: 'X-A: b\r\n' }),
-  'stops in the middle of the request line': raw(['GET /v1/'], { within: 15_000 }),
-  'sends its body byte by byte': raw([`${POST}Content-Length: 2000\r\n\r\n{`], { within: 15_000, drip: ' ' }),
-  'never ends its chunks': raw([`${POST}Transfer-Encoding: chunked\r\n\r\n`], { within: 15_000, drip: '1\r\n \r\n' }),
-}
-
 // ---- What is not there
 
 t.test('an unknown path is 404 for every method and whatever the body says it is', async (t) => {
@@ -1133,8 +1101,6 @@ t.test('GET, HEAD and OPTIONS change nothing in the store', async (t) => {
 
 // ---- Real sockets: the parser, its limits, and time
 
-const problemIn = ({ text }: Heard) => JSON.parse(text.slice(text.lastIndexOf('\r\n\r\n') + 4) || 'null')
-
 t.test('request smuggling: ambiguous framing is 400 and the end of the connection', async (t) => {
   const smuggled = 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'
   const heads = [
@@ -1276,17 +1242,6 @@ t.test('a well-framed request in an unusual form is answered as the same one in 
   const tunnel = await raw(['CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n'])
   t.ok(tunnel.isClosed)
   t.notMatch(tunnel.text, /^HTTP\/1\.1 2/)
-})
-
-t.test('slowloris: a request that never completes is answered 408 and closed within seconds', async (t) => {
-  for (const [name, answer] of Object.entries(slow)) {
-    const heard = await answer
-    t.ok(heard.isClosed, `${name}: closed after ${Math.round(heard.ms)} ms`)
-    t.ok(heard.ms > 5000 && heard.ms < 14_000, name)
-    t.strictSame(statusesOf(heard), [408], name)
-    t.match(problemIn(heard), { status: 408, code: 'request_timeout' })
-  }
-  t.equal((await service.call('GET', '/readyz')).status, 200)
 })
 
 t.test('no status was seen that the schema of its route does not declare', async (t) => {
