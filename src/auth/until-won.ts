@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { Busy } from './busy.ts'
+import { Busy } from './errors.ts'
 
 const TRIES = 200
 

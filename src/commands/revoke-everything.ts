@@ -2,14 +2,14 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { UnreadableKeys } from '../auth/keys/signing-ring.ts'
 import type { Output } from '../process/output.ts'
 import { Refusal } from '../process/refusal.ts'
-import { onStore, PATIENCE_MS } from './on-store.ts'
+import { withStore, PATIENCE_MS } from './with-store.ts'
 
 const SECRET_IS_LOST = '--secret-is-lost'
 
 /** For whoever has restored a backup, or lost AUTH_SECRET: nothing that the store remembers of sessions is believed any more. */
 export async function revokeEverything(words: readonly string[], output: Output): Promise<void> {
   const isSecretLost = words.includes(SECRET_IS_LOST)
-  await onStore(output, async ({ keyring }, place) => {
+  await withStore(output, async ({ keyring }, place) => {
     const giveUpAt = performance.now() + PATIENCE_MS
     while (!(await isDone(keyring.revokeEverything({ isSecretLost })))) {
       if (performance.now() > giveUpAt)

@@ -1,11 +1,11 @@
 import type { Output } from '../process/output.ts'
 import { Refusal } from '../process/refusal.ts'
 import { awaitKeys } from './await-keys.ts'
-import { onStore, PATIENCE_MS } from './on-store.ts'
+import { withStore, PATIENCE_MS } from './with-store.ts'
 
 /** Makes the published next key sign from now on, on all instances. Refuses while it is too new. */
 export async function rotateKeys(_words: readonly string[], output: Output): Promise<void> {
-  await onStore(output, async ({ keyring, store }, place) => {
+  await withStore(output, async ({ keyring, store }, place) => {
     await awaitKeys(keyring, PATIENCE_MS)
     const fault = keyring.fault()
     if (fault !== null) throw new Refusal(`${place}: ${[...(await store.faults()), fault].join('; ')}`)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { readCount } from './variables.ts'
+import { readCount } from './variable-kinds.ts'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 /** The least that a lifetime or the window of a limit may be, in ms. */

@@ -8,7 +8,7 @@ import { limit } from './limits.ts'
 import { faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
 import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
 import { readSecretFiles } from './secret-files.ts'
-import { integer, list, text } from './variables.ts'
+import { integer, list, text } from './variable-kinds.ts'
 
 const HSTS_FORM = /^max-age=(?:0|[1-9]\d{0,9})(?:; includeSubDomains)?(?:; preload)?$/
 

@@ -1,5 +1,5 @@
 import { isIP, SocketAddress } from 'node:net'
-import { groupsOf } from '../domain/address.ts'
+import { groupsOf } from '../domain/ip-address.ts'
 
 /** Whether a text is an IP address as machines write it: an IPv6 address in lower case and shortest, RFC 5952. */
 export function isAddress(text: string): boolean {

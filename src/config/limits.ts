@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LEAST_LIFETIME_MS, MOST_DURATION_MS, readDuration } from './durations.ts'
-import { readCount } from './variables.ts'
+import { readCount } from './variable-kinds.ts'
 
 /** At most `count` in each `windowMs`. */
 export interface Limit {

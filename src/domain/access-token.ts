@@ -1,4 +1,4 @@
-import { acrOf, type AuthMethod } from './authentication.ts'
+import { acrOf, type AuthMethod } from './auth-methods.ts'
 import { LEEWAY_MS } from './revocation.ts'
 import type { SessionName } from './session.ts'
 

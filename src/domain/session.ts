@@ -1,4 +1,4 @@
-import type { AuthMethod } from './authentication.ts'
+import type { AuthMethod } from './auth-methods.ts'
 import { LEEWAY_MS, MARGIN_MS } from './revocation.ts'
 import { type Moment, since } from './time.ts'
 

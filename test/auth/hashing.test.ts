@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { makeHashing } from '../../src/auth/credentials/hashing.ts'
-import { Busy } from '../../src/auth/busy.ts'
+import { Busy } from '../../src/auth/errors.ts'
 
 // The gate before the hashes, and an account that is nobody's.
 

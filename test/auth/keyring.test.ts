@@ -17,8 +17,8 @@ import { processorTime } from '../support/processor-time.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
 import { openHere } from '../support/store-process.ts'
-import { Busy } from '../../src/auth/busy.ts'
 import { newId } from '../../src/domain/id.ts'
+import { Busy } from '../../src/auth/errors.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000

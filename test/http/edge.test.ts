@@ -9,7 +9,7 @@ import { put } from '../../src/store/store.ts'
 import { type Answer, type CallOptions, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { problemIn, type RawOptions, sendRaw, statusesOf } from '../support/raw.ts'
 import { startRedis } from '../support/redis.ts'
-import { makeSecurityHeaders } from '../../src/http/plugins/headers.ts'
+import { makeSecurityHeaders } from '../../src/http/plugins/response-headers.ts'
 import { type Service, startService } from '../support/service.ts'
 
 const PASSWORD = 'seven red bicycles in the rain'

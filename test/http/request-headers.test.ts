@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { makeSecurityHeaders } from '../../src/http/plugins/headers.ts'
+import { makeSecurityHeaders } from '../../src/http/plugins/response-headers.ts'
 import { openHome } from '../support/home.ts'
 import { eventually } from '../support/settle.ts'
 

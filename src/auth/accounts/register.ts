@@ -10,7 +10,7 @@ import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { claimAddress, findUser } from './email-claims.ts'
-import { addKnownAddress } from './known-addresses.ts'
+import { addKnownAddress } from './known-ip-addresses.ts'
 
 /** What a registration comes to: an account with its first session, or why not. */
 export type Registered =

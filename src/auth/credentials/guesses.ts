@@ -1,13 +1,13 @@
 import type { Limit } from '../../config/limits.ts'
 import type { Deps } from '../../deps.ts'
-import { type Network, networksOf } from '../../domain/address.ts'
 import type { Caller } from '../../domain/caller.ts'
+import { type Network, networksOf } from '../../domain/ip-address.ts'
 import type { SessionName } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import { counters } from '../../store/keys.ts'
 import type { Counter, CounterKey, UsedUp } from '../../store/store.ts'
-import { hasSessionAt, isKnownAddress } from '../accounts/known-addresses.ts'
-import { TooMany } from '../too-many.ts'
+import { hasSessionAt, isKnownAddress } from '../accounts/known-ip-addresses.ts'
+import { TooMany } from '../errors.ts'
 
 /**
  * The limit on failed guesses at one password: whoever checks it asks before and after. Both throw StoreUnavailable if the

@@ -1,6 +1,6 @@
 import argon2 from 'argon2'
 import pLimit from 'p-limit'
-import { Busy } from '../busy.ts'
+import { Busy } from '../errors.ts'
 
 /** The parameters of argon2id, RFC 9106, and the room for hashing. */
 export interface HashingOptions {

@@ -5,7 +5,7 @@ import { type Session, type SessionRecord, underIdentity, whyOver } from '../../
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import type { Entry } from '../../store/store.ts'
-import { demandIdentity } from '../keys/identity.ts'
+import { demandIdentity } from '../keys/store-identity.ts'
 
 // All reads of sessions that decide about a client, in one place: here a session from before everything was revoked is over.
 

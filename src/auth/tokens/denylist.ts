@@ -5,7 +5,7 @@ import { deniedUntil, isDenied } from '../../domain/revocation.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entries, put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
-import { demandIdentity } from '../keys/identity.ts'
+import { demandIdentity } from '../keys/store-identity.ts'
 import type { VerifiedToken } from './signed-tokens.ts'
 
 /** What has become of a verified access token. */

@@ -1,6 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import { isIssuedAs } from '../../domain/access-token.ts'
-import { confirmRotation } from '../sessions/confirm.ts'
+import { confirmRotation } from '../sessions/confirm-rotation.ts'
 import { makeClaimsCache } from './claims-cache.ts'
 import { issuerOf } from './issue.ts'
 import { byRetiredKeys, bySigningKeys, type VerifiedToken } from './signed-tokens.ts'

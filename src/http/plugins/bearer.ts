@@ -5,7 +5,7 @@ import { makeVerifier, type NamingToken } from '../../auth/tokens/verify.ts'
 import type { Deps } from '../../deps.ts'
 import { Problem, type ProblemCode } from '../problems.ts'
 import type { App } from '../typed-app.ts'
-import { headerLines } from './header-lines.ts'
+import { headerLines } from './request-header-lines.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,7 +1,7 @@
 import { type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
-import type { SecurityHeaders } from './headers.ts'
+import type { SecurityHeaders } from './response-headers.ts'
 
 /** How long a client may take, in ms. */
 export interface Patience {

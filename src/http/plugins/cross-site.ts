@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { Deps } from '../../deps.ts'
 import { isFromAllowedSite } from '../../domain/cross-site.ts'
-import { callerOf } from '../caller.ts'
 import { Problem } from '../problems.ts'
+import { callerOf } from '../request-caller.ts'
 
 /** Refuses a request that uses the cookie unless it comes from the service's own origin or an allowed one. */
 export type RefuseCrossSite = (request: FastifyRequest) => void

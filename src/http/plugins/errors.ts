@@ -1,11 +1,10 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
-import { Busy } from '../../auth/busy.ts'
-import { TooMany } from '../../auth/too-many.ts'
+import { Busy, TooMany } from '../../auth/errors.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import type { App } from '../typed-app.ts'
-import type { SecurityHeaders } from './headers.ts'
+import type { SecurityHeaders } from './response-headers.ts'
 
 const RETRY_AFTER_S = 1
 

@@ -1,6 +1,6 @@
 import { Problem } from '../problems.ts'
 import type { App } from '../typed-app.ts'
-import { headerLines } from './header-lines.ts'
+import { headerLines } from './request-header-lines.ts'
 
 /** `uri-host [":" port]`, RFC 9110 section 7.2; a name may be empty. */
 const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i

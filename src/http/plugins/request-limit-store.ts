@@ -1,6 +1,6 @@
 import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import { spread } from '../../auth/credentials/guesses.ts'
-import { networksOf } from '../../domain/address.ts'
+import { networksOf } from '../../domain/ip-address.ts'
 import { counters } from '../../store/keys.ts'
 import type { Store } from '../../store/store.ts'
 

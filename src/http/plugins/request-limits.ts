@@ -1,10 +1,10 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
-import { TooMany } from '../../auth/too-many.ts'
+import { TooMany } from '../../auth/errors.ts'
 import type { Limit } from '../../config/limits.ts'
 import type { Deps } from '../../deps.ts'
 import { StoreUnavailable } from '../../store/store.ts'
-import { callerOf } from '../caller.ts'
+import { callerOf } from '../request-caller.ts'
 import type { App } from '../typed-app.ts'
 import { limitStore } from './request-limit-store.ts'
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import * as fc from 'fast-check'
 import t from 'tap'
-import { networksOf, readAddress, withoutPort } from '../../src/domain/address.ts'
+import { networksOf, readAddress, withoutPort } from '../../src/domain/ip-address.ts'
 
 t.test('an address has one spelling, however it was written and whatever was written around it', async (t) => {
   const table: Record<string, string[]> = {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import { networksOf, readAddress } from '../domain/address.ts'
 import type { Caller } from '../domain/caller.ts'
 import { headerText } from '../domain/header-text.ts'
+import { networksOf, readAddress } from '../domain/ip-address.ts'
 
 const USER_AGENT_LENGTH = 256
 

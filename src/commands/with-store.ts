@@ -11,7 +11,7 @@ import { hasStore } from '../store/lmdb/data-folder.ts'
 export const PATIENCE_MS = 9000
 
 /** Runs a command's work on the store that the environment names; `place` names it for people. Refuses where there is none. */
-export async function onStore(output: Output, work: (deps: Deps, place: string) => Promise<void>): Promise<void> {
+export async function withStore(output: Output, work: (deps: Deps, place: string) => Promise<void>): Promise<void> {
   const config = readConfig(process.env)
   const { REDIS_URL, DATA_DIR } = config
   if (!REDIS_URL && !hasStore(DATA_DIR))

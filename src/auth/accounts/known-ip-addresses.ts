@@ -1,6 +1,6 @@
 import type { Deps } from '../../deps.ts'
-import { networksOf } from '../../domain/address.ts'
 import type { Caller } from '../../domain/caller.ts'
+import { networksOf } from '../../domain/ip-address.ts'
 import type { KnownAddress, User } from '../../domain/user.ts'
 import { readLiveSessions } from '../sessions/read.ts'
 
