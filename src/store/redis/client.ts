@@ -28,6 +28,8 @@ function connect(address: RedisAddress, onError: (error: Error) => void): Redis 
   const client = makeClient(address)
   if (client.isCluster) hearHandshakes(client as Cluster)
   else hearHandshake(client as Redis)
+  if (client.isCluster) client.on('+node', writeTogether)
+  else writeTogether(client as Redis)
   limitTime(client)
   client.on('error', onError)
   let closing = false
@@ -54,6 +56,24 @@ function limitTime(client: Redis | Cluster): void {
     const timer = setTimeout(giveUp, COMMAND_TIMEOUT_MS)
     const stop = () => clearTimeout(timer)
     command.promise.then(stop, stop)
+    return send(...args)
+  }
+}
+
+/** Writes all commands that are sent one right after the other to the socket at once: a write costs more than a command. */
+function writeTogether(client: Redis): void {
+  const send = client.sendCommand.bind(client)
+  let corked: Redis['stream'] | undefined
+  client.sendCommand = (...args: Parameters<Redis['sendCommand']>) => {
+    const { stream } = client
+    if (stream !== undefined && stream !== corked) {
+      corked = stream
+      stream.cork()
+      process.nextTick(() => {
+        corked = undefined
+        stream.uncork()
+      })
+    }
     return send(...args)
   }
 }

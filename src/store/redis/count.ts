@@ -28,10 +28,24 @@ type Client = (Redis | Cluster) & {
 export function makeCount({ client: plain }: RedisClients): (count: Count) => Promise<UsedUp | null> {
   plain.defineCommand('latchkeyTally', { lua: COUNT })
   const client = plain as Client
+  const endOfTurn = shareTurns()
   return async ({ counters, adds }) => {
+    await endOfTurn()
     const names = counters.map(({ key }) => key)
     const limits = counters.flatMap(({ count, windowMs }) => [count, windowMs])
     const reply = await client.latchkeyTally(names.length, ...names, adds ? 1 : 0, ...limits)
     return reply && { place: reply[0], leftMs: reply[1] }
   }
+}
+
+/** The end of this turn of the event loop, the same for all who ask in it: what they then send is written to the socket at once. */
+function shareTurns(): () => Promise<void> {
+  let end: Promise<void> | null = null
+  return () =>
+    (end ??= new Promise((resolve) => {
+      setImmediate(() => {
+        end = null
+        resolve()
+      })
+    }))
 }
