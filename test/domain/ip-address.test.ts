@@ -45,6 +45,9 @@ t.test('an address has one spelling, however it was written and whatever was wri
     '2002:c000:201::1': ['2002:c000:201::1'],
     '64:ff9b:1:c000:2:100::': ['64:ff9b:1:c000:2:100::'],
     '0.0.0.0': ['0.0.0.0', '::ffff:0:0'],
+    '203.113.55.77': ['203.113.55.77', '::ffff:203.113.55.77', '::ffff:cb71:374d'],
+    '64:ff9b:1:7:1:0:c000:201': ['64:ff9b:1:7:1:0:192.0.2.1'],
+    '64:ff9b:1:7:0:1:c000:201': ['64:ff9b:1:7:0:1:192.0.2.1'],
   }
   for (const [address, spellings] of Object.entries(table))
     for (const spelling of spellings) t.equal(readAddress(spelling), address, spelling)
@@ -148,6 +151,15 @@ t.test('an IPv4 address in an IPv6 one is counted by itself where no client can 
     [one('64:ff9b:1:c000:2:100::'), one('64:ff9b:1:c000:2:200::')],
     'where a local translator keeps it elsewhere, each address is a client’s',
   )
+})
+
+t.test('what only looks like the prefix of a translator is an ordinary address', async (t) => {
+  for (const prefix of ['64:ff9b:2', '64:ff9a:1', '65:ff9b:1'])
+    t.strictSame(
+      networksOf(`${prefix}::192.0.2.1`).map(({ name }) => name),
+      [`${prefix}::`, `${prefix}:0/56`, `${prefix}/48`],
+      prefix,
+    )
 })
 
 t.test('an IPv4 address that anybody can put into an address of theirs is not one to limits', async (t) => {

@@ -133,6 +133,11 @@ t.test('an access token carries the documented claims and no others', async (t) 
   t.strictSame(admissible(structuredClone(made)), made)
 })
 
+t.test('an access token says aal2 where two factors were proven', async (t) => {
+  const twice = makeClaims(issuer, { ...subject, amr: ['pwd', 'otp', 'mfa'] }, life)
+  t.match(twice, { amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' })
+})
+
 t.test('an access token lives its time less a spread of up to 5 %, and at least a second', async (t) => {
   const lifetime = (ttlMs: number, spread: number) => {
     const { iat, exp } = makeClaims(issuer, subject, { ...life, ttlMs, spread })
@@ -190,6 +195,11 @@ t.test('an access token is accepted until 10 s after exp, not a millisecond long
     [110_001, true],
   ]
   for (const [now, expired] of table) t.equal(isExpired({ iat: 0, exp: 100 }, now, 100_000), expired, `at ${now}`)
+})
+
+t.test('an access token whose life the spread has shortened is accepted until 10 s after its own exp', async (t) => {
+  t.equal(isExpired({ iat: 0, exp: 95 }, 95_000 + 9_999, 100_000), false)
+  t.equal(isExpired({ iat: 0, exp: 95 }, 95_000 + 10_000, 100_000), true)
 })
 
 t.test('an access token issued under a longer ACCESS_TTL lives no longer than one issued now would', async (t) => {
@@ -441,6 +451,17 @@ t.test(
     t.match(again[1], { kid: 'b', signsUntil: since + 300_000 })
   },
 )
+
+t.test('by command a key that was made together with the one before it signs at once', async (t) => {
+  const [now, madeAt] = [DAY, DAY - 1]
+  const pair = ring.map((each) => ({ ...each, madeAt }))
+  t.equal(findSigningKey(handOver(pair, policy, now), 'ES256', now)?.kid, 'b')
+})
+
+t.test('by command the first key hands over to the second also on a clock that is behind both', async (t) => {
+  t.equal(findSigningKey(ring, 'ES256', -DAY)?.kid, 'a')
+  t.equal(findSigningKey(handOver(ring, policy, -DAY), 'ES256', -DAY)?.kid, 'b')
+})
 
 t.test('the key that signs is of the algorithm in force and the latest to have begun', async (t) => {
   const keys = [...ring, key('c', 10, 40, 'EdDSA')]
