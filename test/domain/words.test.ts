@@ -39,6 +39,7 @@ t.test('an e-mail address is one account in all its spellings, and is kept as pe
     'a.d-a+tag_1@ex-am--ple.co.uk': ['a.d-a+tag_1@ex-am--ple.co.uk'],
     "!#$%&'*/=?^`{|}~@example.org": ["!#$%&'*/=?^`{|}~@example.org"],
     'a@1.2.3.b4': ['a@1.2.3.b4'],
+    'a@1.2.3.4b': ['a@1.2.3.4b'],
   }
   for (const [key, spellings] of Object.entries(table)) {
     for (const spelling of spellings) t.equal(readEmail(spelling)?.key, key, JSON.stringify(spelling))
@@ -671,6 +672,8 @@ t.test(
       '16 bytes twice': Buffer.concat([1, 2].map(() => series(16, (place) => (place * 73 + 5) & 255))).toString(
         'base64url',
       ),
+      '20 random bytes twice': Buffer.concat([random(1, 20), random(1, 20)]).toString('base64url'),
+      'a few bytes in no order': Buffer.from(random(1, 64).map((byte) => byte & 7)).toString('base64url'),
       'counting up': series(32, (place) => place).toString('base64url'),
       'counting down': series(48, (place) => 255 - place).toString('base64url'),
       'counting by sevens': series(40, (place) => (place * 7) & 255).toString('base64url'),
@@ -682,6 +685,8 @@ t.test(
       'the example of jwt.io': 'a-string-secret-at-least-256-bits-long',
       'an older example of jwt.io': 'your-256-bit-secret-your-256-bit-secret-your',
       'a placeholder': 'change-me-change-me-change-me-change-me-change-me',
+      'a placeholder before something random': `changeme${random(1).toString('base64url')}`,
+      'the same, spelled otherwise': `Change_Me${random(1).toString('base64url')}`,
       'another placeholder': 'REPLACE_WITH_32_RANDOM_BYTES_IN_BASE64URL_EXAMPLE',
       'standard base64': `${random(2).toString('base64url').slice(2)}+/=`,
     }
