@@ -13,20 +13,23 @@ import { type SharedClock, watchClock } from './store/redis/clock.ts'
 import { openRedis } from './store/redis/redis-store.ts'
 import type { Store } from './store/store.ts'
 
-/** What a test, or a build that is broken on purpose, has instead of the real thing. */
+/** What a test, or a build that is broken on purpose, uses instead of the real clock and store. */
 export interface Instead {
   readonly clock?: () => number
   readonly hashing?: Hashing
   readonly store?: (real: Store) => Store
 }
 
-/** All that a process of the service works with. */
+/** What a process of the service works with; `close` ends its background work and closes its store. */
 export interface Composition {
   readonly deps: Deps
   readonly close: () => Promise<void>
 }
 
-/** Wires the service as it is configured. Here alone a store and a clock are chosen. The signing keys load in the background. */
+/**
+ * Wires the service as it is configured. The store and the clock are chosen here and nowhere else. The signing keys load in the
+ * background.
+ */
 export async function compose(config: Config, logger: Logger, instead: Instead = {}): Promise<Composition> {
   const { store: real, time } = await openStore(config, logger, instead.clock)
   const store = instead.store?.(real) ?? real
@@ -64,7 +67,7 @@ async function openStore(config: Config, logger: Logger, clock: Instead['clock']
   return { store, time }
 }
 
-/** The clock of this machine, which nobody is seen to set. */
+/** The clock of this machine. Nobody is seen to set it, and it is never away. */
 function ownClock(now: () => number = Date.now): SharedClock {
   return { now, histories: () => [], awayMs: () => 0 }
 }
@@ -81,7 +84,10 @@ function openHashing(config: Config): Hashing {
   return makeHashing({ memoryKib, passes, lanes, processors: Math.min(availableParallelism(), THREADS) })
 }
 
-/** A store that is away says so once, and once more when what it says changes. */
+/**
+ * Logs an error of the connection to Redis, but not the same message twice in a row: reconnecting would repeat it several times
+ * a second.
+ */
 function reportOnce(logger: Logger): (error: Error) => void {
   let said = ''
   return (error) => {

@@ -6,7 +6,7 @@ import type { Moment } from './domain/time.ts'
 import type { RecordEvent } from './events/security-events.ts'
 import type { Store } from './store/store.ts'
 
-/** What use cases and routes may use; made once in main.ts or in a test. */
+/** What use cases and routes work with; made once, in compose.ts. */
 export interface Deps {
   readonly config: Config
   readonly store: Store
@@ -14,11 +14,15 @@ export interface Deps {
   readonly hashing: Hashing
   /** The keys derived from AUTH_SECRET. */
   readonly authKeys: AuthKeys
-  /** Now, in ms since the epoch: the same for all instances. */
+  /** The time of now in ms since the epoch, by the clock that all instances share. */
   readonly clock: () => number
-  /** The same, and when that clock was set. */
+  /** The time of now by the same clock, and when that clock was set. */
   readonly moment: () => Moment
-  /** For how long a spent refresh token is another tab's: REFRESH_GRACE, which stands still while the store is away. */
+  /**
+   * For how many ms a spent refresh token may come from another tab: REFRESH_GRACE, and as long as the store was away
+   * meanwhile.
+   */
   readonly graceMs: () => number
+  /** Records a security event. */
   readonly record: RecordEvent
 }

@@ -1,4 +1,7 @@
 import type { Output } from '../process/output.ts'
 
-/** A command of main.ts, given the words behind its name and what it may print to. Throws Refusal with what its user should know. */
+/**
+ * A command of main.ts. It gets the words behind its name, and the output for its lines. Throws Refusal with a message for its
+ * user.
+ */
 export type Command = (words: readonly string[], output: Output) => Promise<void>

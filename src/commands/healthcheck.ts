@@ -2,12 +2,12 @@ import { get } from 'node:http'
 import { readConfig } from '../config/environment.ts'
 import { listenAddress } from '../process/listen-address.ts'
 
-// For the container: exits 0 if the service of this environment is alive, 1 with a line if it is not. A process of its own,
-// because it is started every few seconds: main.ts would load all of the service.
+// The health check of the container: exits 0 if the service of this environment is alive, otherwise 1, with a line. It is no
+// command of main.ts, which would load the whole service every few seconds.
 
-/** Less than the patience of the image, which is three seconds. */
+/** Less than the three seconds that the image gives a health check. */
 const TIMEOUT_MS = 2000
-/** Who listens on every address listens here. */
+/** A service that listens on one of these listens on every address, 127.0.0.1 among them. */
 const EVERY_ADDRESS = new Set(['0.0.0.0', '::'])
 
 function fail(reason: string): never {

@@ -6,7 +6,10 @@ import { withStore, PATIENCE_MS } from './with-store.ts'
 
 const SECRET_IS_LOST = '--secret-is-lost'
 
-/** For whoever has restored a backup, or lost AUTH_SECRET: nothing that the store remembers of sessions is believed any more. */
+/**
+ * Ends every session and revokes every token, for an operator who has restored a backup or lost AUTH_SECRET. Tries until the
+ * store answers, PATIENCE_MS at most.
+ */
 export async function revokeEverything(words: readonly string[], output: Output): Promise<void> {
   const isSecretLost = words.includes(SECRET_IS_LOST)
   await withStore(output, async ({ keyring }, place) => {
@@ -20,6 +23,7 @@ export async function revokeEverything(words: readonly string[], output: Output)
   })
 }
 
+/** Whether the work succeeded; throws Refusal if trying again cannot help. */
 async function isDone(work: Promise<void>): Promise<boolean> {
   try {
     await work

@@ -3,7 +3,7 @@ import { Refusal } from '../process/refusal.ts'
 import { awaitKeys } from './await-keys.ts'
 import { withStore, PATIENCE_MS } from './with-store.ts'
 
-/** Makes the published next key sign from now on, on all instances. Refuses while it is too new. */
+/** Makes the next signing key sign from now on, on all instances. Throws Refusal while that key is too new. */
 export async function rotateKeys(_words: readonly string[], output: Output): Promise<void> {
   await withStore(output, async ({ keyring, store }, place) => {
     await awaitKeys(keyring, PATIENCE_MS)

@@ -9,12 +9,13 @@ import type { Output } from '../process/output.ts'
 import { makeReadiness } from '../process/readiness.ts'
 import { awaitKeys } from './await-keys.ts'
 
-/** How long the process goes on serving after SIGTERM, so that balancers notice. */
+/** For how many ms the process goes on serving after SIGTERM, so that balancers notice. */
 const NOTICE_MS = 3000
+/** A stop that has not ended after this many ms is ended by force. */
 const GIVE_UP_MS = 9000
-/** How often the store is looked at, so that a fault is in the log even if nobody asks /readyz. */
-const WATCH_MS = 5000
-/** How long a start waits for the signing keys. Without them it listens all the same, to say that it is not ready. */
+/** Readiness is checked every so many ms, so that a fault is in the log even if nobody asks /readyz. */
+const CHECK_MS = 5000
+/** For how many ms the start waits for the signing keys. Then the service listens without them, and says that it is not ready. */
 const KEYS_PATIENCE_MS = 2000
 const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
 
@@ -46,5 +47,5 @@ export async function serve(_words: readonly string[], output: Output): Promise<
   logger.info({ address, store: config.REDIS_URL ? 'redis' : 'embedded' }, 'listening')
   if (config.REDIS_URL && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checkReadiness()
-  setInterval(() => void checkReadiness(), WATCH_MS).unref()
+  setInterval(() => void checkReadiness(), CHECK_MS).unref()
 }

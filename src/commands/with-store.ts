@@ -7,10 +7,13 @@ import type { Output } from '../process/output.ts'
 import { Refusal } from '../process/refusal.ts'
 import { hasStore } from '../store/lmdb/data-folder.ts'
 
-/** How long a command waits for a store that does not answer. */
+/** For how many ms a command waits for a store that does not answer. */
 export const PATIENCE_MS = 9000
 
-/** Runs a command's work on the store that the environment names; `place` names it for people. Refuses where there is none. */
+/**
+ * Runs the work of a command on the store that the environment names; `place` names that store for people. Throws Refusal if
+ * there is none.
+ */
 export async function withStore(output: Output, work: (deps: Deps, place: string) => Promise<void>): Promise<void> {
   const config = readConfig(process.env)
   const { REDIS_URL, DATA_DIR } = config

@@ -12,6 +12,8 @@ import { integer, list, text } from './variable-kinds.ts'
 
 const HSTS_FORM = /^max-age=(?:0|[1-9]\d{0,9})(?:; includeSubDomains)?(?:; preload)?$/
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
 const Variables = z.object({
   HOST: text(isHost, 'must be a host name in lower case or an IP address in its shortest form').default('127.0.0.1'),
   PORT: integer(3000, 0, 65535),
@@ -72,20 +74,15 @@ const Variables = z.object({
     (header) => header === 'off' || HSTS_FORM.test(header),
     'must be off, or in the form of max-age=31536000; includeSubDomains',
   ).default('max-age=31536000; includeSubDomains'),
-  LOG_LEVEL: z
-    .enum(
-      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-      'must be trace, debug, info, warn, error, fatal or silent',
-    )
-    .default('info'),
+  LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 })
 
-/** The names of all settings; some can come from a file, see secret-files.ts. */
+/** The names of all variables; the secrets among them can also be named by a file, see secret-files.ts. */
 export const VARIABLES: readonly string[] = Object.keys(Variables.shape)
 
 type Values = z.output<typeof Variables>
 
-/** Of each pair the first is the shorter one; only where it says so they may be the same. */
+/** Which duration must be shorter than which; `at most`: the two may be equal. */
 const DURATIONS = [
   ['REFRESH_GRACE', 'less than', 'ACCESS_TTL'],
   ['ACCESS_TTL', 'less than', 'SESSION_IDLE'],
@@ -96,7 +93,7 @@ const DURATIONS = [
 
 const together = DURATIONS.reduce(
   (schema, [shorter, bound, longer]) =>
-    schema.refine((env) => !(env[shorter] > env[longer] || (bound === 'less than' && env[shorter] === env[longer])), {
+    schema.refine((env) => !(bound === 'at most' ? env[shorter] > env[longer] : env[shorter] >= env[longer]), {
       path: [shorter],
       message: `must be ${bound} ${longer}`,
       when: () => true,
@@ -106,11 +103,12 @@ const together = DURATIONS.reduce(
 
 const issuerOf = ({ ISSUER, PORT }: Values) => ISSUER ?? `http://localhost:${PORT}`
 
-/** Says nothing where one of the two is told to be wrong by itself. */
-const isCookieKept = (env: Values) =>
-  !isDomain(env.COOKIE_DOMAIN ?? '') ||
-  faultOfIssuer(issuerOf(env)) !== null ||
-  isCookieDomainOf(issuerOf(env), env.COOKIE_DOMAIN ?? '')
+/** Whether browsers keep the cookie. True also where there is no COOKIE_DOMAIN, or where it or ISSUER is at fault by itself. */
+const isCookieKept = (env: Values) => {
+  const [issuer, domain = ''] = [issuerOf(env), env.COOKIE_DOMAIN]
+  const areBothRight = isDomain(domain) && faultOfIssuer(issuer) === null
+  return areBothRight ? isCookieDomainOf(issuer, domain) : true
+}
 
 const Environment = together
   .refine(isCookieKept, {
@@ -126,15 +124,21 @@ const Environment = together
   })
   .transform((env) => ({ ...env, ISSUER: issuerOf(env), AUDIENCE: env.AUDIENCE ?? issuerOf(env) }))
 
-/** The settings, under the names of their environment variables. Durations are ms. AUTH_SECRET is empty where the embedded store is to make one. */
+/**
+ * The settings, under the names of their environment variables. Durations are ms. AUTH_SECRET is empty if the embedded store is
+ * to make one.
+ */
 export type Config = Readonly<z.output<typeof Environment>>
 
-/** Thrown by readConfig: one message that names every variable at fault and prints no value. */
+/** Thrown by `readConfig`. Its message names every variable at fault, and shows no value. */
 export class InvalidConfig extends Error {
   override readonly name = 'InvalidConfig'
 }
 
-/** Reads the environment and the files it names. A blank variable counts as absent. */
+/**
+ * Reads the settings from environment variables, and from the files that they name. A blank variable counts as absent. Throws
+ * InvalidConfig.
+ */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const trimmed = Object.entries(env).map(([name, value = '']) => [name, value.trim()] as const)
   const { values, faults } = readSecretFiles(Object.fromEntries(trimmed.filter(([, value]) => value !== '')))

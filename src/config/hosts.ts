@@ -1,25 +1,28 @@
 import { isIP, SocketAddress } from 'node:net'
 import { groupsOf } from '../domain/ip-address.ts'
 
-/** Whether a text is an IP address as machines write it: an IPv6 address in lower case and shortest, RFC 5952. */
+/** Whether a text is an IP address in its canonical form: IPv6 in lower case and shortest, RFC 5952. */
 export function isAddress(text: string): boolean {
   const version = isIP(text)
   if (version !== 6) return version === 4
   return new SocketAddress({ address: text, family: 'ipv6' }).address === text
 }
 
-/** Whether a text is an IP address, a link-local one with its zone too, or a name in lower case (an international one in punycode). */
+/**
+ * Whether a text is a canonical IP address, with a zone or without, or a name in lower case (an international name in
+ * punycode).
+ */
 export function isHost(text: string): boolean {
   const [address = ''] = text.split('%')
   return isIP(text) === 0 ? isName(text) : isAddress(address)
 }
 
-/** Whether a text is a name in lower case, and none that a browser takes for an address, like `127.1`. */
+/** Whether a text is a host name in lower case. A name that browsers take for an address, like `127.1`, is not. */
 export function isName(text: string): boolean {
   return /^[a-z\d_.-]+$/.test(text) && isIP(text) === 0 && hostnameOf(text) === text
 }
 
-/** Whether a text is an address or a CIDR range, which names its first address and is not all addresses. */
+/** Whether a text is a canonical IP address, or a CIDR range with its first address; the range of all addresses is refused. */
 export function isAddressOrRange(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/')
   if (!text.includes('/')) return isAddress(text)

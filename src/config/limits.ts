@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { LEAST_LIFETIME_MS, MOST_DURATION_MS, readDuration } from './durations.ts'
 import { readCount } from './variable-kinds.ts'
 
-/** At most `count` in each `windowMs`. */
+/** A limit: at most `count` in each window of `windowMs`. */
 export interface Limit {
   readonly count: number
   readonly windowMs: number
 }
 
-/** A variable that holds a limit, like `30/1m`. */
+/** The schema of a variable that holds a limit, like `30/1m`. */
 export const limit = (fallback: string) =>
   z
     .string()

@@ -1,6 +1,9 @@
 import { isName } from './hosts.ts'
 
-/** What is wrong with an ISSUER; null if nothing is: it is then the very text by which other services know us. */
+/**
+ * What is wrong with an ISSUER; null: nothing. Other services compare the issuer as a text, so only its canonical form is
+ * right.
+ */
 export function faultOfIssuer(text: string): string | null {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) return 'must be an http or https URL'
   const { username, password } = new URL(text)
@@ -10,7 +13,7 @@ export function faultOfIssuer(text: string): string | null {
   return 'must be a URL in its canonical form: lower case, punycode, no default port, nothing to be escaped or resolved'
 }
 
-/** Whether a text can be the audience of a token: any name, a URL in its canonical form only. */
+/** Whether a text can be the audience of a token: any printable ASCII, but an http or https URL only in its canonical form. */
 export function isAudience(text: string): boolean {
   return /^https?:/i.test(text) ? isCanonicalUrl(text) : /^[\x20-\x7e]+$/.test(text)
 }
@@ -20,9 +23,9 @@ function isCanonicalUrl(text: string): boolean {
   return href === text || href === `${text}/`
 }
 
-/** Schemes whose origin is the URL standard's, or that have none. */
+/** The schemes whose origin the URL standard defines, or that have none. */
 const SPECIAL = /^(?:https?|wss?|ftp|file|blob|data|about|javascript):/
-/** The origin of an app in a web view, like `capacitor://localhost` or `app://-`: to the URL standard it has none. */
+/** The origin of an app in a web view, like `capacitor://localhost` or `app://-`: the URL standard gives such schemes no origin. */
 const WEB_VIEW = /^[a-z][a-z\d+.-]*:\/\/[a-z\d_.-]+(?::[1-9]\d{0,4})?$/
 
 /** Whether a text is an origin as a browser or a web view sends it. */
@@ -31,15 +34,18 @@ export function isOrigin(text: string): boolean {
   return URL.canParse(text) && /^https?:\/\/[^*]+$/.test(text) && new URL(text).origin === text
 }
 
-/** Whether a text is a domain name as a cookie takes it. */
+/** Whether a text is a domain name that a cookie can have: in lower case, no address. */
 export function isDomain(text: string): boolean {
   return /^(?!-)[a-z\d-]+(?:\.[a-z\d-]+)*$/.test(text) && isName(text)
 }
 
-/** Under many countries these are registries, as in `co.uk`, for which no browser keeps a cookie. */
+/** The commonest registries under the domains of countries, as in `co.uk`: no browser keeps a cookie for a registry. */
 const REGISTRY = /^(?:ac|com?|edu|gov?|mil|net?|org?)\.[a-z]{2}$/
 
-/** Whether browsers keep a cookie of this domain from a page of `issuer`, RFC 6265 section 5.3. Of registries it knows the commonest. */
+/**
+ * Whether browsers keep a cookie of this domain from `issuer`, RFC 6265 section 5.3. Only the commonest registries are known
+ * here.
+ */
 export function isCookieDomainOf(issuer: string, domain: string): boolean {
   const host = new URL(issuer).hostname
   if (host === 'localhost') return domain === host

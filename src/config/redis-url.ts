@@ -1,10 +1,13 @@
 import { isHost } from './hosts.ts'
 
+const KINDS = { '': 'standalone', '+sentinel': 'sentinel', '+cluster': 'cluster' } as const
+type RedisKind = (typeof KINDS)[keyof typeof KINDS]
+
 /** Where Redis is, from a `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` (`rediss+…` for TLS) or `redis+unix:` URL. */
 export interface RedisAddress {
-  readonly kind: 'standalone' | 'sentinel' | 'cluster'
+  readonly kind: RedisKind
   readonly tls: boolean
-  /** Empty where there is a socket. */
+  /** Empty if there is a socket. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[]
   /** The path of a Unix socket. */
   readonly socket?: string
@@ -15,26 +18,25 @@ export interface RedisAddress {
   readonly name: string
 }
 
-const KINDS = { '': 'standalone', '+sentinel': 'sentinel', '+cluster': 'cluster' } as const
-/** What follows the hosts: the number of a database, the name of the primary, nothing. */
-const PATH_FORMS = { standalone: /^(?:0|[1-9]\d{0,3})?$/, sentinel: /./, cluster: /^0?$/ }
+/** The path behind the hosts: the number of a database, the name of the primary, or nothing. */
+const PATH_FORMS: Record<RedisKind, RegExp> = { standalone: /^(?:0|[1-9]\d{0,3})?$/, sentinel: /./, cluster: /^0?$/ }
 
-/** Whatever else is in a user, a password or a path is percent-encoded, RFC 3986 section 2. */
+/** A character of a user, a password or a path; all others are percent-encoded, RFC 3986 section 2. */
 const CHARACTER = String.raw`[\w.~!$&'()*+,;=-]|%[\dA-Fa-f]{2}`
 const CREDENTIALS = `(?:((?:${CHARACTER})*)(?::((?:${CHARACTER})*))?@)?`
 const URL_FORM = new RegExp(`^redis(s?)(\\+sentinel|\\+cluster|)://${CREDENTIALS}([^@/?#]+)(?:/([^/?#]*))?$`)
 const SOCKET_FORM = new RegExp(`^redis\\+unix://${CREDENTIALS}((?:/(?:${CHARACTER}|:)+)+)(?:\\?db=(0|[1-9]\\d{0,3}))?$`)
 
-/** Reads a REDIS_URL; null if it is none. */
+/** Reads a REDIS_URL; null: the text is none. */
 export function readRedisUrl(url: string): RedisAddress | null {
   try {
     return readSocket(url) ?? readHosts(url)
   } catch {
-    return null // what is percent-encoded is no UTF-8
+    return null // the percent-encoded bytes are no UTF-8
   }
 }
 
-/** What is wrong with a text that is no REDIS_URL. */
+/** What is wrong with a text that `readRedisUrl` does not take; shows nothing of the text. */
 export function faultOfRedisUrl(url: string): string {
   const [, scheme = '', place] = /^(redis[a-z+]*:\/\/).*@(.*)$/s.exec(url) ?? []
   return place === undefined || readRedisUrl(scheme + place) === null
@@ -42,7 +44,7 @@ export function faultOfRedisUrl(url: string): string {
     : 'has a user or a password with characters that have a meaning in a URL: percent-encode the password'
 }
 
-/** Where it is, for an operator: nothing of the user and the password. */
+/** Where Redis is, in words for an operator, without the user and the password. */
 export function placeOf({ socket, hosts }: RedisAddress): string {
   return socket ?? hosts.map(({ host, port }) => `${host}:${port}`).join()
 }

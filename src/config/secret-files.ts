@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs'
 
-/** Each of these can be named by a file: `NAME_FILE` beside `NAME`, as containers hand secrets out. */
+/** The variables that a file can hold, as containers hand out secrets: `NAME_FILE` names the file. */
 export const SECRETS = ['AUTH_SECRET', 'REDIS_URL'] as const
 
 type Values = Readonly<Record<string, string | undefined>>
 
-/** Values by name, the secrets' from their files, and what is wrong with those files by the name of the secret. */
+/** The values of the variables, secrets from their files among them, and by the name of a secret what is wrong with its file. */
 export interface WithSecrets {
   readonly values: Values
   readonly faults: ReadonlyMap<string, string>
 }
 
-/** Reads the files that are named, trimmed. No fault tells a path or anything of a file. */
+/** Reads the files that the variables name, trimmed. No fault shows a path or the content of a file. */
 export function readSecretFiles(given: Values): WithSecrets {
   const values = { ...given }
   const faults = new Map<string, string>()

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 
-// The kinds of variables. A value has been trimmed; it is then in its one canonical form, or refused: what one parser
-// forgives another takes for something else. A fault says what is wrong and repeats nothing of the value.
+// The kinds of variables. A value, trimmed before, must be in its canonical form: a form that one parser forgives, another takes for
+// something else. The message of a fault says what is wrong, and shows nothing of the value.
 
-/** A text that is as `isCanonical` says. */
+/** The schema of a variable that holds a text for which `isCanonical` holds. */
 export const text = (isCanonical: (value: string) => boolean, fault: string) => z.string().refine(isCanonical, fault)
 
-/** A whole number in decimal digits, without leading zeros. */
+/** The schema of a variable that holds a whole number, in decimal digits without leading zeros. */
 export const integer = (fallback: number, least: number, most: number) =>
   z
     .string()
@@ -14,12 +14,12 @@ export const integer = (fallback: number, least: number, most: number) =>
     .transform(readCount)
     .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`)
 
-/** The number that a text of decimal digits without leading zeros is; NaN if it is none. */
+/** Reads a whole number of at most nine decimal digits without leading zeros; NaN: the text is none. */
 export function readCount(digits: string): number {
   return /^(?:0|[1-9]\d{0,8})$/.test(digits) ? Number(digits) : NaN
 }
 
-/** Comma-separated items, each of them trimmed; empty ones do not count. */
+/** The schema of a variable that holds comma-separated items, each trimmed; empty items are left out. */
 export const list = () => z.string().default('').transform(readItems)
 
 function readItems(value: string): string[] {

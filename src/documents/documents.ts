@@ -7,19 +7,23 @@ import type { User } from '../domain/user.ts'
 import { keys } from '../store/keys.ts'
 import { type Entry, type Key, put, unchanged } from '../store/store.ts'
 
-/** A JSON object a client keeps with us, and its entity tag (RFC 9110 section 8.8.3), the same for the same content. */
+/**
+ * A JSON object that a client keeps with the service, and its entity tag, RFC 9110 section 8.8.3: the same for the same
+ * content.
+ */
 export interface Document {
   readonly value: JsonObject
   readonly etag: string
 }
 
+/** What a patch comes to. */
 export type Patched =
   | { readonly kind: 'ok'; readonly document: Document }
-  | { readonly kind: 'mismatch' } // somebody else was first
+  | { readonly kind: 'mismatch' } // If-Match names another content: somebody else has changed the document
   | { readonly kind: 'too_large' }
   | { readonly kind: 'over' } // the session or the user is gone
 
-/** Where a document lives and what it belongs to: it is never written once its owner is gone. */
+/** The key of a document, and the key of its owner, a session or a user: a document whose owner is gone is not written. */
 export interface Place {
   readonly key: Key<JsonObject>
   readonly owner: Key<SessionRecord> | Key<User>
@@ -27,22 +31,22 @@ export interface Place {
 
 const MAX_BYTES = 16 * 1024
 
-/** The session's own document. */
+/** The place of the document of a session. */
 export function sessionData({ userId, sessionId }: SessionName): Place {
   return { key: keys.sessionData(userId, sessionId), owner: keys.session(userId, sessionId) }
 }
 
-/** The user's document. */
+/** The place of the preferences of a user. */
 export function preferences({ userId }: SessionName): Place {
   return { key: keys.preferences(userId), owner: keys.user(userId) }
 }
 
-/** The document, `{}` at first. */
+/** Reads a document; `{}` until it is first patched. */
 export async function readDocument({ store }: Deps, { key }: Place): Promise<Document> {
   return documentOf((await store.get(key))?.value ?? {})
 }
 
-/** Merges a patch into the document; with `isWanted`, only if it says yes to the entity tag that stands. None of concurrent patches is lost. */
+/** Merges a patch into a document, RFC 7396, if `isWanted` accepts its present entity tag. Of concurrent patches none is lost. */
 export async function patchDocument(
   deps: Deps,
   { key, owner }: Place,
@@ -69,7 +73,7 @@ function isOver({ moment }: Deps, { value }: Entry<SessionRecord | User>): boole
   return 'kind' in value && whyOver(value, moment()) !== null
 }
 
-/** The session's data go when it times out: each refresh puts that off (session-writes.ts). */
+/** When the document expires: that of a session with its timeout, which each refresh puts off (`extendData`). */
 function expiryOf({ moment }: Deps, session: SessionRecord): number | null {
   return session.kind === 'live' ? deadline(session, moment()).at : null
 }

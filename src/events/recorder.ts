@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { EventName, RecordEvent } from './security-events.ts'
 
-/** How each event stands in the log. Whoever adds one says it here, or it does not compile. */
+/** The level of each event in the log. */
 const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'account.registered': 'info',
   'account.deleted': 'info',
@@ -21,7 +21,7 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'store.replaced': 'warn', // everybody logs in again
 }
 
-/** Writes security events as log lines: `event`, its fields, and who asked. */
+/** Makes the recorder, which writes each security event as a line of the log: `event`, its fields, and who sent the request. */
 export function makeRecorder(logger: Logger): RecordEvent {
   return (event, caller) => {
     const who = caller === null ? {} : { ip: caller.ip, user_agent: caller.userAgent, request_id: caller.requestId }

@@ -2,8 +2,8 @@ import type { Caller } from '../domain/caller.ts'
 import type { EndReason, OverReason } from '../domain/session.ts'
 
 /**
- * The security events, all of them: one log line each, with the time, the event and these fields. `user_id` and
- * `session_id` are opaque; no event carries an e-mail address, a password, a token or a cookie.
+ * All security events, each with its fields, as they are logged. `user_id` and `session_id` are opaque; no event has an e-mail
+ * address, a password, a token or a cookie.
  */
 export interface SecurityEvents {
   'account.registered': { user_id: string; session_id: string }
@@ -26,23 +26,23 @@ export interface SecurityEvents {
   'store.replaced': object
 }
 
-/** A refresh token that was shown though it had been spent: what tells a lost answer from a thief. */
+/** A refresh token that was shown though it was spent: the facts that tell a lost answer from a thief. */
 export interface SpentToken {
   user_id: string
   session_id: string
-  /** Which token of the session it is, and which one is current. */
+  /** The counter of the token, and the counter of the current token of the session. */
   counter: number
   current_counter: number
-  /** How many ms ago it was first used; null: so long that nobody remembers. */
+  /** How many ms ago the token was first used; null: that is no longer remembered. */
   spent_ms_ago: number | null
-  /** Who showed a refresh token of the session before. */
+  /** Who last showed a refresh token of the session before this request. */
   last_ip: string
   last_user_agent: string
 }
 
-/** One that was answered all the same, as its answer may have been lost. */
+/** A spent token that was accepted after its grace, because the answer to it may have been lost. */
 interface LateToken extends SpentToken {
-  /** At how many rotations in a row that has happened: two who share a token come here at each. */
+  /** At how many rotations in a row this has happened: two clients that share a token cause it at each. */
   streak: number
 }
 
@@ -50,16 +50,17 @@ interface RefusedRefresh {
   user_id: string | null
   session_id: string | null
   reason: OverReason | 'token_invalid'
-  /** Which token of the session was shown; null: none of ours. */
+  /** The counter of the token that was shown; null: the token is not ours. */
   counter: number | null
-  /** When the session was last used, while that is remembered. RFC 3339, UTC. */
+  /** When the session was last used, RFC 3339 in UTC; null: it is over, or not remembered. */
   last_used_at: string | null
 }
 
+/** The name of a security event. */
 export type EventName = keyof SecurityEvents
 
-/** A security event: its name, and its fields. */
+/** A security event: its name and its fields. */
 export type SecurityEvent = { readonly [E in EventName]: { readonly event: E } & SecurityEvents[E] }[EventName]
 
-/** Writes a security event down; `caller` is null where no request caused it. Never throws. */
+/** Records a security event; `caller` is null if no request caused it. Never throws. */
 export type RecordEvent = (event: SecurityEvent, caller: Caller | null) => void

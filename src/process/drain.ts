@@ -3,17 +3,18 @@ import type { Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { App } from '../http/typed-app.ts'
 
-/** How a process leaves: it says so first, goes on serving while balancers notice, finishes what it has begun, and closes. */
+/** How a process stops: it says so first, goes on serving while balancers notice, finishes the requests it has, and closes. */
 export interface Drain {
+  /** Whether the process has begun to stop. */
   readonly isDraining: () => boolean
-  /** Resolves when every answer is out and every connection closed; at most once. */
+  /** Stops the app, and resolves when every answer is sent and every connection closed. Call it once. */
   readonly drain: (app: App, noticeMs: number) => Promise<void>
 }
 
-/** What is still running this long after the notice is cut off. */
+/** Connections that are still open this many ms after the notice are cut. */
 const PATIENCE_MS = 5000
 
-/** Makes the switch that the app asks (`isDraining`) and the process turns. */
+/** Makes the switch that the process turns (`drain`) and the app asks (`isDraining`). */
 export function makeDrain(): Drain {
   let isDraining = false
   return {
@@ -29,40 +30,40 @@ export function makeDrain(): Drain {
   }
 }
 
-/** Who has just connected is about to ask. */
+/** A client that has just connected may be about to send: it has this many ms. */
 const SILENCE_MS = 1000
 
-/** As many may wait in the kernel for Node to let them in (its own `backlog`). */
+/** As many connections may wait in the kernel for Node to accept them: the default `backlog` of Node. */
 const QUEUE_LENGTH = 511
 
 /**
- * Who has connected before the server closes is served. Closing alone would reset whom the kernel has let in and Node not yet,
- * and wait without end for who never says anything.
+ * Makes the app serve, when it closes, every client that has connected before. By itself Node would reset the connections that
+ * the kernel has accepted and Node has not, and would wait without end for a client that never sends anything.
  */
 export function closeGently(app: App): void {
   const open = new Set<Socket>()
   const server: Server = app.server
-  let met = 0
+  let accepted = 0
   server.on('connection', (socket) => {
-    met += 1
+    accepted += 1
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   })
-  // Node lets in one connection a turn of its loop: a turn without any has found the queue empty.
-  const letIn = async () => {
-    for (let turn = 0, known = -1; known !== met && turn < QUEUE_LENGTH; turn += 1) {
-      known = met
+  // Node accepts one connection in each turn of its loop: after a turn without one the queue is empty.
+  const acceptWaiting = async () => {
+    for (let turn = 0, known = -1; known !== accepted && turn < QUEUE_LENGTH; turn += 1) {
+      known = accepted
       await nextTurn()
     }
   }
-  const hangUp = () => {
+  const closeSilent = () => {
     for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
   }
   app.addHook('preClose', async () => {
     if (!server.listening) return
-    server.closeIdleConnections() // many take a while, in which nobody is let in
-    await letIn()
+    server.closeIdleConnections() // first: closing many takes a while, in which none is accepted
+    await acceptWaiting()
     server.close() // in the same turn: Fastify does so a little later
-    setTimeout(() => setImmediate(hangUp), SILENCE_MS).unref() // what they have said is read first
+    setTimeout(() => setImmediate(closeSilent), SILENCE_MS).unref() // what has arrived is read first
   })
 }

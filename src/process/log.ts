@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import pino from 'pino'
 import type { Output } from './output.ts'
 
-// What may be said of an error: a driver's error can carry the command with keys and values, so its other members stay out.
+// The members of an error that are logged. Others are not: an error of a driver can carry a command with its keys and values.
 interface LoggedError {
   readonly type: string
   readonly message: string
@@ -10,7 +10,7 @@ interface LoggedError {
   readonly cause?: LoggedError
 }
 
-/** Causes beyond these are not told: an error can be its own. */
+/** How many causes of an error are logged: an error can be its own cause. */
 const CAUSES = 5
 
 function describe(error: unknown, causes = CAUSES): LoggedError {
@@ -19,7 +19,7 @@ function describe(error: unknown, causes = CAUSES): LoggedError {
   return { type: error.name, message: error.message, stack: error.stack, ...cause }
 }
 
-/** JSON lines. Secrets are kept out by what is logged; the redaction is the second wall. */
+/** Makes the logger, which writes JSON lines. Callers log no secrets; the redaction is a second wall. */
 export function makeLogger(level: string, output: Pick<Output, 'write'>): Logger {
   const options = {
     level,

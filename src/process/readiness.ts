@@ -2,48 +2,50 @@ import type { FastifyBaseLogger } from 'fastify'
 import { atMostEvery } from '../auth/at-most-every.ts'
 import type { Deps } from '../deps.ts'
 
+/** Whether the balancer should send requests to this instance. */
 export interface Readiness {
-  /** Why the balancer should send no requests here, for an operator; empty: it should. */
+  /** Why it should not, in words for an operator; empty: it should. */
   readonly reasons: readonly string[]
-  /** What is promised less than could be, by the way the store is set up. */
+  /** Which promises are weaker than they could be, because of how the store is set up. */
   readonly warnings: readonly string[]
 }
 
+/** Checks the readiness of this instance. */
 export type CheckReadiness = () => Promise<Readiness>
 
-/** The store is read, written and asked for its settings this often at most, whoever asks. */
+/** With at least this pause the store is read, written and asked for its settings, however many ask for the readiness. */
 const PAUSE_MS = 250
 const STOPPING: Readiness = { reasons: ['the process is stopping'], warnings: [] }
 
 /**
- * Makes the check of the store and the signing keys. It begins after it was asked for, and so at most PAUSE_MS later; but
- * that the process is stopping is said at once. What it finds is logged when it changes.
+ * Makes the check of the store and the signing keys. What it answers was found after it was asked: it begins at most PAUSE_MS
+ * later. While the process is stopping it says so at once. Each change of the answer is logged.
  */
 export function makeReadiness(
   { store, keyring }: Pick<Deps, 'store' | 'keyring'>,
   isDraining: () => boolean,
   logger: FastifyBaseLogger,
 ): CheckReadiness {
-  let said: string | undefined
-  const look = atMostEvery(PAUSE_MS, async (): Promise<Readiness> => {
+  let logged: string | undefined
+  const examine = atMostEvery(PAUSE_MS, async (): Promise<Readiness> => {
     const [faults, warnings] = await Promise.all([store.faults(), store.weaknesses()])
-    return { reasons: [...faults, keyring.fault()].filter(isSaid), warnings }
+    return { reasons: [...faults, keyring.fault()].filter(isFault), warnings }
   })
   return async () => {
-    const seen = isDraining() ? STOPPING : await look()
-    const found = isDraining() ? STOPPING : seen
-    if (JSON.stringify(found) !== said) tell(logger, found)
-    said = JSON.stringify(found)
+    const examined = isDraining() ? STOPPING : await examine()
+    const found = isDraining() ? STOPPING : examined // the process may have begun to stop meanwhile
+    if (JSON.stringify(found) !== logged) logReadiness(logger, found)
+    logged = JSON.stringify(found)
     return found
   }
 }
 
-function tell(logger: FastifyBaseLogger, { reasons, warnings }: Readiness): void {
+function logReadiness(logger: FastifyBaseLogger, { reasons, warnings }: Readiness): void {
   if (reasons.length > 0) logger.warn({ reasons }, 'not ready')
   else logger.info('ready')
   for (const warning of warnings) logger.warn(warning)
 }
 
-function isSaid(reason: string | null): reason is string {
+function isFault(reason: string | null): reason is string {
   return reason !== null
 }

@@ -1,11 +1,14 @@
 import { InvalidConfig } from '../config/environment.ts'
 import { BadFolder } from '../store/lmdb/folder-access.ts'
 
-/** What a command refuses, in words for whoever gave it. */
+/** A command refuses its work; the message tells its user why. */
 export class Refusal extends Error {}
 
-/** An operator's mistake and the system's answer (a port in use, a full disk) are told in a line; a fault of ours with its place. */
-export function explain(error: Error): string {
+/**
+ * The message that ends a process: one line for a mistake of the operator or an error of the system (a port in use, a full
+ * disk), a stack for a bug.
+ */
+export function messageFor(error: Error): string {
   if (error instanceof InvalidConfig || error instanceof Refusal) return error.message
   if (error instanceof BadFolder) return `DATA_DIR: ${error.message}`
   if (!('syscall' in error)) return error.stack ?? error.message
