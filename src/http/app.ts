@@ -18,7 +18,7 @@ import {
   rememberAddresses,
 } from './plugins/connections.ts'
 import { allowOrigins } from './plugins/cors.ts'
-import { makeCrossSiteCheck } from './plugins/cross-site.ts'
+import { makeCrossSiteGuard } from './plugins/cross-site.ts'
 import { answerErrors, answerFrameworkErrors } from './plugins/errors.ts'
 import { requireHost } from './plugins/host.ts'
 import { acceptJson } from './plugins/json-body.ts'
@@ -39,18 +39,19 @@ import { logoutRoute } from './routes/sessions/logout.ts'
 import { refreshRoute } from './routes/sessions/refresh.ts'
 import type { App } from './typed-app.ts'
 
+/** What the app needs besides its dependencies. */
 export interface AppOptions {
   readonly logger: FastifyBaseLogger
   readonly isDraining: () => boolean
   readonly checkReadiness: CheckReadiness
-  /** How long clients may take; PATIENCE unless told. */
+  /** How long clients may take; PATIENCE by default. */
   readonly patience?: Patience
 }
 
 const BODY_LIMIT = 32 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
 
-/** The whole service but for the process around it: plugins, then routes, in this order. Not listening yet. */
+/** Builds the whole HTTP service, plugins first, then routes, in the order in which they run. It does not listen yet. */
 export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   const { logger, isDraining, checkReadiness, patience = PATIENCE } = options
   const headers = makeSecurityHeaders(deps.config.HSTS)
@@ -61,15 +62,15 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   boundConnections(app.server, patience)
   rememberAddresses(app.server)
   closeGently(app)
-  app.server.maxHeadersCount = 0 // none is dropped: MAX_HEADER_BYTES is the bound
-  // An expectation nobody knows is no reason to refuse, RFC 9110 section 10.1.1.
+  app.server.maxHeadersCount = 0 // no header is dropped: MAX_HEADER_BYTES bounds them
+  // An unknown expectation is ignored, as RFC 9110 section 10.1.1 allows; Node would answer 417.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   acceptJson(app)
   if (deps.config.ALLOWED_ORIGINS.length > 0) await allowOrigins(app, deps.config.ALLOWED_ORIGINS)
 
   const limitPerAddress = await makeLimits(app, deps)
   const bearer = makeBearerTokens(app, deps)
-  const edge: Edge = { deps, limitPerAddress, bearer, refuseCrossSite: makeCrossSiteCheck(deps) }
+  const edge: Edge = { deps, limitPerAddress, bearer, refuseCrossSite: makeCrossSiteGuard(deps) }
   answerUnknownRoutes(app, limitPerAddress('api'))
 
   verifyRoute(app, edge)
@@ -101,7 +102,7 @@ function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idl
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: requestMs,
       connectionsCheckingInterval: 1000,
-      requireHostHeader: false, // we do, and say so in a problem document
+      requireHostHeader: false, // plugins/host.ts requires it, and answers with a problem document
     },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -115,10 +116,13 @@ function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idl
     .withTypeProvider<ZodTypeProvider>()
 }
 
-/** No request comes over more; a client among our own networks could name thousands, and each is looked up. */
+/**
+ * The most proxies that are believed: a client within a trusted network could name thousands in X-Forwarded-For, and each costs
+ * time.
+ */
 const MAX_PROXIES = 32
 
-/** Whether an address of X-Forwarded-For is a trusted proxy's, with a port or without. */
+/** Makes the function that tells whether an address, with a port or without, is a trusted proxy's. */
 function trustIn(proxies: readonly string[]): (address: string, hop: number) => boolean {
   const isTrusted = compile([...proxies])
   return (address, hop) => hop < MAX_PROXIES && isTrusted(withoutPort(address), hop)

@@ -4,7 +4,7 @@ import type { RefuseCrossSite } from './plugins/cross-site.ts'
 import type { RefreshCookie } from './plugins/refresh-cookie.ts'
 import type { LimitPerAddress } from './plugins/request-limits.ts'
 
-/** What routes have at hand: the dependencies, and the guards of the edge. */
+/** What routes work with: the dependencies, and the guards of the edge. */
 export interface Edge {
   readonly deps: Deps
   readonly bearer: BearerTokens
@@ -12,7 +12,7 @@ export interface Edge {
   readonly refuseCrossSite: RefuseCrossSite
 }
 
-/** What routes that touch the refresh cookie have besides. */
+/** What routes that touch the refresh cookie work with. */
 export interface CookieEdge extends Edge {
   readonly cookie: RefreshCookie
 }

@@ -1,6 +1,7 @@
-// Every way the service says no: RFC 9457 problem details, with a closed list of codes.
+// Every refusal of the service: RFC 9457 problem details, with a closed list of codes.
 
-const NO = {
+/** The status and the title of each code. */
+const PROBLEMS = {
   bad_request: [400, 'The request is malformed.'],
   bad_credentials: [401, 'The e-mail address or the password is wrong.'],
   no_token: [401, 'A token is needed.'],
@@ -25,32 +26,34 @@ const NO = {
   busy: [503, 'The service is busy: try again.'],
 } as const satisfies Record<string, readonly [number, string]>
 
-export type ProblemCode = keyof typeof NO
-export const PROBLEM_CODES = Object.keys(NO) as readonly ProblemCode[]
+/** The code of a problem, for programs. */
+export type ProblemCode = keyof typeof PROBLEMS
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
+/** What a problem says besides its code. */
 export interface ProblemDetails {
-  /** More to tell, never a value that was sent. */
+  /** What is wrong this time, for people; never a value that was sent. */
   readonly detail?: string
-  /** Which fields are at fault, or which password rules are broken. */
+  /** The fields at fault, or the password rules that are broken. */
   readonly errors?: readonly { readonly path?: string; readonly rule?: string; readonly message: string }[]
   /** Why the session is over. */
   readonly reason?: string
-  /** Seconds to wait; said in Retry-After only. */
+  /** Seconds to wait; in the header Retry-After only. */
   readonly retryAfter?: number
-  /** The methods there are; said in Allow only. */
+  /** The methods of the resource; in the header Allow only. */
   readonly allow?: readonly string[]
-  /** Which content codings a body may have, where it had another; said in Accept-Encoding only. */
+  /** The content codings that a body may have; in the header Accept-Encoding only. */
   readonly acceptEncoding?: string
 }
 
 const PATH_LENGTH = 64
 
-/** What is wrong with a field. The names on the way to it are the client's, so they are cut. */
+/** What is wrong with a field. The client chose the names in the path, so the path is cut to PATH_LENGTH. */
 export function fieldFault(path: string, message: string): { readonly path: string; readonly message: string } {
   return { path: path.slice(0, PATH_LENGTH), message }
 }
 
-/** A refusal: thrown anywhere at the edge, answered by plugins/errors. */
+/** A refusal: thrown anywhere in http/, answered by plugins/errors.ts. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
@@ -65,12 +68,12 @@ export class Problem extends Error {
 
 /** The HTTP status of a code. */
 export function statusOf(code: ProblemCode): number {
-  return NO[code][0]
+  return PROBLEMS[code][0]
 }
 
-/** The JSON document of a problem. */
+/** The JSON document of a problem, RFC 9457 section 3. */
 export function problemDocument({ code, details: { detail, errors, reason } }: Problem) {
-  const [status, title] = NO[code]
+  const [status, title] = PROBLEMS[code]
   return {
     type: `urn:problem-type:latchkey:${code}`,
     title,
@@ -84,7 +87,7 @@ export function problemDocument({ code, details: { detail, errors, reason } }: P
 
 const CHALLENGE = 'Bearer realm="latchkey"'
 
-/** What RFC 6750 section 3 has every 401 say: no `error` where no token was sent. */
+/** The value of WWW-Authenticate, RFC 6750 section 3; null: the code is no 401. It has no `error` if no token was sent. */
 export function challengeOf(code: ProblemCode): string | null {
   if (statusOf(code) !== 401) return null
   return code === 'no_token' || code === 'bad_credentials' ? CHALLENGE : `${CHALLENGE}, error="invalid_token"`

@@ -5,7 +5,10 @@ import { networksOf, readAddress } from '../domain/ip-address.ts'
 
 const USER_AGENT_LENGTH = 256
 
-/** Who is asking. The address is the client's behind trusted proxies, and always an IP address. */
+/**
+ * Who sent the request. `ip` is the address of the client behind trusted proxies: an IP address, or empty if the connection is
+ * gone.
+ */
 export function callerOf(request: FastifyRequest): Caller {
   const ip = readAddress(request.ip) ?? readAddress(request.socket.remoteAddress ?? '') ?? ''
   return {

@@ -20,10 +20,10 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLink
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 
-// The compiled file is as deep in build/ as the source is in the repository, and one level more.
+// The compiled file is one level deeper than its source: it lies in build/.
 const DOCUMENT = new URL('../../../../openapi/openapi.json', import.meta.url)
 
-/** GET /openapi.json, the committed contract, and GET /docs, a page to try it on. All of it is served from here. */
+/** GET /openapi.json, the committed contract, and GET /docs, a page to try it. The page loads nothing from other servers. */
 export function serveDocs(app: App): void {
   const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const document = readFileSync(DOCUMENT, 'utf8')
@@ -42,7 +42,7 @@ export function serveDocs(app: App): void {
     ['swagger-ui.css', 'text/css'],
     ['swagger-ui-bundle.js', 'text/javascript'],
   ] as const) {
-    const content = readFileSync(join(assets, file)) // a file that is open for who takes no answer would stay open
+    const content = readFileSync(join(assets, file)) // read once: streamed, the file would stay open for a client that reads no answer
     app.get(`/docs/${file}`, async (_request, reply) =>
       reply.type(type).header('cache-control', cacheFor).send(content),
     )

@@ -3,20 +3,20 @@ import type { Socket } from 'node:net'
 import { Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import type { SecurityHeaders } from './response-headers.ts'
 
-/** How long a client may take, in ms. */
+/** How long a client may take. */
 export interface Patience {
-  /** For the bytes of a request, from the first to the last. */
+  /** For how many ms a request may take to arrive, from its first byte to its last. */
   readonly requestMs: number
-  /** From one request of a connection to the next. */
+  /** For how many ms a connection may be idle between two requests. */
   readonly idleMs: number
 }
 
-/** `idleMs` is more than the minute for which balancers keep a connection they do not use. */
+/** The patience with clients. `idleMs` is longer than the minute for which balancers keep an idle connection. */
 export const PATIENCE: Patience = { requestMs: 10_000, idleMs: 65_000 }
 
 /**
- * Frees a connection on which no request has begun for as long as an honest client may be silent. That bounds what Node's own
- * timeouts do not: who takes no answer, asks for many and takes none, sends blank lines, or leaves its end open for ever.
+ * Closes a connection on which no request has begun for longer than an honest client may be silent. Node's own timeouts miss some
+ * clients: those that read no answer, pipeline requests and read none, send blank lines, or never close their end.
  */
 export function boundConnections(server: Server, { requestMs, idleMs }: Patience): void {
   const deadlines = new WeakMap<Socket, NodeJS.Timeout>()
@@ -29,14 +29,14 @@ export function boundConnections(server: Server, { requestMs, idleMs }: Patience
 }
 
 /**
- * Asks for a client's address at once: Node asks the system when it is first wanted, and there a connection that was reset has
- * none.
+ * Reads the address of each client as soon as it connects, and Node keeps it. By itself Node asks the system when the address is
+ * first wanted, and the system knows none for a connection that was reset.
  */
 export function rememberAddresses(server: Server): void {
   server.on('connection', (socket) => void socket.remoteAddress)
 }
 
-/** How long a client that we have hung up on may take to read why and to hang up, too. */
+/** For how many ms a client that was refused may take to read the answer and to close its end, too. */
 const FAREWELL_MS = 1000
 
 const PARSER_PROBLEMS: Record<string, ProblemCode> = {
@@ -44,42 +44,44 @@ const PARSER_PROBLEMS: Record<string, ProblemCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
-const refused = new WeakSet<Socket>()
+const answered = new WeakSet<Socket>()
 
-/** Answers what the HTTP parser refuses, when all requests before it have been answered, and closes the connection. */
+/** Answers a request that the HTTP parser refuses, after all requests before it, and closes the connection. */
 export function answerParserError(error: NodeJS.ErrnoException, socket: Socket, headers: SecurityHeaders): void {
   if (error.code === 'ECONNRESET') socket.destroy()
-  if (refused.has(socket)) return // each piece of what follows is an error, too
-  refused.add(socket)
-  refuse(socket, refusalOf(PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request', headers))
+  if (answered.has(socket)) return // the bytes that follow are errors, too
+  answered.add(socket)
+  sendInTurn(socket, rawAnswer(PARSER_PROBLEMS[error.code ?? ''] ?? 'bad_request', headers))
 }
 
-interface Refusal {
+/** An answer without a request that Node could parse. */
+interface RawAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | number>>
   readonly body: string
 }
 
-function refusalOf(code: ProblemCode, headers: SecurityHeaders): Refusal {
+function rawAnswer(code: ProblemCode, headers: SecurityHeaders): RawAnswer {
   const body = JSON.stringify(problemDocument(new Problem(code)))
   const own = { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) }
   return { status: statusOf(code), headers: { ...headers, ...own, connection: 'close' }, body }
 }
 
-function refuse(socket: Socket, refusal: Refusal): void {
+/** Sends the answer when no other is due before it; if the request that is due has not arrived whole, its answer is this one. */
+function sendInTurn(socket: Socket, answer: RawAnswer): void {
   if (!socket.writable) return
-  const answering = answerInTurn(socket)
-  if (answering === null) hangUp(socket, refusal)
-  else if (answering.headersSent || answering.req.complete) answering.once('finish', () => refuse(socket, refusal))
-  else answering.writeHead(refusal.status, refusal.headers).end(refusal.body)
+  const due = answerDue(socket)
+  if (due === null) writeAndClose(socket, answer)
+  else if (due.headersSent || due.req.complete) due.once('finish', () => sendInTurn(socket, answer))
+  else due.writeHead(answer.status, answer.headers).end(answer.body)
 }
 
-/** The answer that is due next on the connection, where Node's own handler of such errors looks for it, too. */
-function answerInTurn(socket: Socket & { readonly _httpMessage?: ServerResponse | null }): ServerResponse | null {
+/** The answer that is due next on the connection, kept where Node's own handler of such errors looks for it; null: none is due. */
+function answerDue(socket: Socket & { readonly _httpMessage?: ServerResponse | null }): ServerResponse | null {
   return socket['_httpMessage'] ?? null
 }
 
-function hangUp(socket: Socket, { status, headers, body }: Refusal): void {
+function writeAndClose(socket: Socket, { status, headers, body }: RawAnswer): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
   setTimeout(() => socket.destroy(), FAREWELL_MS).unref()

@@ -4,16 +4,16 @@ import type { App } from '../typed-app.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route tells pages by itself what they may do. */
+    /** The route sets its own CORS headers. */
     readonly cors?: false
   }
 }
 
-/** What a page may send; the last three come from tracing, W3C Trace Context and Baggage. */
+/** The headers that a page may send; the last three are of tracing, W3C Trace Context and Baggage. */
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'If-Match', 'traceparent', 'tracestate', 'baggage']
 const PREFLIGHT_AGE_S = 600
 
-/** CORS by exact list: for these origins, with credentials, and for no others. */
+/** Allows pages of exactly these origins to use the service, with credentials. */
 export async function allowOrigins(app: App, origins: readonly string[]): Promise<void> {
   await app.register(cors, {
     origin: (origin, done) => done(null, origin !== undefined && origins.includes(origin)),
@@ -40,7 +40,7 @@ const letReadIt: onRequestHookHandler = (_request, reply, done) => {
   done()
 }
 
-/** What the GET route of this URL needs so that any page may read it, without credentials; answers its preflight. */
+/** Makes the part of a GET route that lets any page read this URL, without credentials; also answers its preflight. */
 export function openToAnyPage(app: App, url: string) {
   const config = { cors: false } as const
   app.options(url, { config }, (_request, reply) => void reply.code(204).headers(PREFLIGHT).send())

@@ -4,11 +4,14 @@ import { isFromAllowedSite } from '../../domain/cross-site.ts'
 import { Problem } from '../problems.ts'
 import { callerOf } from '../request-caller.ts'
 
-/** Refuses a request that uses the cookie unless it comes from the service's own origin or an allowed one. */
+/**
+ * Throws Problem `cross_site` unless the request comes from the own origin of the service, or from an allowed one. For requests
+ * with the cookie.
+ */
 export type RefuseCrossSite = (request: FastifyRequest) => void
 
-/** Makes the check for the configured origins. */
-export function makeCrossSiteCheck({ config, record }: Deps): RefuseCrossSite {
+/** Makes the guard for the configured origins. */
+export function makeCrossSiteGuard({ config, record }: Deps): RefuseCrossSite {
   const own = new URL(config.ISSUER).origin
   return (request) => {
     const secFetchSite = request.headers['sec-fetch-site']
@@ -19,7 +22,7 @@ export function makeCrossSiteCheck({ config, record }: Deps): RefuseCrossSite {
   }
 }
 
-/** Whether a body that has not been validated yet asks for the cookie. */
+/** Whether the body, not validated yet, asks for the cookie as its transport. */
 export function asksForCookie({ body }: FastifyRequest): boolean {
   return typeof body === 'object' && body !== null && 'transport' in body && body.transport === 'cookie'
 }

@@ -8,7 +8,7 @@ import type { SecurityHeaders } from './response-headers.ts'
 
 const RETRY_AFTER_S = 1
 
-/** Answers every error as problem+json; what is our fault is logged. */
+/** Answers every error as a problem document, RFC 9457; logs those with a status of 500 or more. */
 export function answerErrors(app: App, logger: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = problemOf(error)
@@ -17,7 +17,7 @@ export function answerErrors(app: App, logger: FastifyBaseLogger): void {
   })
 }
 
-/** Answers a URL that cannot be decoded, or a part of a path that is endless: there is nothing there. */
+/** Makes the answer, 404, to a URL that cannot be decoded or has too long a path segment. */
 export function answerFrameworkErrors(headers: SecurityHeaders) {
   return (_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void =>
     sendProblem(reply.headers(headers), new Problem('not_found'))
@@ -64,7 +64,10 @@ function fieldErrors(error: ZodFastifySchemaValidationError): ReturnType<typeof 
   return names.slice(0, 10).map((name) => fieldFault(name, 'is not a field of this request'))
 }
 
-/** Zod's words in a client's. A body that is not there is validated as null (no other null comes so far), a member as undefined. */
+/**
+ * Says Zod's message in words for a client. A missing body is validated as null (a JSON null is refused before), a missing
+ * member as undefined.
+ */
 function plain(path: string, message = 'is not acceptable'): string {
   const isMissing = message.endsWith(path === '' ? 'received null' : 'received undefined')
   return isMissing ? 'is missing' : message.replace(/^Invalid (input|option): /, '')

@@ -2,12 +2,12 @@ import { Problem } from '../problems.ts'
 import type { App } from '../typed-app.ts'
 import { headerLines } from './request-header-lines.ts'
 
-/** `uri-host [":" port]`, RFC 9110 section 7.2; a name may be empty. */
+/** `uri-host [":" port]`, RFC 9110 section 7.2; the name may be empty. */
 const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
 
 /**
- * Refuses a request with no Host, with two or with none of legal form, and closes: RFC 9112 section 3.2. HTTP/1.0 may do
- * without.
+ * Refuses a request, and closes its connection, unless it has exactly one Host header of legal form, RFC 9112 section 3.2. HTTP/1.0
+ * may do without.
  */
 export function requireHost(app: App): void {
   app.addHook('onRequest', ({ raw }, reply, done) => {

@@ -6,8 +6,8 @@ import type { App } from '../typed-app.ts'
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Accepts JSON bodies only, in UTF-8 and not encoded: no prototype pollution, no member named twice, no number that cannot be
- * kept as it is. An empty body is no body; `null` is one, and none that a route takes.
+ * Accepts JSON bodies only, in UTF-8 and without a content coding. Refuses names that pollute prototypes, a member named twice, and
+ * a number that would change when it is stored. An empty body counts as none; `null` is refused.
  */
 export function acceptJson(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -18,7 +18,7 @@ export function acceptJson(app: App): void {
     const text = decode(bytes)
     const body = await new Promise((resolve, reject) => {
       void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)))
-    }).catch(refuse)
+    }).catch(refuseMalformed)
     const fault = body === null ? { path: [], message: 'expected object, received null' } : findJsonFault(text)
     if (fault === null) return body
     throw new Problem('bad_request', { errors: [fieldFault(fault.path.join('.'), fault.message)] })
@@ -26,23 +26,24 @@ export function acceptJson(app: App): void {
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, parseJson)
-  app.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, refuseOthers)
+  app.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, refuseOtherType)
   app.addContentTypeParser<Buffer>(
     'application/merge-patch+json',
     { parseAs: 'buffer' },
-    (request: FastifyRequest, bytes: Buffer) => (request.method === 'PATCH' ? parseJson : refuseOthers)(request, bytes),
+    (request: FastifyRequest, bytes: Buffer) =>
+      (request.method === 'PATCH' ? parseJson : refuseOtherType)(request, bytes),
   )
 }
 
 const ENCODED = 'Send the body as it is, without a Content-Encoding.'
 
-/** Whether the body has a content coding, RFC 9110 section 8.4. `identity` is none, though it should not be sent. */
+/** Whether the body has a content coding, RFC 9110 section 8.4. `identity` means none. */
 function isEncoded({ headers }: FastifyRequest): boolean {
   const codings = headers['content-encoding']?.split(',') ?? []
   return codings.some((coding) => !/^\s*(identity\s*)?$/i.test(coding))
 }
 
-async function refuseOthers(_request: FastifyRequest, bytes: Buffer): Promise<undefined> {
+async function refuseOtherType(_request: FastifyRequest, bytes: Buffer): Promise<undefined> {
   if (bytes.length > 0) throw new Problem('unsupported_media_type')
 }
 
@@ -50,10 +51,10 @@ function decode(bytes: Buffer): string {
   try {
     return UTF8.decode(bytes)
   } catch {
-    return refuse()
+    return refuseMalformed()
   }
 }
 
-function refuse(): never {
+function refuseMalformed(): never {
   throw new Problem('bad_request', { detail: 'The body is not JSON, or has members that no object should have.' })
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 
-/** The values of every line that a request has of this header (its name in lower case): where two are one too many. */
+/** The values of all lines of a header, by its name in lower case: for headers that a request may have only once. */
 export function headerLines({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
   const values: string[] = []
   for (let place = 0; place < rawHeaders.length; place += 2) {

@@ -8,15 +8,15 @@ const ALWAYS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** On every answer; a route may set its own Cache-Control and Content-Security-Policy afterwards. */
+/** The headers of every answer; a route may replace Cache-Control and Content-Security-Policy. */
 export type SecurityHeaders = Readonly<Record<string, string>>
 
-/** Makes them for HSTS: the value of that header, RFC 6797 section 6.1, or `off` where a proxy sets it. */
+/** Makes the headers. `hsts` is the value of Strict-Transport-Security, RFC 6797 section 6.1; `off`: a proxy sets it. */
 export function makeSecurityHeaders(hsts: string): SecurityHeaders {
   return hsts === 'off' ? ALWAYS : { ...ALWAYS, 'strict-transport-security': hsts }
 }
 
-/** Sets the headers before anything can answer; while the process drains, asks clients to connect elsewhere. */
+/** Sets the headers before anything can answer. While the process stops, answers also ask clients to close the connection. */
 export function setSecurityHeaders(app: App, headers: SecurityHeaders, isDraining: () => boolean): void {
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.headers(headers)

@@ -5,12 +5,12 @@ import type { User } from '../../domain/user.ts'
 import type { RefreshCookie } from '../plugins/refresh-cookie.ts'
 import type { Tokens as TokensSchema, User as UserSchema } from './schemas.ts'
 
-/** A user as the API shows one. */
+/** The JSON of a user. */
 export function userAnswer({ id, email, createdAt }: User): z.input<typeof UserSchema> {
   return { id, email, created_at: new Date(createdAt).toISOString() }
 }
 
-/** Tokens as the API shows them; in cookie mode the refresh token goes into the cookie and nowhere else. */
+/** The JSON of tokens. In cookie mode the refresh token goes into the cookie, which is set here, and not into the JSON. */
 export function tokensAnswer(
   reply: FastifyReply,
   cookie: RefreshCookie,

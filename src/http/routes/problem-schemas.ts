@@ -9,7 +9,7 @@ const Fault = z.object({
   message: z.string().meta({ description: 'For people.' }),
 })
 
-/** RFC 9457. */
+/** The schema of a problem document, RFC 9457. */
 export const ProblemDocument = z
   .object({
     type: z
@@ -24,13 +24,13 @@ export const ProblemDocument = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })
 
-/** What a route that needs an access token may say of it. */
+/** The problems that a route behind an access token may answer about the token. */
 export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'token_revoked'] as const
 
-/** What a route that takes a body may say of it. */
+/** The problems that a route with a body may answer about the body. */
 export const BODY_PROBLEMS = ['bad_request', 'too_large', 'unsupported_media_type'] as const
 
-/** The problems a route may answer, as response schemas by status; the document lists the codes of each. */
+/** The response schemas, by status, of the problems that a route may answer; the OpenAPI document lists the codes of each. */
 export function problems(...codes: ProblemCode[]): Record<number, z.ZodType> {
   const all: ProblemCode[] = [...codes, 'internal']
   const answer = (status: number) =>

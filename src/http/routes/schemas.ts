@@ -3,7 +3,7 @@ import { LOGOUT_SCOPES } from '../../auth/sessions/logout.ts'
 import type { Json } from '../../domain/merge-patch.ts'
 import { TRANSPORTS } from '../../domain/session.ts'
 
-// The shapes on the wire, snake_case. What is named here (`id`) is a component of the OpenAPI document.
+// The shapes on the wire, in snake_case. A schema with an `id` is a component of the OpenAPI document.
 
 const Id = z.string().meta({ description: 'Opaque.', examples: ['9p7Xb2mVQ0a1cJtYw3kZ4A'] })
 const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC.', examples: ['2026-01-31T12:00:00.000Z'] })
@@ -45,7 +45,7 @@ const RefreshToken = z
   .max(4096)
   .meta({ description: 'One that travels in the JSON.', examples: ['AV2k9f0A…'] })
 
-/** A body that may be left out. Fastify validates null where there is none; one that is the JSON `null` does not come so far. */
+/** A body that may be left out. Fastify validates a missing body as null; a JSON `null` is refused before. */
 const optionalBody = <Body extends z.ZodType>(body: Body) => z.preprocess((sent) => sent ?? undefined, body.optional())
 
 export const RefreshBody = optionalBody(
@@ -120,7 +120,7 @@ export const SessionItem = z
 
 export const Sessions = z.object({ sessions: z.array(SessionItem).max(1000) }).meta({ id: 'Sessions' })
 
-/** What has been parsed from JSON, or is to be written as such: to look at all of it would only cost time. */
+/** A value that was parsed from JSON, or will be written as JSON: to validate all of it would only cost time. */
 const JsonValue: z.ZodType<Json> = z.any().meta({ id: 'JsonValue', description: 'Any JSON value.' })
 
 export const JsonDocument = z.record(z.string(), JsonValue).meta({

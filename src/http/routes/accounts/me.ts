@@ -41,7 +41,7 @@ const removeSchema = {
   },
 }
 
-/** A wrong password is 403: at a 401 clients would refresh and try again. */
+/** The code of each refusal. A wrong password is 403: at a 401 clients would refresh and try again. */
 const REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
 
 /** GET and DELETE /v1/me */

@@ -32,7 +32,7 @@ const schema = {
   },
 }
 
-/** A wrong password is 403: at a 401 clients would refresh and try again. */
+/** The code of each refusal. A wrong password is 403: at a 401 clients would refresh and try again. */
 const REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
 
 /** POST /v1/password */

@@ -42,12 +42,12 @@ export function logoutRoute(app: App, edge: CookieEdge): void {
     onRequest: [
       limitPerAddress('api'),
       async (request) => {
-        // What is no JSON, a form of another site say, brings no token of its own: it lives on the cookie.
-        if (!isJson(request) && livesOnCookie(edge, request)) refuseCrossSite(request)
+        // A body that is no JSON, like a form of another site, brings no token: the request relies on the cookie.
+        if (!isJson(request) && reliesOnCookie(edge, request)) refuseCrossSite(request)
       },
     ],
     preValidation: async (request) => {
-      if (livesOnCookie(edge, request) && !hasRefreshToken(request.body)) refuseCrossSite(request)
+      if (reliesOnCookie(edge, request) && !hasRefreshToken(request.body)) refuseCrossSite(request)
     },
     async handler(request, reply) {
       const { refresh_token: sent, scope = 'session' } = request.body ?? {}
@@ -64,7 +64,8 @@ function isJson({ headers }: FastifyRequest): boolean {
   return headers['content-type']?.toLowerCase().startsWith('application/json') ?? false
 }
 
-function livesOnCookie({ cookie }: CookieEdge, request: FastifyRequest): boolean {
+/** Whether the request brings the cookie and no access token. */
+function reliesOnCookie({ cookie }: CookieEdge, request: FastifyRequest): boolean {
   return cookie.isSent(request) && request.headers.authorization === undefined
 }
 

@@ -57,7 +57,7 @@ export function refreshRoute(app: App, edge: CookieEdge): void {
       const claim = readClaim(edge, request, request.body?.refresh_token)
       const result = claim && (await refresh(deps, claim, callerOf(request)))
       if (result?.kind === 'ok') return tokensAnswer(reply, cookie, issueTokens(deps, result))
-      // The session lives: the cookie may have its newer token by now.
+      // The session lives, and the cookie may have its newer token by now: it is not cleared.
       if (result?.kind === 'superseded') throw new Problem('session_over', { reason: 'password_changed' })
       if (cookie.isSent(request)) cookie.clear(reply)
       if (result !== null) throw new Problem('session_over', { reason: result.reason })
@@ -67,10 +67,13 @@ export function refreshRoute(app: App, edge: CookieEdge): void {
   })
 }
 
-/** What is known of a token that is none of ours. */
+/** The fields of the event for a token that is not ours. */
 const NOBODYS = { user_id: null, session_id: null, counter: null, last_used_at: null }
 
-/** What the token that was sent says; null: it is none of ours, or did not come by its own way. Refuses none, and two. */
+/**
+ * Reads the refresh token of the body or the cookie; null: it is not ours, or its transport is the other. Throws Problem if
+ * there is none, or one in both.
+ */
 function readClaim({ deps, cookie }: CookieEdge, request: FastifyRequest, sent?: string): RefreshClaim | null {
   const inCookie = cookie.read(request)
   if (sent !== undefined && inCookie !== undefined) {
