@@ -5,22 +5,29 @@ import type { VerifyingKey } from '../domain/signing-keys.ts'
 import type { User } from '../domain/user.ts'
 import type { CounterKey, Key } from './store.ts'
 
-// Every key in the system and the type that lives there. All keys of a user carry the hash tag {user id},
-// so that whatever belongs together is committed together, on a Redis Cluster too.
+// All keys of the store, each with the type of its values. All keys of a user have the hash tag {user id}, so that what belongs
+// together can be committed together, on a Redis Cluster too.
 
-/** Which user an e-mail address belongs to; it counts only while that user exists. */
+/** Which user an e-mail address belongs to; counts only while that user exists and has the address. */
 export interface EmailClaim {
   readonly userId: string
 }
 
+/** The keys of the store. */
 export const keys = {
-  /** Made once with the store: an instance that meets another one here has lost its store. */
+  /**
+   * The identity of the store, made once. If an instance reads another one than before, the store was replaced, or everything
+   * revoked.
+   */
   identity: '{latchkey}:identity' as Key<string>,
-  /** The identities that were given up on purpose: a store that comes back with one of them is older than it was. */
+  /** The identities that the store was made to give up: a store that has one of them was restored from before. */
   formerIdentities: '{latchkey}:former-identities' as Key<readonly string[]>,
-  /** All signing keys, encrypted under AUTH_SECRET. */
+  /** The signing keys in force, encrypted under AUTH_SECRET. */
   signingKeys: '{latchkey}:signing-keys' as Key<string>,
-  /** A key that no token lives of any more, for as long as a session can that its tokens named: they let nobody in, and log out. */
+  /**
+   * The public half of a key whose tokens have all expired. It is kept while a session that they name may live: they can still
+   * log it out.
+   */
   retiredKey: (kid: string): Key<VerifyingKey> => `{latchkey}:retired-key:${kid}`,
   /** Written and deleted by the readiness check. */
   probe: '{latchkey}:probe' as Key<number>,
@@ -33,30 +40,34 @@ export const keys = {
 
   deniedToken: (userId: string, tokenId: string): Key<true> => `{${userId}}:denied-token:${tokenId}`,
   deniedSession: (userId: string, sessionId: string): Key<true> => `{${userId}}:denied-session:${sessionId}`,
-  /** The lowest generation still accepted. */
+  /** The lowest generation of the user that is still accepted. */
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
 
-/** Counts all commits that must not be lost; on Redis only. A store that has counted fewer than it once answered has lost some. */
+/** Where Redis counts all commits that must not be lost. If the count is lower than one that it has answered, commits are lost. */
 export const TIDE = '{latchkey}:tide'
-/** Counts those of one process. */
+/** Where Redis counts the commits of one process. */
 export const tideOf = (process: string): string => `${TIDE}:${process}`
 
-/** What counters are kept under; the rest of a key has a tag. */
+/** The prefix of all counters; a tag follows. */
 const LIMITS = 'latchkey:limit:'
 
-/** Every counter in the system. None names an account but by a digest: it may be nobody's. */
+/**
+ * The keys of all counters. An account is named by a digest of its address only: the address may be of somebody without an
+ * account.
+ */
 export const counters = {
-  /** Counted on by the readiness check. */
+  /** Used by the readiness check. */
   probe: `${LIMITS}{latchkey}:probe` as CounterKey,
 
-  /** Requests from a network, within the widest one that is counted around it. */
+  /** Requests from a network; `widest` is the widest network around it that is counted, so that all have one tag. */
   requests: (limit: string, widest: string, network: string): CounterKey =>
     `${LIMITS}{${limit}:${widest}}:requests:${network}`,
-  /** Failed guesses at an account: at login from a network, and over all networks. */
+  /** Failed logins to an account from one network. */
   failures: (emailKey: string, network: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:failures:${network}`,
+  /** Failed logins to an account from all networks. */
   accountFailures: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:account-failures`,
-  /** And behind a live token of a session. */
+  /** Wrong passwords from a client with a live token of the session. */
   sessionFailures: (userId: string, sessionId: string): CounterKey =>
     `${LIMITS}{${userId}}:session-failures:${sessionId}`,
 }

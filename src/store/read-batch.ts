@@ -1,4 +1,4 @@
-/** Reads what is under some keys; null where there is nothing. */
+/** Reads the values under some keys, in their order; null where there is none. */
 export type ReadKeys<T> = (keys: readonly string[]) => Promise<readonly (T | null)[]>
 
 interface Batch<T> {
@@ -7,8 +7,8 @@ interface Batch<T> {
 }
 
 /**
- * One read per event-loop turn for all requests that wait: everything asked for in a turn is asked of the store at once,
- * a key that many ask for is asked for once. Answers and failures are those of the one read.
+ * Makes one read of all reads that are asked for in the same turn of the event loop, with each key once. All who asked get their
+ * values from that read, or its failure.
  */
 export function batchReads<T>(read: ReadKeys<T>): ReadKeys<T> {
   let open: Batch<T> | null = null
@@ -24,7 +24,7 @@ export function batchReads<T>(read: ReadKeys<T>): ReadKeys<T> {
     return { places, found }
   }
 
-  // Not async: this is the hot path, a promise more costs as much as all the rest.
+  // Not async: on this hot path one more promise would cost as much as all the rest.
   return (keys) => {
     open ??= openBatch()
     const { places, found } = open

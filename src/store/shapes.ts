@@ -1,18 +1,18 @@
 import type { EndedSession, Session, SessionRecord } from '../domain/session.ts'
 import type { User } from '../domain/user.ts'
 
-// How users and sessions are written: without what their key says, and without what goes without saying. There may be millions.
+// How users and sessions are written: without the members that their key or a usual value gives. There may be millions of them.
 
 const KEY = /^\{([^}]*)\}:(user$|session:)(.*)$/
 
-/** The value in the form in which it is written under the key: JSON leaves out what is undefined. */
+/** The short form of a value, in which it is written under the key: JSON leaves out members that are undefined. */
 export function shorten(key: string, value: unknown): unknown {
   const [, , kind] = KEY.exec(key) ?? []
   if (kind === undefined) return value
   return kind === 'user' ? shortUser(value as User) : shortSession(value as SessionRecord)
 }
 
-/** The value that was written under the key in its short form. */
+/** The whole value, from the short form that is written under the key. */
 export function complete(key: string, written: unknown): unknown {
   const [, userId = '', kind, sessionId = ''] = KEY.exec(key) ?? []
   if (kind === undefined) return written
@@ -78,7 +78,7 @@ function wholeSession(userId: string, id: string, written: Short): SessionRecord
   }
 }
 
-/** When a session was used last, unless the clock was set meanwhile. */
+/** When the session was last used, if no clock was set meanwhile. */
 function usualLastUse({ spentAt, createdAt }: Pick<ShortSession, 'spentAt' | 'createdAt'>): number {
   return spentAt?.at(-1) ?? createdAt
 }

@@ -6,8 +6,9 @@ import { BadFolder, readOwnSecret } from './folder-access.ts'
 const NAME = 'auth-secret'
 
 /**
- * The secret an embedded store keeps beside its data, in a folder that is there, made at the first start. Of several
- * processes that start at once one makes it, all read the same.
+ * Reads the secret that the embedded store keeps beside its data, and makes it at the first start. The folder must exist. Of
+ * several processes that start at once one makes the secret, and all read the same. Throws BadFolder if it is damaged or not
+ * ours alone.
  */
 export async function keepAuthSecret(dir: string): Promise<Buffer> {
   await makeOnce(join(dir, NAME), randomBytes(32).toString('base64url'))

@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
 import { BadFolder, hideFromOthers, openFile, refuseSharedFolder } from './folder-access.ts'
 
-// The files of the embedded store, kept so that LMDB meets none it would crash on.
+// The files of the embedded store, checked before LMDB opens them: it would crash on damaged ones.
 
 const DATA = 'data.mdb'
 const MAGIC = 0xbe_ef_c0_de
 const MAGIC_AT = 24
-/** Two pages tell LMDB where everything is. */
+/** The first two pages, which tell LMDB where everything is. */
 const HEAD_BYTES = 8192
 /** Room for about 250 readers at once. */
 const LOCK_BYTES = 16_384
@@ -21,16 +21,19 @@ export function hasStore(dir: string): boolean {
   return existsSync(join(dir, DATA))
 }
 
-/** Makes the folder, its owner's alone, if it is not there; refuses one that others may write, and one whose files are not LMDB's. */
+/**
+ * Makes the folder, for its owner alone, if it does not exist. Throws BadFolder if others may write to it, or its files are not
+ * of LMDB.
+ */
 export async function prepareFolder(dir: string): Promise<void> {
   await makeFolder(dir)
   await refuseSharedFolder(dir)
   if (hasStore(dir)) await refuseForeignFile(dir)
-  // LMDB would leave holes in its lock file, and crash where a full disk has no room to fill one.
+  // LMDB by itself would leave holes in its lock file, and crash when a full disk has no room to fill them.
   await makeOnce(join(dir, 'lock.mdb'), Buffer.alloc(LOCK_BYTES))
 }
 
-/** Makes the folder and those above it. Node's own recursive mkdir never ends where none can be made, as in /proc. */
+/** Makes the folder and those above it. Where none can be made, as in /proc, the recursive mkdir of Node would never end. */
 async function makeFolder(dir: string): Promise<void> {
   const parent = dirname(dir)
   if (parent !== dir && !existsSync(parent)) await makeFolder(parent)
@@ -40,7 +43,10 @@ async function makeFolder(dir: string): Promise<void> {
   })
 }
 
-/** Makes a file, its owner's alone, if it is not there: whole or not at all, on disk, by one of many who try at once. */
+/**
+ * Makes a file, for its owner alone, if it does not exist: whole or not at all, and synced. Of several processes that try at
+ * once, one makes it.
+ */
 export async function makeOnce(path: string, content: Buffer | string): Promise<void> {
   if (existsSync(path)) return
   const draft = `${path}.${randomBytes(6).toString('hex')}`
@@ -54,7 +60,7 @@ export async function makeOnce(path: string, content: Buffer | string): Promise<
   }
 }
 
-/** Refuses a file that ends before its last page: LMDB would crash when it comes there, in the middle of the service. */
+/** Throws BadFolder if the file ends before its last page: LMDB would crash later, when it reads that page. */
 export async function refuseCutFile(root: RootDatabase, dir: string): Promise<void> {
   const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number }
   const { size } = await stat(join(dir, DATA))
@@ -63,6 +69,7 @@ export async function refuseCutFile(root: RootDatabase, dir: string): Promise<vo
   throw new BadFolder(DAMAGED)
 }
 
+/** Throws BadFolder if the file is not of LMDB; takes away from others what they may do to it. */
 async function refuseForeignFile(dir: string): Promise<void> {
   const handle = await openFile(dir, DATA)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)

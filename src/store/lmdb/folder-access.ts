@@ -2,14 +2,14 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
-// Who else may look into the folder of an embedded store. A system without owners and modes says nothing of that.
+// Who may read and write the folder of an embedded store. On a system without owners and modes nothing is checked.
 
-/** What is wrong with DATA_DIR and what to do, for an operator. */
+/** The data folder is at fault; the message tells an operator what is wrong and what to do. */
 export class BadFolder extends Error {
   override readonly name = 'BadFolder'
 }
 
-/** Refuses a folder that others may write: they could put another secret or another store in the place of ours. */
+/** Throws BadFolder if others may write to the folder: they could put another secret or another store in the place of ours. */
 export async function refuseSharedFolder(dir: string): Promise<void> {
   const me = process.geteuid?.()
   if (me === undefined) return
@@ -20,7 +20,7 @@ export async function refuseSharedFolder(dir: string): Promise<void> {
     throw new BadFolder(`${dir} belongs to user ${found.uid}: chown it to ${me}, or name another folder.`)
 }
 
-/** Reads a secret that is kept in the folder; refuses one that is another's, or that others may read. */
+/** Reads a secret in the folder. Throws BadFolder if the file belongs to another user, or others may read it. */
 export async function readOwnSecret(dir: string, name: string): Promise<string> {
   const handle = await openFile(dir, name)
   try {
@@ -35,14 +35,14 @@ export async function readOwnSecret(dir: string, name: string): Promise<string> 
   }
 }
 
-/** Takes from others what they may do to a file of ours, which was made by an older version or copied back from a backup. */
+/** Takes away what others may do to a file of ours: an older version made it so, or a backup brought it back so. */
 export async function hideFromOthers(dir: string, handle: FileHandle): Promise<void> {
   const found = await handle.stat()
   const mode = found.mode & ~(await othersIn(dir, found))
   if (process.geteuid?.() === found.uid && mode !== found.mode) await handle.chmod(mode & 0o777)
 }
 
-/** Opens a file to read it; what is no file is refused, and does not keep us waiting as a pipe would. */
+/** Opens a file to read it. Throws BadFolder if it is no regular file, and does not wait, as opening a pipe would. */
 export async function openFile(dir: string, name: string): Promise<FileHandle> {
   const handle = await open(join(dir, name), constants.O_RDONLY | constants.O_NONBLOCK)
   if ((await handle.stat()).isFile()) return handle
@@ -50,7 +50,7 @@ export async function openFile(dir: string, name: string): Promise<FileHandle> {
   throw new BadFolder(`${name} is not a file.`)
 }
 
-/** The bits of a mode by which others get at a file of the folder. */
+/** The mode bits that give others access to a file of the folder. */
 async function othersIn(dir: string, { gid }: Stats): Promise<number> {
   const folder = await stat(dir)
   return folder.gid === gid ? othersOf(folder) : 0o077
@@ -60,7 +60,10 @@ function othersOf(folder: Stats): number {
   return isOurGroups(folder) ? 0o007 : 0o077
 }
 
-/** Whether the folder was given to a group on purpose, with us in it, as Kubernetes gives a volume to its fsGroup: its files go to that group, too (setgid). */
+/**
+ * Whether the folder is for a group that we are in, on purpose: it is setgid, so that its files belong to the group, too.
+ * Kubernetes gives a volume to its fsGroup so.
+ */
 function isOurGroups({ mode, gid }: Stats): boolean {
   return (mode & 0o2000) !== 0 && process.getgroups?.().includes(gid) === true
 }

@@ -7,6 +7,7 @@ import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } 
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
 
+/** A value as it is stored. */
 interface Row {
   readonly version: string
   readonly expiresAt: number | null
@@ -16,25 +17,26 @@ interface Row {
 interface Tables {
   readonly root: RootDatabase
   readonly rows: Database<Row, string>
-  /** Which row expires when, soonest first. */
+  /** When each row expires, soonest first. */
   readonly expiries: Database<true, [number, string]>
 }
 
+/** The folder of the store, and the clock by which values expire. */
 export interface LmdbOptions {
   readonly dir: string
   readonly clock: () => number
-  /** How often expired rows are removed; until then they are only not seen. */
+  /** Every so many ms expired rows are removed; until then they are hidden. 30 s by default. */
   readonly sweepMs?: number
 }
 
 const SWEEP_BATCH = 1000
 const TALLIES_IN_MEMORY = 100_000
-/** LMDB takes no longer keys. */
+/** The longest key that LMDB takes. */
 const MAX_KEY_BYTES = 1978
 
 /**
- * The embedded store: one LMDB folder, shared by the processes of one machine. A commit is on disk (fsync) before it is
- * answered and survives kill -9 and power loss; concurrent commits share one fsync.
+ * Opens the embedded store: one LMDB folder, which the processes of one machine can share. A commit is on disk (fsync) before it is
+ * answered, and survives kill -9 and power loss; concurrent commits share one fsync. Throws BadFolder.
  */
 export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
   const tables = await openTables(dir)
@@ -47,7 +49,7 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
     while ((await tables.root.transaction(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
   }
 
-  // A failed sweep, as on a full disk, is tried again at the next turn: an expired row is not seen meanwhile.
+  // A failed sweep, as on a full disk, is tried again at the next turn; expired rows are hidden meanwhile.
   const sweeper = setInterval(() => void sweep().catch(() => {}), sweepMs).unref()
 
   const store: Store = {
@@ -89,7 +91,7 @@ async function openTables(dir: string): Promise<Tables> {
   }
 }
 
-/** Reads a snapshot taken now: another process may have committed since the last one. */
+/** Reads from a new snapshot: another process may have committed since the last one. */
 function readFresh(tables: Tables, names: readonly string[], now: number): (Entry<unknown> | null)[] {
   tables.rows.resetReadTxn()
   return names.map((name) => read(tables, name, now))
@@ -105,7 +107,10 @@ function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
   return row ? { key, value: complete(key, row.value) as T, version: row.version } : null
 }
 
-/** Inside a transaction. A throw would not roll back in LMDB's asynchronous ones: whatever can fail comes before the first write. */
+/**
+ * Writes a commit; for use inside a transaction. A throw would not roll back LMDB's asynchronous ones, so whatever can fail
+ * comes before the first write.
+ */
 function apply(
   tables: Tables,
   { checks, puts, deletes, extensions = [] }: Commit,
@@ -124,7 +129,10 @@ function apply(
   return true
 }
 
-/** Tallies among the rows; for use inside a transaction. They expire by this machine's clock, as with Redis by Redis's. */
+/**
+ * The tallies in the rows; for use inside a transaction. They expire by the clock of this machine, as those in Redis do by the
+ * clock of Redis.
+ */
 function storedTallies(tables: Tables): Tallies {
   return {
     get(key) {
@@ -148,7 +156,7 @@ function remove({ rows, expiries }: Tables, key: string): void {
   void rows.remove(key)
 }
 
-/** Inside a transaction: removes a batch of what has expired, and says how many that were. */
+/** Removes a batch of expired rows, and returns how many; for use inside a transaction. */
 function removeExpired({ rows, expiries }: Tables, now: number): number {
   const due = [...expiries.getKeys({ end: [now, ''], limit: SWEEP_BATCH })]
   for (const [at, key] of due) {
@@ -158,6 +166,7 @@ function removeExpired({ rows, expiries }: Tables, now: number): number {
   return due.length
 }
 
+/** The result of the work; StoreUnavailable if it fails. */
 async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()

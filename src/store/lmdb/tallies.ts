@@ -1,22 +1,22 @@
 import type { Count, UsedUp } from '../store.ts'
 
-/** How much has been counted under a key, and until when that is so (ms since the epoch). */
+/** How much has been counted under a key, and when the window ends (ms since the epoch). */
 export interface Tally {
   readonly count: number
   readonly until: number
 }
 
-/** Where an adapter keeps its tallies; what is over may still be there. */
+/** Where an adapter keeps its tallies; one whose window has ended may still be there. */
 export interface Tallies {
   get(key: string): Tally | undefined
   set(key: string, tally: Tally): void
 }
 
-/** Counts as the port promises, on tallies that nobody else changes meanwhile. */
+/** Counts as `count` of the port promises, on tallies that nobody else changes meanwhile. */
 export function countIn(tallies: Tallies, { counters, adds }: Count, now: number): UsedUp | null {
   const found = counters.map(({ key, windowMs }) => {
     const tally = tallies.get(key)
-    // One that ends beyond its window was begun by a clock that has been set back since.
+    // A window that would end later than one begun now was begun before the clock was set back.
     const isOn = tally !== undefined && tally.until > now && tally.until <= now + windowMs
     return isOn ? tally : { count: 0, until: now + windowMs }
   })
@@ -32,11 +32,11 @@ function oneMore({ count, until }: Tally): Tally {
 }
 
 /**
- * Tallies in memory, `most` of them or fewer. The oldest make room once half as many others have been counted, each of them
- * by a request that was let through: to be forgotten takes more than to be counted elsewhere.
+ * Makes tallies in memory, at most `most`. A tally is forgotten only after `most / 2` others were counted, each by a request
+ * that was let through: making the service forget a count costs more than the count would have stopped.
  */
 export function memoryTallies(most: number): Tallies {
-  // Two halves, as a Map that gives up one entry at a time takes ever longer to find its first.
+  // Two halves: a Map whose first entry is deleted again and again takes ever longer to find the next.
   let [young, old] = [new Map<string, Tally>(), new Map<string, Tally>()]
   return {
     get: (key) => young.get(key) ?? old.get(key),

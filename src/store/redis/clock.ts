@@ -3,24 +3,30 @@ import { keys } from '../keys.ts'
 import type { RedisClients } from './client.ts'
 
 const LOOK_MS = 250
-/** More than one look was missed. */
+/** After this many ms without an answer Redis counts as away: more than one look was missed. */
 const SILENCE_MS = 750
 const SILENCES_KEPT = 32
-/** A clock that differs by as much from what it should say has been set; by less, it is a little fast or slow. */
+/** A clock that is this many ms from what it should say was set; one that is fewer is a little fast or slow. */
 const SETTING_MS = 500
 const SETTINGS_KEPT = 32
 
-/** The clock of Redis, and how long that could not be asked. */
+/** The clock that all instances share, and how long it could not be asked. */
 export interface SharedClock {
-  /** In ms since the epoch: the same for all instances, however wrong their own clocks, and whenever those are set. */
+  /** The time in ms since the epoch: the same for all instances, even if their own clocks are wrong or are set. */
   readonly now: () => number
-  /** When it was set since our start, by each of our own clocks: by the steady one, which stands still while the machine sleeps, and by the one that people set. */
+  /**
+   * When the shared clock was set since our start, as each of our own clocks shows it: the steady one, which stands still while
+   * the machine sleeps, and the one that people set.
+   */
   readonly histories: () => readonly History[]
-  /** For how many ms nothing was answered, all in all, since the moment from which on it answered for `withinMs`. */
+  /** For how many ms in all Redis was away lately: back to the last time when it answered without a break for `withinMs`. */
   readonly awayMs: (withinMs: number) => number
 }
 
-/** Asks Redis for its time four times a second; by the same clock it forgets what has expired. Our own of the start until it has answered. */
+/**
+ * Follows the clock of Redis, by which values expire there: asks for its time four times a second. Until the first answer `now`
+ * is our own time.
+ */
 export function watchClock({ client }: RedisClients): SharedClock {
   const [steady, wall] = [compareWith(steadyTime), compareWith(Date.now)]
   let heardAt = performance.now()
@@ -38,7 +44,7 @@ export function watchClock({ client }: RedisClients): SharedClock {
     heardAt = at
   }
 
-  const tryLook = () => void look().catch(() => {}) // it goes on as before
+  const tryLook = () => void look().catch(() => {}) // the clock goes on by the last answer
   setInterval(tryLook, LOOK_MS).unref()
   client.on('ready', tryLook)
   return {
@@ -50,7 +56,7 @@ export function watchClock({ client }: RedisClients): SharedClock {
 
 type History = readonly { readonly from: number; readonly to: number }[]
 
-/** What the clock of Redis says by one of our own, and when one of the two was set. */
+/** Keeps the clock of Redis by one of our own clocks, and notes when one of the two was set. */
 function compareWith(own: () => number) {
   let offset: number | null = null
   let history: History = [] // newest first
@@ -65,11 +71,11 @@ function compareWith(own: () => number) {
   return {
     now: () => own() + (offset ?? 0),
     history: () => history,
-    /** Begins a question; what it gives back takes the answer. */
+    /** Call it before asking Redis; it returns the function to call with the answer. */
     ask() {
       const askedAt = own()
       return (theirs: number) => {
-        // It was that time there at some moment between question and answer: no other offset can be right.
+        // Redis read its clock between our question and its answer: only offsets between these two can be right.
         const [least, most] = [theirs - own(), theirs - askedAt]
         settle(Math.min(Math.max(offset ?? (least + most) / 2, least), most))
       }
@@ -83,7 +89,7 @@ interface Silence {
   readonly to: number
 }
 
-/** Going back from `now` through the silences, newest first, until there was no silence for `withinMs`: how long they were. */
+/** How many ms the silences lasted, going back from `now` until there was none for `withinMs`. */
 function totalWithin(silences: readonly Silence[], withinMs: number, now: number): number {
   let total = 0
   for (const { from, to } of silences) {
@@ -93,14 +99,14 @@ function totalWithin(silences: readonly Silence[], withinMs: number, now: number
   return total
 }
 
-/** What our clock would say if nobody set it after the start. */
+/** What our own clock would say if nobody had set it since the start. */
 function steadyTime(): number {
   return performance.timeOrigin + performance.now()
 }
 
 /**
- * The time of Redis, in ms since the epoch; on a Cluster always that of the same shard. As other reads it is by GETEX, and
- * so by nobody who may not know of a revocation.
+ * Asks Redis for its time, in ms since the epoch; on a Cluster always the same shard. It asks by GETEX, as all reads do, which a
+ * server that may not know of a revocation refuses.
  */
 export async function askTime(client: Redis | Cluster): Promise<number> {
   const [seconds, micros] = (await client.eval(

@@ -6,12 +6,12 @@ import { type RedisClients, TIMED_OUT } from './client.ts'
 import type { Replicas } from './replicas.ts'
 import { type Count, KEPT_MS, type Tide } from './tide.ts'
 
-// A value is kept as `version JSON`. Expiry is Redis's own.
+// How a commit is one script of Redis. A value is stored as `version JSON`; Redis expires it.
 
 /**
- * ARGV: numbers of checks, extensions, deletes and puts, then the expected version of each checked key ('' for absent), then the
- * lifetime in ms of each extension, then text and lifetime ('' for ever) of each put. KEYS: checked, extended, deleted, put. In
- * this order, as Redis refuses a full store's script only at its first SET: a DEL passes, so that sessions can be ended when the memory is full.
+ * KEYS: those of the checks, the extensions, the deletes and the puts. ARGV: how many there are of each, then the version of
+ * each check ('' for absent), the lifetime in ms of each extension, and the text and the lifetime ('' for ever) of each put.
+ * Deletes come before puts: when its memory is full, Redis refuses a script at its first SET, but lets a DEL before it pass.
  */
 const COMMIT = `
 local checks, extensions, deletes, puts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -31,29 +31,32 @@ end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
-  /** Three more KEYS: the tide of the process and that of all, which it moves, and the identity of the store. One more ARGV: for how many ms the first is kept. */
+  /**
+   * Counts the commit, too. Three more KEYS: the count of this process, the count of all, and the identity. One more ARGV: for
+   * how many ms the count of this process is kept.
+   */
   latchkeyCount: `${COMMIT}
 local own = (redis.call('GET', KEYS[#KEYS - 2]) or 0) + 1
 redis.call('SET', KEYS[#KEYS - 2], own, 'PX', ARGV[#ARGV])
 return { own, redis.call('HINCRBY', KEYS[#KEYS - 1], 'all', 1), redis.call('GET', KEYS[#KEYS]) or '', redis.call('TIME')[1] }`,
 }
 
-/** How long a commit waits for the replicas; all that is sent on its connection meanwhile waits with it. */
+/** For how many ms a commit waits for the replicas; whatever is sent on its connection meanwhile waits, too. */
 const REPLICAS_MS = 200
 
 type ScriptName = keyof typeof SCRIPTS
 type ScriptInput = readonly [keyCount: number, ...keysAndArgs: (string | number)[]]
 type Client = (Redis | Cluster) & Record<ScriptName, (...input: ScriptInput) => Promise<unknown>>
 
-/** Runs a commit: true when all of it is written and, unless it may be lost, the replicas have it; false: a check lost. */
+/** Runs a commit. True: all of it is written and, unless it may be lost, the replicas have it. False: a check lost. */
 export type RunCommit = (commit: Commit, version: string, now: number) => Promise<boolean>
 
-/** How commits reach Redis. */
+/** Makes the function that runs commits on Redis. */
 export function makeCommit(clients: RedisClients, replicas: Replicas, tide: Tide): RunCommit {
   const [client, durable] = [withScripts(clients.client), withScripts(clients.durable)]
 
   async function runDurable(names: readonly string[], args: readonly (string | number)[]): Promise<boolean> {
-    // A Cluster's script reaches one slot only, and the tide lives in another.
+    // On a Cluster commits are not counted: a script reaches one slot only, and the counts live in another.
     const isCounted = clients.kind !== 'cluster'
     const all = isCounted ? [...names, tide.own, TIDE, keys.identity, ...args, KEPT_MS] : [...names, ...args]
     const keyCount = names.length + (isCounted ? 3 : 0)
@@ -81,13 +84,13 @@ function withScripts(client: Redis | Cluster): Client {
 }
 
 /**
- * Runs a script and waits for replicas on the same connection: WAIT knows of no other's writes. Who has acknowledged it does
- * not say: the look at the replicas that follows shows whether one was there that nobody knew of.
+ * Runs a script, then WAIT on the same connection, because WAIT counts the writes of its own connection only. WAIT does not say
+ * which replicas have acknowledged; the INFO behind it shows whether there was a replica that nobody knew of.
  */
 async function runAndWait(client: Client, name: ScriptName, input: ScriptInput, replicas: Replicas): Promise<unknown> {
   const needed = replicas.needed()
   if (needed === 0) return client[name](...input)
-  // By EVAL: what ioredis sends again after NOSCRIPT would come behind the WAIT.
+  // By EVAL, not EVALSHA: after NOSCRIPT ioredis would send the script again, behind the WAIT.
   const sent = client
     .pipeline()
     .eval(SCRIPTS[name], ...input)
@@ -105,7 +108,7 @@ async function runAndWait(client: Client, name: ScriptName, input: ScriptInput, 
   return reply
 }
 
-/** What waits behind a commit that was given up would be written long after its client was refused. */
+/** Drops what waits behind a commit that was given up: it would be written long after its client was answered 503. */
 function dropBacklog(client: Client, { message }: Error): void {
   if (client.isCluster) (client as Cluster).refreshSlotsCache() // a pipeline does not follow a slot that has moved
   else if (message === TIMED_OUT) client.disconnect(true)

@@ -7,7 +7,10 @@ import { reportsOf } from './replicas.ts'
 
 const TIDE_PROBE = `${TIDE}:probe`
 
-/** Tries every command there is on keys of its own, and looks for settings under which revocations could vanish. */
+/**
+ * Finds what keeps Redis from being relied on, in words for an operator: tries every command on keys of its own, and looks for
+ * an eviction policy that could drop revocations. Rejects if a command fails.
+ */
 export async function findFaults(
   { client, durable }: RedisClients,
   store: Store,
@@ -29,7 +32,7 @@ export async function findFaults(
     .map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`)
 }
 
-/** Whether a crash would take Redis back to an old snapshot, or to nothing. */
+/** Finds primaries that a crash would take back to an old snapshot, or to nothing; in words for an operator. */
 export async function findLostMemory({ client }: RedisClients): Promise<string[]> {
   const reports = await reportsOf(client, 'persistence')
   return reports.every((report) => /^aof_enabled:1/m.test(report)) ? [] : [FORGETFUL]
@@ -39,16 +42,16 @@ const FORGETFUL =
   'Redis keeps no append-only file: if it crashes, all it has written since its last snapshot is lost and everybody logs in again; set appendonly yes'
 
 const REFUSAL = /\b(?:READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/
-/** How Redis 7.0 and later say NOPERM of a command inside a script. */
+/** How Redis 7.0 and later refuse a command inside a script, instead of NOPERM. */
 const REFUSAL_IN_SCRIPT = /can't run this command|ACL failure/
 
-/** Of a Cluster none of whose nodes can be asked: what the last one said. */
+/** The error behind the failure; of a Cluster without a node that answers, what the last node said. */
 function causeOf(error: unknown): unknown {
   const cause = error instanceof StoreUnavailable ? error.cause : error
   return (cause as { readonly lastNodeError?: unknown } | undefined)?.lastNodeError ?? cause
 }
 
-/** What an operator needs to know of a failure: Redis's own word for it, never a key or a value. */
+/** Says in words for an operator why Redis failed: the error code of Redis, never a key or a value. */
 export function explain(error: unknown): string {
   const cause = causeOf(error)
   if (cause instanceof HandshakeRefused) return cause.message

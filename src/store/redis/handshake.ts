@@ -1,13 +1,16 @@
 import type { Cluster, Redis } from 'ioredis'
 
-// What Redis says while a connection is made. ioredis would go on after a SELECT that is refused, in database 0.
+// What Redis says while a connection is made. After a refused SELECT ioredis by itself would go on, in database 0.
 
-/** How a connection is made: nothing is sent whose refusal would not matter, and AUTH by itself, which says more than HELLO. */
+/**
+ * Options of a connection: ioredis sends nothing whose refusal would not matter, and AUTH apart from HELLO, because its errors
+ * say more.
+ */
 export const HANDSHAKE = { protocol: 2, disableClientInfo: true } as const
 
 const COMMANDS = new Set(['auth', 'select', 'info'])
 
-/** What Redis refuses of a handshake, in words for an operator: never a user, a password or a place. */
+/** Redis refuses a handshake; the message tells an operator why, and never shows a user, a password or a place. */
 export class HandshakeRefused extends Error {
   override readonly name = 'HandshakeRefused'
 }
@@ -15,8 +18,8 @@ export class HandshakeRefused extends Error {
 type Send = Redis['sendCommand']
 
 /**
- * Makes every refusal of a handshake the end of its connection: nothing is sent on it any more, and ioredis, which learns so from
- * its own INFO, tries again. What is not answered is not granted either.
+ * Makes a refused or unanswered command of the handshake the end of its connection: nothing more is sent on it. The INFO of ioredis
+ * fails by that, too, and so ioredis connects anew.
  */
 export function hearHandshake(client: Redis): void {
   const send: Send = client.sendCommand.bind(client)
@@ -40,7 +43,7 @@ export function hearHandshake(client: Redis): void {
   }
 }
 
-/** The same for each connection to a node of a Cluster, also for those over which ioredis asks for the slots. */
+/** Does the same for each connection to a node of a Cluster, also for those by which ioredis asks for the slots. */
 export function hearHandshakes(cluster: Cluster): void {
   cluster.on('+node', (node: Redis) => {
     hearHandshake(node)
@@ -59,7 +62,7 @@ const CAUSES: readonly [said: RegExp, words: string][] = [
   [/max number of clients/, 'it has as many clients as maxclients lets it have'],
 ]
 
-/** None of them says NOPERM: ioredis would pass over that of an INFO. */
+/** The words for a refusal. They leave out NOPERM: ioredis would ignore an INFO that failed by it. */
 function wordsFor(command: string, said: string): string {
   const name = command.toUpperCase()
   if (said.startsWith('NOPERM')) return `Redis refuses ${name}: the user of REDIS_URL needs +${command}`

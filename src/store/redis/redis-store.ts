@@ -10,7 +10,7 @@ import { explain, findFaults, findLostMemory } from './faults.ts'
 import { watchReplicas } from './replicas.ts'
 import { type Tide, watchTide } from './tide.ts'
 
-/** The Redis store, over connected or connecting clients (see redis-client.ts). `clock` turns expiry times into lifetimes. */
+/** Opens the Redis store, over connected or connecting clients (see client.ts). `clock` turns expiry times into lifetimes. */
 export function openRedis(clients: RedisClients, clock: () => number): Store {
   const { client, durable } = clients
   const replicas = watchReplicas(clients)
@@ -48,7 +48,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
   return store
 }
 
-/** What was last said against a connection that is not ready; undefined: nothing. */
+/** Makes a function that tells the latest error of a connection that is not ready; undefined: there is none. */
 function watchRefusals({ client, durable }: RedisClients): () => Error | undefined {
   const refusals = new Map<Redis | Cluster, Error>()
   for (const each of [client, durable]) {
@@ -58,7 +58,10 @@ function watchRefusals({ client, durable }: RedisClients): () => Error | undefin
   return () => [...refusals.values()].at(-1)
 }
 
-/** One read for all that is asked for in a turn of the event loop, while the store is known to be as far as it was. */
+/**
+ * Makes the function that reads: one read for a turn of the event loop. It rejects while the store may have lost commits (see
+ * tide.ts).
+ */
 function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<unknown>> {
   const readEntries = entriesOf((names) => readKeys(client, names))
   if (kind === 'cluster') return unlessFailed(batchReads(byTag(readEntries)))
@@ -71,8 +74,8 @@ function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<un
 }
 
 /**
- * Reads keys of one slot in one round trip. The first is read by GETEX, to Redis a write: a replica, or a primary that has
- * lost its replicas, refuses it, so that no answer comes from a server that may not know of a revocation.
+ * Reads keys of one slot in one round trip, the first by GETEX, which Redis takes for a write. A replica, or a primary that has
+ * lost its replicas, refuses a write, so that no answer comes from a server that may not know of a revocation.
  */
 async function readKeys(client: Redis | Cluster, names: readonly string[]): Promise<(string | null)[]> {
   const [first, ...rest] = names
@@ -95,8 +98,8 @@ function decode<T>(key: Key<T>, text: string | null): Entry<T> | null {
 }
 
 /**
- * On a Cluster a command reaches one slot only: the keys are read tag by tag, at once. What cannot be read of one tag
- * says nothing of the others, which may live on other servers.
+ * Reads keys tag by tag, all at once: on a Cluster a command reaches one slot only. A tag that cannot be read gives its error
+ * for its own keys only: the others may live on other servers.
  */
 function byTag(read: ReadKeys<Entry<unknown>>): ReadKeys<Entry<unknown> | Error> {
   return async (names) => {
@@ -116,7 +119,7 @@ function byTag(read: ReadKeys<Entry<unknown>>): ReadKeys<Entry<unknown> | Error>
   }
 }
 
-/** Fails for whoever asked for something that could not be read, and for nobody who asked beside them. */
+/** Rejects if one of the keys that a caller asked for could not be read; other callers of the same turn get their values. */
 function unlessFailed(read: ReadKeys<Entry<unknown> | Error>): ReadKeys<Entry<unknown>> {
   return (names) =>
     inDoubt(async () => {
@@ -127,6 +130,7 @@ function unlessFailed(read: ReadKeys<Entry<unknown> | Error>): ReadKeys<Entry<un
     })
 }
 
+/** The result of the work; StoreUnavailable if it fails. */
 async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()

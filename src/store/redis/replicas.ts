@@ -2,49 +2,53 @@ import type { Cluster, Redis } from 'ioredis'
 import type { RedisClients } from './client.ts'
 import { watchSentinels } from './sentinels.ts'
 
-// How many replicas must have a commit before it is answered, so that whichever of them takes over has it.
+// How many replicas must have a commit before it is answered, so that any of them that takes over has it.
 
 /** What is known of the replicas. */
 export interface Replicas {
   /** How many must acknowledge a commit that must not be lost; 0: there are none. Throws until it is known. */
   needed(): number
-  /** Whether one could be promoted. */
+  /** Whether there are replicas that could be promoted. */
   readonly areThere: () => boolean
-  /** Takes note of who is there, from the primary's INFO of now. */
+  /** Takes note of the replicas in an INFO that the primary has just sent. */
   see(report: string): void
   /** What is amiss with them, in words for an operator. */
   weaknesses(): readonly string[]
   stop(): void
 }
 
+/** What the INFO of one primary says. */
 interface Sight {
-  /** Names the primary's history: another one after each failover. */
+  /** The id of the history that the primary writes: another one after each failover. */
   readonly history: string
-  /** Addresses of the replicas in step with it. */
+  /** The addresses of the replicas that are in step with the primary. */
   readonly inStep: readonly string[]
-  /** Whether it is set to refuse writes when it has lost its replicas. */
+  /** Whether the primary is set to refuse writes when it has lost its replicas. */
   readonly isFenced: boolean
 }
 
 const LOOK_MS = 1000
 /**
- * A replica that has left may have been promoted, while the others, and one that has come in its place, still acknowledge
- * what their old primary is told. For this long, until they have been told of the new one, it is missed; and where most
- * of the Sentinels cannot be asked, until they can: they may be with it, on the other side of a partition.
+ * For how many ms a replica that has left is still needed for commits. It may have been promoted, while the others still
+ * acknowledge what the old primary writes, until they hear of the new one. While most of the Sentinels cannot be asked it stays
+ * needed: they may be with it, on the other side of a partition.
  */
 const MISSED_MS = 5000
-/** A replica reports each second; Redis says -1 where one clock of its own is a little ahead of another. */
+/**
+ * A replica is in step if it reported this many seconds ago or less; it reports each second. Redis says -1 when its clocks
+ * differ a little.
+ */
 const IN_STEP_SECONDS = 3
 
-/** Looks at the primaries' replicas now, every second, and at each new connection. */
+/** Follows the replicas of the primaries: asks for them now, every second, and at each new connection. */
 export function watchReplicas(clients: RedisClients): Replicas {
   const { kind, durable } = clients
   const sentinels = watchSentinels(clients)
   let sights: readonly Sight[] = []
-  /** When each replica was last seen in step, by the history it follows and its address. */
+  /** When each replica was last seen in step, by the history that it follows and its address. */
   const seenAt = new Map<string, number>()
   let wasReplicated = kind === 'sentinel'
-  // One Redis that has had a replica for a while, to be copied, is one Redis again.
+  // A standalone Redis that had a replica for a while, to be copied, is on its own again when that is forgotten.
   const areThere = () => wasReplicated || seenAt.size > 0
 
   function note(reports: readonly string[]): void {
@@ -55,7 +59,7 @@ export function watchReplicas(clients: RedisClients): Replicas {
     wasReplicated ||= sights.some(({ inStep, isFenced }) => isFenced || (kind === 'cluster' && inStep.length > 0))
   }
 
-  const tryLook = () => void reportsOf(durable, 'replication').then(note, () => {}) // whoever commits learns what is wrong
+  const tryLook = () => void reportsOf(durable, 'replication').then(note, () => {}) // a failure shows at the next commit
   const timer = setInterval(tryLook, LOOK_MS).unref()
   durable.on('ready', tryLook)
 
@@ -67,7 +71,7 @@ export function watchReplicas(clients: RedisClients): Replicas {
       if (sights.every(({ inStep }) => inStep.length === 0)) throw new Error('NOREPLICAS no replica is in step')
       const fault = sentinels.fault()
       if (fault !== null) throw new Error(`NOREPLICAS ${fault}`)
-      // A Cluster's own failover picks the replica that is furthest on, and a manual one stops the old primary first.
+      // On a Cluster one is enough: a failover promotes the replica that has most, and a manual one stops the old primary first.
       return kind === 'cluster' ? 1 : [...seenAt.keys()].filter((replica) => replica.startsWith(sight.history)).length
     },
     areThere,
@@ -93,7 +97,7 @@ function weaknessesOf(sights: readonly Sight[], fault: string | null): string[] 
   ]
 }
 
-/** A section of INFO from each primary. */
+/** Asks each primary for a section of its INFO. */
 export async function reportsOf(client: Redis | Cluster, section: string): Promise<string[]> {
   const primaries = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis]
   return Promise.all(primaries.map((primary) => primary.info(section)))

@@ -3,13 +3,16 @@ import type { RedisAddress } from '../../config/redis-url.ts'
 import type { RedisClients } from './client.ts'
 import { HANDSHAKE } from './handshake.ts'
 
-// Whether we are on the side of a partition on which a primary can be made. Only most of the Sentinels can make one.
+// Whether we are on the side of a partition that can promote a primary: the side with most of the Sentinels.
 
-/** What is known of the Sentinels; without any, nothing speaks against going on. */
+/** What is known of the Sentinels. Where there are none, there is no fault, and they agree. */
 export interface Sentinels {
-  /** What is amiss, in words for an operator, until most of them have named one primary, and nobody another, since we connected to it. */
+  /**
+   * Says, in words for an operator, that they do not agree; null: since we connected, most of them have named one primary, and
+   * none another.
+   */
   fault(): string | null
-  /** Whether they did so just now, and see it alive: they are not about to make another one. */
+  /** Whether they did so in the last JUST_NOW_MS, and see that primary alive: they are not about to promote another. */
   agree(): boolean
   stop(): void
 }
@@ -17,29 +20,29 @@ export interface Sentinels {
 const LOOK_MS = 1000
 const ANSWER_MS = 500
 const JUST_NOW_MS = 2000
-/** A Sentinel pings the primary each second. */
+/** The primary is alive if it answered a Sentinel in the last so many ms; a Sentinel pings it each second. */
 const ALIVE_MS = 3000
 
-/** Asks all Sentinels of the address each second, and at each new connection, who is the primary. */
+/** Follows the Sentinels of the address: asks all of them for the primary each second, and at each new connection. */
 export function watchSentinels({ address, durable }: RedisClients): Sentinels {
   if (address.kind !== 'sentinel') return { fault: () => null, agree: () => true, stop() {} }
   const sentinels = address.hosts.map((host) => connect(host, address.tls))
-  /** Who has been named since we connected: their addresses need not be those by which we know them. */
+  /** The primaries that were named since we connected, by the addresses that the Sentinels use, which may differ from ours. */
   let named = new Set<string>()
   let agreedAt = -Infinity
 
   async function look(): Promise<void> {
     const [since, now] = [named, performance.now()]
     const answers = await Promise.all(sentinels.map((sentinel) => askPrimary(sentinel, address.name)))
-    if (since !== named) return // of the connection before
+    if (since !== named) return // the votes are about the connection before
     const votes = answers.filter((answer) => answer !== null)
     for (const vote of votes) named.add(vote)
     if (votes.length <= sentinels.length / 2 || new Set(votes).size > 1) return
     agreedAt = now
-    if (named.size > 1 && durable.status === 'ready') durable.disconnect(true) // we may be connected to the other one
+    if (named.size > 1 && durable.status === 'ready') durable.disconnect(true) // we may be connected to the wrong one
   }
 
-  /** At the start they may not be connected yet. */
+  /** Asks again until they agree: just after the start they may not be connected yet. */
   async function lookUntilAgreed(tries = 20): Promise<void> {
     await look()
     if (agreedAt === -Infinity && tries > 0) setTimeout(() => void lookUntilAgreed(tries - 1), 50).unref()
@@ -74,11 +77,11 @@ function connect(host: RedisAddress['hosts'][number], tls: boolean): Redis {
     socketTimeout: 2000,
     retryStrategy: () => LOOK_MS / 2,
   })
-  sentinel.on('error', () => {}) // one that cannot be asked has no vote
+  sentinel.on('error', () => {}) // a Sentinel that cannot be asked has no vote
   return sentinel
 }
 
-/** The address of the primary that a Sentinel watches; null if it sees none alive, or does not answer. */
+/** Asks a Sentinel for the address of the primary that it watches; null: it sees none alive, or does not answer. */
 async function askPrimary(sentinel: Redis, name: string): Promise<string | null> {
   const reply = await sentinel.call('SENTINEL', 'MASTER', name).catch(() => [])
   const [fields, state] = [reply as string[], new Map<string, string>()]

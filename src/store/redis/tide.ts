@@ -3,18 +3,18 @@ import type { Cluster, Redis } from 'ioredis'
 import { keys, TIDE, tideOf } from '../keys.ts'
 import type { RedisClients } from './client.ts'
 
-/** For how long the store keeps what it has counted of a process that is gone. */
+/** For how many ms the store keeps the count of a process that is gone: 30 days. */
 export const KEPT_MS = 30 * 86_400_000
-/** While a process is there, its count has longer than this to live. */
+/** The count of a running process is renewed when it has less than this many ms to live. */
 const RENEWED_MS = 29 * 86_400_000
-/** A process that had not been heard for so long may be forgotten: that its count is not there shows no loss. */
+/** After this many ms of silence the count of a process may have expired: its absence is no sign of a loss. */
 const SILENT_MS = 28 * 86_400_000
 
 /**
- * KEYS: the identity, the tide of this process, that of all. ARGV: when this process was heard last, in seconds by the
- * store's clock, then of each store that has answered it: the identity, and how many commits it had counted of this process
- * and of all. If this is one of them and has counted less, it has lost commits that were answered, revocations among them:
- * it loses its identity, so that every token and session of before is dead. A count that was forgotten is set anew.
+ * KEYS: the identity, the count of this process, the count of all. ARGV: when the store last heard of this process, in seconds by
+ * its clock; then, for each store that has answered this process, its identity and its two counts. If this store is one of them
+ * and has counted less, it has lost commits that were answered, perhaps revocations. Its identity is then deleted, so that every
+ * token and session of before is dead. A count of this process that has expired is set anew.
  */
 const LOOK = `
 local identity, now = redis.call('GET', KEYS[1]) or '', redis.call('TIME')[1]
@@ -33,23 +33,23 @@ return { tonumber(own or 0), tonumber(all), identity, now }`
 
 const LOOK_MS = 250
 
-/** What a store has counted, of this process and of all, its identity, and its time in seconds. */
+/** The counts of a store, of this process and of all, its identity, and its time in seconds. */
 export type Count = readonly [own: number, all: number, identity: string, now: string]
 
-/** Whether the store still has all that it has answered for. */
+/** Whether the store still has every commit that it has answered. */
 export interface Tide {
-  /** Where the store counts the commits of this process: nobody else's hide that one of its own is lost. */
+  /** The key of the count of this process. In a common count the commits of others would hide the loss of one of its own. */
   readonly own: string
-  /** Takes note of what a commit was answered. */
+  /** Takes note of the counts that a commit was answered with. */
   acknowledge(count: Count): void
-  /** Throws while it is not known whether the store, met again over this connection, is as far as it was. */
+  /** Throws if this connection was lost, until the store behind the new one has been checked for lost commits. */
   demand(over: Redis | Cluster): void
   stop(): void
 }
 
 /**
- * Looks at the tide four times a second, and whenever a connection is made again: until then nothing goes over it. What
- * others have committed counts where no replica could take over without it.
+ * Follows the counts: reads them four times a second, and after each new connection before anything else goes over it. The commits
+ * of other processes count only if there is no replica that could take over without them.
  */
 export function watchTide({ kind, client, durable }: RedisClients, isReplicated: () => boolean): Tide {
   const own = tideOf(randomBytes(6).toString('base64url'))
@@ -71,7 +71,7 @@ export function watchTide({ kind, client, durable }: RedisClients, isReplicated:
     answered.set(identity, [Math.max(ownNow, ownBefore), Math.max(all, allBefore)])
   }
 
-  const tryLook = (over: Redis | Cluster) => void look(over).catch(() => {}) // the next turn tries again
+  const tryLook = (over: Redis | Cluster) => void look(over).catch(() => {}) // tried again at the next turn
   const turn = () => new Set([client, ...unseen]).forEach(tryLook)
   const timer = kind === 'cluster' ? undefined : setInterval(turn, LOOK_MS).unref()
   for (const over of kind === 'cluster' ? [] : [client, durable]) {
