@@ -1,13 +1,13 @@
-import { createPublicKey, randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createPublicKey } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { startRedis } from '../test/support/redis.ts'
 import type { Exchange, Load } from './drive.ts'
 import { exchange, inTurn, openLoad, pace } from './drive.ts'
 import type { Sample, Samples, Storm, Stretch } from './report.ts'
 import { judge, markdown } from './report.ts'
+import { saveComparison } from './results.ts'
 import type { Started } from './servers.ts'
 import {
   describeMachine,
@@ -18,6 +18,7 @@ import {
   startContender,
   startLatchkey,
 } from './servers.ts'
+import { type Account, ARGON2, bearers, logins, PASSWORD, refreshes, SETTINGS } from './traffic.ts'
 
 // What is measured: the service on Redis and embedded, beside small contenders on the same Redis, taking turns.
 
@@ -33,32 +34,6 @@ const STORM_MS = isQuick ? 2000 : 4000
 const STORM_LOGINS = 64
 const STORM_VERIFIES_PER_SECOND = 200
 const ACCOUNTS = isQuick ? 80 : 200
-const PASSWORD = 'seven red bicycles in the rain'
-
-const NO_LIMIT = '100000000/1m' // every check is made and counted, none is ever exceeded: all the load comes from one address
-const ARGON2 = { ARGON2_MEMORY_KIB: '19456', ARGON2_PASSES: '2', ARGON2_LANES: '1' }
-const SETTINGS = {
-  NODE_ENV: 'production',
-  AUTH_SECRET: randomBytes(32).toString('base64url'),
-  ISSUER: 'http://localhost:3000',
-  ACCESS_TTL: '1h', // the tokens are to outlive the benchmark
-  SESSION_IDLE: '2h',
-  REFRESH_GRACE: '1ms', // a session remembers what it has spent in the grace: in life nothing, at this pace dozens
-  LOG_LEVEL: 'warn',
-  ...ARGON2,
-  LIMIT_REGISTER: NO_LIMIT,
-  LIMIT_LOGIN: NO_LIMIT,
-  LIMIT_REFRESH: NO_LIMIT,
-  LIMIT_API: NO_LIMIT,
-  LIMIT_FAILURES: NO_LIMIT,
-  LIMIT_ACCOUNT_FAILURES: NO_LIMIT,
-}
-
-interface Account {
-  readonly email: string
-  readonly accessToken: string
-  refreshToken: string
-}
 
 /** What the servers of one store are started with, and whose sessions live there. */
 interface Place {
@@ -85,15 +60,15 @@ async function bench(): Promise<void> {
   const onRedis = await settle({ ...SETTINGS, REDIS_URL: redis.url })
   const embedded = await settle({ ...SETTINGS, DATA_DIR: dataDir })
   const subjects: Record<string, () => Promise<Subject>> = {
-    raw: () => contender('raw', onRedis, bearers(onRedis)),
-    'verify on Redis': () => latchkey(onRedis, bearers(onRedis)),
-    'verify embedded': () => latchkey(embedded, bearers(embedded)),
-    refresh: () => latchkey(onRedis, refreshes(onRedis)),
-    'naive JWT': () => contender('naive-jwt', onRedis, bearers(onRedis)),
+    raw: () => contender('raw', onRedis, bearers(onRedis.accounts)),
+    'verify on Redis': () => latchkey(onRedis, bearers(onRedis.accounts)),
+    'verify embedded': () => latchkey(embedded, bearers(embedded.accounts)),
+    refresh: () => latchkey(onRedis, refreshes(onRedis.accounts)),
+    'naive JWT': () => contender('naive-jwt', onRedis, bearers(onRedis.accounts)),
     '@fastify/session': () => sessions('fastify-session', onRedis),
     'express-session': () => sessions('express-session', onRedis),
     argon2: bareArgon2,
-    login: () => latchkey(onRedis, logins(onRedis), LOGINS_AT_ONCE),
+    login: () => latchkey(onRedis, logins(onRedis.accounts), LOGINS_AT_ONCE),
   }
   const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
   const storms: Storm[] = []
@@ -161,9 +136,7 @@ async function save(samples: Samples, storms: readonly Storm[]): Promise<void> {
   const table = markdown(about, samples, storms, verdicts)
   process.stdout.write(table)
   if (isQuick) return // a glance, not a result
-  const folder = fileURLToPath(new URL('../../bench/', import.meta.url))
-  await writeFile(`${folder}results.json`, `${JSON.stringify({ about, verdicts, samples, storms }, rounded, 1)}\n`)
-  await writeFile(`${folder}RESULTS.md`, table)
+  await saveComparison(table, `${JSON.stringify({ about, verdicts, samples, storms }, rounded, 1)}\n`)
 }
 
 /** Registers the accounts, over every core, and looks at what the service answers. */
@@ -194,28 +167,6 @@ async function settle(env: Record<string, string>): Promise<Place> {
 
 function keyOf(token: string): string {
   return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
-}
-
-function bearers({ accounts }: Place): () => Exchange {
-  const headersOf = ({ accessToken }: Account) => ({ authorization: `Bearer ${accessToken}` })
-  return inTurn(accounts.map((account) => exchange('GET /v1/verify', { headers: headersOf(account) })))
-}
-
-/** Each session is one client with a token of its own, which takes its turn again when it has the next one. */
-function refreshes({ accounts }: Place): () => Exchange {
-  const idle = [...accounts]
-  return () => {
-    const account = idle.shift()
-    if (account === undefined) throw new Error('more connections than sessions')
-    return exchange('POST /v1/refresh', { body: { refresh_token: account.refreshToken } }, (body) => {
-      if (body !== null) account.refreshToken = JSON.parse(body).refresh_token
-      idle.push(account)
-    })
-  }
-}
-
-function logins({ accounts }: Place): () => Exchange {
-  return inTurn(accounts.map(({ email }) => exchange('POST /v1/login', { body: { email, password: PASSWORD } })))
 }
 
 async function subject(server: Started, next: () => Exchange, connections = CONNECTIONS): Promise<Subject> {
@@ -251,8 +202,8 @@ async function bareArgon2(): Promise<Subject> {
 /** Many log in at once while others go on verifying, at a modest rate. */
 async function storm(place: Place): Promise<Storm> {
   const server = await startLatchkey(cores, place.env)
-  const load = await openLoad(server.port, STORM_LOGINS, logins(place))
-  const rate = { perSecond: STORM_VERIFIES_PER_SECOND, forMs: STORM_MS, next: bearers(place) }
+  const load = await openLoad(server.port, STORM_LOGINS, logins(place.accounts))
+  const rate = { perSecond: STORM_VERIFIES_PER_SECOND, forMs: STORM_MS, next: bearers(place.accounts) }
   await pace(server.port, rate) // warm up, in a calm
   const [login, verify] = await Promise.all([load.run(STORM_MS), pace(server.port, rate)])
   const peakMb = readPeakMb(server.pid)

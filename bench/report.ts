@@ -191,11 +191,55 @@ ${table(
 `
 }
 
+/** Where the part on growth begins. */
+export const GROWTH = '\n## What grows\n'
+
+/** The service on a store with so many sessions. */
+export interface Growth {
+  readonly store: string
+  readonly sessions: number
+  /** What the store takes for each session, with the user and the address it belongs to. */
+  readonly bytes: number
+  readonly startMs: number
+  readonly verify: { readonly cpuUs: number; readonly failures: number }
+  readonly refresh: { readonly cpuUs: number; readonly failures: number }
+}
+
+/** What was found of growth, as a part of the page. */
+export function growthSection({ date, machine }: Pick<About, 'date' | 'machine'>, found: readonly Growth[]): string {
+  const rows = found.map(({ store, sessions, bytes, verify, refresh, startMs }) => [
+    store,
+    sessions.toLocaleString('en'),
+    bytes.toFixed(0),
+    round(verify.cpuUs),
+    round(refresh.cpuUs),
+    `${verify.failures + refresh.failures}`,
+    startMs.toFixed(0),
+  ])
+  const head = [
+    'store',
+    'sessions',
+    'bytes a session',
+    'verify, CPU µs',
+    'refresh, CPU µs',
+    'failed',
+    'start to ready, ms',
+  ]
+  return `${GROWTH}
+${machine}. ${date}.
+Each session is its user's only one: its bytes are those of session, user and address with all that the store keeps for itself, in the memory
+of Redis or in the file of the embedded store. Processor time a request of thousands of users in turn, median of its stretches.
+
+${table(head, rows)}
+`
+}
+
 function spread(values: readonly number[]): Spread {
   return { median: median(values), least: Math.min(...values), most: Math.max(...values) }
 }
 
-function median(values: readonly number[]): number {
+/** The middle one, or what is between the two. */
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
   return ((low ?? NaN) + (high ?? NaN)) / 2
