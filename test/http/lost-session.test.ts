@@ -29,3 +29,13 @@ t.test('a logout of all sessions reaches the access token of one that the store 
   t.equal((await home.call('POST', '/v1/logout', { token, body: { scope: 'all' } })).status, 204)
   t.equal(await statusOf(me.access_token), 401)
 })
+
+t.test(
+  'a refresh token of a session that the store has lost keeps no live token beside it from logging out',
+  async (t) => {
+    const [me, lost] = [await home.newcomer(), await forgotten()]
+    const body = { refresh_token: lost.refresh_token }
+    t.equal((await home.call('POST', '/v1/logout', { token: me.access_token, body })).status, 204)
+    t.equal(await statusOf(me.access_token), 401)
+  },
+)
