@@ -45,17 +45,16 @@ export function watchReplicas(clients: RedisClients): Replicas {
   const { kind, durable } = clients
   const sentinels = watchSentinels(clients)
   let sights: readonly Sight[] = []
-  /** When each replica was last seen in step, by the history that it follows and its address. */
-  const seenAt = new Map<string, number>()
+  const seen = makeSightings()
   let wasReplicated = kind === 'sentinel'
   // A standalone Redis that had a replica for a while, to be copied, is on its own again when that is forgotten.
-  const areThere = () => wasReplicated || seenAt.size > 0
+  const areThere = () => wasReplicated || !seen.isEmpty()
 
   function note(reports: readonly string[]): void {
     const now = performance.now()
     sights = reports.map(readSight)
-    for (const { history, inStep } of sights) for (const address of inStep) seenAt.set(`${history} ${address}`, now)
-    if (sentinels.agree()) for (const [replica, at] of seenAt) if (now - at > MISSED_MS) seenAt.delete(replica)
+    for (const { history, inStep } of sights) seen.add(history, inStep, now)
+    if (sentinels.agree()) seen.forgetBefore(now - MISSED_MS)
     wasReplicated ||= sights.some(({ inStep, isFenced }) => isFenced || (kind === 'cluster' && inStep.length > 0))
   }
 
@@ -72,7 +71,7 @@ export function watchReplicas(clients: RedisClients): Replicas {
       const fault = sentinels.fault()
       if (fault !== null) throw new Error(`NOREPLICAS ${fault}`)
       // On a Cluster one is enough: a failover promotes the replica that has most, and a manual one stops the old primary first.
-      return kind === 'cluster' ? 1 : [...seenAt.keys()].filter((replica) => replica.startsWith(sight.history)).length
+      return kind === 'cluster' ? 1 : seen.count(sight.history)
     },
     areThere,
     see: (report) => note([report]),
@@ -80,6 +79,28 @@ export function watchReplicas(clients: RedisClients): Replicas {
     stop() {
       clearInterval(timer)
       sentinels.stop()
+    },
+  }
+}
+
+/** Remembers when each replica was last seen in step, by the history that it follows and its address. */
+function makeSightings() {
+  const seen = new Map<string, Map<string, number>>()
+  return {
+    isEmpty: () => seen.size === 0,
+    /** How many replicas of that history are remembered. */
+    count: (history: string) => seen.get(history)?.size ?? 0,
+    add(history: string, addresses: readonly string[], now: number) {
+      if (addresses.length === 0) return
+      const times = seen.get(history) ?? new Map<string, number>()
+      for (const address of addresses) times.set(address, now)
+      seen.set(history, times)
+    },
+    forgetBefore(time: number) {
+      for (const [history, times] of seen) {
+        for (const [address, at] of times) if (at < time) times.delete(address)
+        if (times.size === 0) seen.delete(history)
+      }
     },
   }
 }
