@@ -118,7 +118,7 @@ function newcomer({ clock, config, keyring }: Deps): Bearer {
   const user = { ...names, createdAt: now, generation: 0, sessions: [id], knownAddresses }
   const place = { kind: 'live', id, userId, secret: newId(), store: keyring.identity() as string } as const
   const wish = { transport: 'body', remember: false, amr: ['pwd'], ip, userAgent: USER_AGENT } as const
-  const rotation = { counter: 0, held: 0, spentAt: [], late: null, changedFrom: 0 }
+  const rotation = { counter: 0, held: 0, spentAt: [], late: null, changedFrom: 0, passwordGeneration: 0 }
   const life = { idleMs: config.SESSION_IDLE, absoluteAt: now + config.SESSION_ABSOLUTE }
   const session = { ...place, ...wish, ...rotation, ...life, createdAt: now, lastUsedAt: now, authAt: now }
   return { user, session }

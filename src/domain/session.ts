@@ -53,6 +53,8 @@ export interface Session {
   readonly late: LateRepeat | null
   /** Refresh tokens below this counter were issued before the password was changed: they have no grace. */
   readonly changedFrom: number
+  /** The user's generation when the password was last changed in this session: access tokens of before are below it. */
+  readonly passwordGeneration: number
   readonly createdAt: number
   readonly lastUsedAt: number
   readonly idleMs: number

@@ -54,6 +54,7 @@ function shortSession(record: SessionRecord) {
     spentAt: record.spentAt.length === 0 ? undefined : record.spentAt,
     late: record.late ?? undefined,
     changedFrom: record.changedFrom || undefined,
+    passwordGeneration: record.passwordGeneration || undefined,
     lastUsedAt: record.lastUsedAt === usualLastUse(record) ? undefined : record.lastUsedAt,
   }
 }
@@ -73,6 +74,7 @@ function wholeSession(userId: string, id: string, written: Short): SessionRecord
     spentAt: [],
     late: null,
     changedFrom: 0,
+    passwordGeneration: 0,
     lastUsedAt: usualLastUse(written),
     ...written,
   }

@@ -74,7 +74,7 @@ export interface UsedUp {
 export interface Store {
   /** Reads one entry; null: the key is absent or expired. */
   get<T>(key: Key<T>): Promise<Entry<T> | null>
-  /** Reads entries, in the order of the keys; one round trip if the keys share a tag. */
+  /** Reads entries, in the order of the keys. Those that share a tag come in one round trip, as they were at one moment. */
   getMany<const K extends readonly Key<unknown>[]>(keys: K): Promise<Entries<K>>
   /** True: all of it is written, as durably as the store can. False: a check lost, and nothing is written. */
   commit(commit: Commit): Promise<boolean>

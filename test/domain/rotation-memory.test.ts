@@ -21,6 +21,7 @@ const NEW: Session = {
   spentAt: [],
   late: null,
   changedFrom: 0,
+  passwordGeneration: 0,
   createdAt: 0,
   lastUsedAt: 0,
   idleMs: IDLE,

@@ -23,6 +23,7 @@ const NEW: Session = Object.freeze({
   spentAt: Object.freeze([]),
   late: null,
   changedFrom: 0,
+  passwordGeneration: 0,
   createdAt: 0,
   lastUsedAt: 0,
   idleMs: IDLE,

@@ -21,6 +21,7 @@ const LIVE: Session = {
   spentAt: [],
   late: null,
   changedFrom: 0,
+  passwordGeneration: 0,
   createdAt: OPENED,
   lastUsedAt: OPENED,
   idleMs: HOUR,

@@ -17,6 +17,11 @@ export const newTag = () => `{${randomBytes(9).toString('hex')}}`
 
 export const writes = { checks: [], puts: [], deletes: [] }
 
+const samePlace = (...names: readonly string[]): string[] => {
+  const tag = newTag()
+  return names.map((name) => `${tag}:${name}`)
+}
+
 /** Writes one value, whatever is there. */
 export async function set(store: Store, key: string, value: unknown, expiresAt: number | null = null): Promise<void> {
   await store.commit({ ...writes, puts: [put(key, value, expiresAt)] })
@@ -209,6 +214,25 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
       if (entry?.value !== turn) stale.push([turn, entry?.value])
     }
     t.same(stale, [])
+  })
+
+  await t.test('keys of one tag are read as they were at one moment, whoever commits meanwhile', async (t) => {
+    const [a = '', b = ''] = samePlace('a', 'b')
+    const write = (store: Store, turn: number) =>
+      store.commit({ ...writes, puts: [put(a, turn, null), put(b, turn, null)] })
+    await write(one, 0)
+    const over = new AbortController()
+    const writing = [two, far].map(async (store) => {
+      for (let turn = 1; !over.signal.aborted; turn += 1) await write(store, turn)
+    })
+    const torn: unknown[] = []
+    for (let turn = 0; turn < 1500; turn += 1) {
+      const [first, second] = await valuesOf(one, [a, b])
+      if (first !== second) torn.push([first, second])
+    }
+    over.abort()
+    await Promise.all(writing)
+    t.same(torn, [])
   })
 
   await t.test('any JSON comes back as it was', async (t) => {

@@ -21,6 +21,7 @@ const fresh: Session = {
   spentAt: [],
   late: null,
   changedFrom: 0,
+  passwordGeneration: 0,
   createdAt: 1000,
   lastUsedAt: 1000,
   idleMs: 30,

@@ -6,7 +6,7 @@ import { keys } from '../../store/keys.ts'
 import { guessesBehindToken } from '../credentials/guesses.ts'
 import { makePasswordCheck } from '../credentials/password-check.ts'
 import { carryOut } from '../deed.ts'
-import { readUnendedSessions } from '../sessions/read.ts'
+import { readOwner, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
 import { untilWon } from '../until-won.ts'
 import { releaseAddress } from './email-claims.ts'
@@ -27,11 +27,11 @@ export async function removeAccount(deps: Deps, self: SessionName, password: str
   await guesses.guard()
   const isRight = makePasswordCheck(deps, password)
   const removed = await untilWon(async () => {
-    const user = await deps.store.get(keys.user(userId))
+    const user = await readOwner(deps, userId)
     if (user === null) return { kind: 'over' } as const
     if (!(await isRight(user.value.passwordHash))) return guesses.fail({ kind: 'wrong' } as const)
     await guesses.guard()
-    const sessions = await readUnendedSessions(deps, user.value)
+    const sessions = await readSessionsToEnd(deps, user.value)
     const { puts, deletes, events } = endWrites(deps, sessions, 'account_deleted')
     const deed = {
       checks: [user],

@@ -7,7 +7,8 @@ import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
-import { asItCounts, readUnendedSessions } from '../sessions/read.ts'
+import { demandIdentity } from '../keys/store-identity.ts'
+import { asItCounts, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, extendData, nextGeneration, putSession } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
@@ -53,14 +54,17 @@ async function commitPassword(
   caller: Caller,
 ): Promise<PasswordChanged | null> {
   const { store, moment, graceMs } = deps
-  const [user, entry] = await store.getMany([keys.user(userId), keys.session(userId, sessionId)])
+  const places = [keys.identity, keys.user(userId), keys.session(userId, sessionId)] as const
+  const [identity, user, entry] = await store.getMany(places)
+  demandIdentity(deps, identity, deps.keyring.identity())
   const own = asItCounts(deps, entry)
   if (user === null || own === null || whyOver(own.value, moment()) !== null) return { kind: 'over' }
   if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' }
-  const session = spendForChange(own.value as Session, moment(), graceMs())
-  const others = (await readUnendedSessions(deps, user.value)).filter(({ id }) => id !== sessionId)
-  const { puts, deletes, events } = endWrites(deps, others, 'password_changed')
   const { next, denial } = nextGeneration(deps, user.value)
+  const spent = spendForChange(own.value as Session, moment(), graceMs())
+  const session = { ...spent, passwordGeneration: next.generation }
+  const others = (await readSessionsToEnd(deps, user.value)).filter(({ id }) => id !== sessionId)
+  const { puts, deletes, events } = endWrites(deps, others, 'password_changed')
   const changed = { ...next, passwordHash, sessions: next.sessions.filter((id) => id === sessionId) }
   const deed = {
     checks: [user, own],

@@ -5,7 +5,7 @@ import { keys } from '../../store/keys.ts'
 import { put, unchanged } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { untilWon } from '../until-won.ts'
-import { asItCounts, readUnendedSessions } from './read.ts'
+import { asItCounts, readOwner, readSessionsToEnd } from './read.ts'
 import { putSessionDenial, endWrites, nextGeneration } from './session-writes.ts'
 
 /** Which session is to end, and why. `isVouched`: a verified token names it, so it is denied even if the store has lost it. */
@@ -46,9 +46,9 @@ export async function endSessions(
   caller: Caller,
 ): Promise<void> {
   await untilWon(async () => {
-    const user = await deps.store.get(keys.user(userId))
+    const user = await readOwner(deps, userId)
     if (user === null) return 'gone'
-    const ended = (await readUnendedSessions(deps, user.value)).filter((session) => session.id !== keep)
+    const ended = (await readSessionsToEnd(deps, user.value)).filter((session) => session.id !== keep)
     const { puts, deletes, events } = endWrites(deps, ended, 'logged_out')
     const { next, denial } = nextGeneration(deps, user.value)
     const sessions = user.value.sessions.filter((id) => id === keep)

@@ -73,6 +73,7 @@ function newSession(
     spentAt: [],
     late: null,
     changedFrom: 0,
+    passwordGeneration: 0,
     createdAt: now,
     lastUsedAt: now,
     idleMs: remember ? config.REMEMBER_IDLE : config.SESSION_IDLE,

@@ -14,19 +14,22 @@ export type Listed = Pick<User, 'id' | 'sessions'>
 
 /** Reads the live sessions of a user, oldest first. */
 export async function readLiveSessions(deps: Deps, user: Listed): Promise<Session[]> {
-  const sessions = await readUnendedSessions(deps, user)
-  return sessions.filter((session) => whyOver(session, deps.moment()) === null)
+  const entries = await readUnendedEntries(deps, user)
+  return entries.map(({ value }) => value).filter((session) => whyOver(session, deps.moment()) === null)
 }
 
 /** Reads the sessions that nobody has ended: the live ones, and those that have timed out but may still have live access tokens. */
-export async function readUnendedSessions(deps: Deps, user: Listed): Promise<Session[]> {
-  return (await readUnendedEntries(deps, user)).map(({ value }) => value)
+export async function readUnendedEntries(deps: Deps, user: Listed): Promise<Entry<Session>[]> {
+  return (await readEntries(deps, user)).map((entry) => asItCounts(deps, entry)).filter(isUnended)
 }
 
-/** Reads the same sessions, with the versions that a commit can check. */
-export async function readUnendedEntries(deps: Deps, { id, sessions }: Listed): Promise<Entry<Session>[]> {
-  const entries = await deps.store.getMany(sessions.map((sessionId) => keys.session(id, sessionId)))
-  return entries.map((entry) => asItCounts(deps, entry)).filter(isUnended)
+/** Reads the sessions that end when all of the user's do: also one that an instance with newer keys than ours has opened. */
+export async function readSessionsToEnd(deps: Deps, user: Listed): Promise<Session[]> {
+  return (await readEntries(deps, user)).filter(isUnended).map(({ value }) => value)
+}
+
+async function readEntries({ store }: Deps, { id, sessions }: Listed): Promise<(Entry<SessionRecord> | null)[]> {
+  return store.getMany(sessions.map((sessionId) => keys.session(id, sessionId)))
 }
 
 function isUnended(entry: Entry<SessionRecord> | null): entry is Entry<Session> {
@@ -36,6 +39,13 @@ function isUnended(entry: Entry<SessionRecord> | null): entry is Entry<Session> 
 /** The entry of a session as it counts under the store's identity of now (see underIdentity). */
 export function asItCounts({ keyring }: Deps, entry: Entry<SessionRecord> | null): Entry<SessionRecord> | null {
   return entry && { ...entry, value: underIdentity(entry.value, keyring.identity()) }
+}
+
+/** Reads the user for a commit that ends sessions; null: gone. Throws StoreUnavailable unless the store is that of our keys. */
+export async function readOwner(deps: Deps, userId: string): Promise<Entry<User> | null> {
+  const [identity, user] = await deps.store.getMany([keys.identity, keys.user(userId)])
+  demandIdentity(deps, identity, deps.keyring.identity())
+  return user
 }
 
 /** A session and its user, read at once; null: gone. */

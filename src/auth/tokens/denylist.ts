@@ -35,11 +35,11 @@ function isOnDenylist(deps: Deps, token: VerifiedToken, found: Entries<VerifiedT
  * session knows the latter even when the denylist no longer remembers it.
  */
 export async function isSuperseded(deps: Deps, token: VerifiedToken): Promise<boolean> {
-  const { sub, sid, jti, rtc } = token.claims
+  const { sub, sid, jti, gen } = token.claims
   const places = [keys.identity, keys.session(sub, sid), keys.deniedToken(sub, jti)] as const
   const [identity, session, deniedToken] = await deps.store.getMany(places)
   demandIdentity(deps, identity, token.identity)
-  return deniedToken !== null || (session?.value.kind === 'live' && rtc < session.value.changedFrom)
+  return deniedToken !== null || (session?.value.kind === 'live' && gen < session.value.passwordGeneration)
 }
 
 /** Denies one access token, and no other token of its session. It is refused once this has resolved. */

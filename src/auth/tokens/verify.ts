@@ -40,20 +40,28 @@ export function makeVerifier(deps: Deps): Verifier {
     return token?.identity === deps.keyring.identity() ? token : undefined
   }
 
+  /** Reads a text that is met for the first time, and remembers a token that lets its bearer in. */
+  async function meet(text: string): Promise<NamingToken | null> {
+    const token = await readSigned(text)
+    if (token === null || !isIssuedAs(token.claims, issuer)) return token && { token, isAdmissible: false }
+    cache.set(text, token)
+    if (token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
+    return { token, isAdmissible: true }
+  }
+
   async function verify(text: string): Promise<VerifiedToken | null> {
     const known = recall(text)
     if (known !== undefined) return known
-    const token = await readSigned(text)
-    if (token === null || !isIssuedAs(token.claims, issuer)) return null
-    cache.set(text, token)
-    if (token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
-    return token
+    const met = await meet(text)
+    return met?.isAdmissible ? met.token : null
   }
 
   async function verifySignature(text: string): Promise<NamingToken | null> {
-    const admissible = await verify(text)
-    if (admissible !== null) return { token: admissible, isAdmissible: true }
-    const token = (await readSigned(text)) ?? (await readRetired(text))
+    const known = recall(text)
+    if (known !== undefined) return { token: known, isAdmissible: true }
+    const met = await meet(text)
+    if (met !== null) return met
+    const token = await readRetired(text)
     return token && { token, isAdmissible: false }
   }
 

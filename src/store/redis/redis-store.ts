@@ -75,13 +75,14 @@ function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<un
 
 /**
  * Reads keys of one slot in one round trip, the first by GETEX, which Redis takes for a write. A replica, or a primary that has
- * lost its replicas, refuses a write, so that no answer comes from a server that may not know of a revocation.
+ * lost its replicas, refuses a write, so that no answer comes from a server that may not know of a revocation. All values are
+ * those of the MGET: between two commands somebody may commit.
  */
 async function readKeys(client: Redis | Cluster, names: readonly string[]): Promise<(string | null)[]> {
-  const [first, ...rest] = names
+  const [first] = names
   if (first === undefined) return []
-  const [head, tail] = await Promise.all([client.getex(first), rest.length === 0 ? [] : client.mget(rest)])
-  return [head, ...tail]
+  const [, values] = await Promise.all([client.getex(first), client.mget([...names])])
+  return values
 }
 
 function entriesOf(readTexts: ReadKeys<string>): ReadKeys<Entry<unknown>> {
