@@ -46,15 +46,19 @@ function connect(address: RedisAddress, onError: (error: Error) => void): Redis 
 
 /**
  * Gives up a command that is not answered in time. ioredis's own timeout would also refuse what has arrived while this
- * process was held up; this one reads first.
+ * process was held up; this one reads first, and lets be what has been answered by then.
  */
 function limitTime(client: Redis | Cluster): void {
   const send = client.sendCommand.bind(client) as Cluster['sendCommand']
   client.sendCommand = (...args: Parameters<Cluster['sendCommand']>) => {
     const [command] = args
-    const giveUp = () => setImmediate(() => command.reject(new Error(TIMED_OUT)))
+    let isAnswered = false
+    const giveUp = () => setImmediate(() => isAnswered || command.reject(new Error(TIMED_OUT)))
     const timer = setTimeout(giveUp, COMMAND_TIMEOUT_MS)
-    const stop = () => clearTimeout(timer)
+    const stop = () => {
+      isAnswered = true
+      clearTimeout(timer)
+    }
     command.promise.then(stop, stop)
     return send(...args)
   }
