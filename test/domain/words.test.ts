@@ -9,6 +9,7 @@ import { findJsonFault } from '../../src/domain/json-text.ts'
 import type { Json } from '../../src/domain/merge-patch.ts'
 import { mergePatch } from '../../src/domain/merge-patch.ts'
 import { findBrokenRules, normalisePassword } from '../../src/domain/password.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 t.test('an e-mail address is one account in all its spellings, and is kept as people write it', async (t) => {
   const table: Record<string, string[]> = {
@@ -163,20 +164,13 @@ t.test('to read an address twice changes nothing, and nothing makes it throw', a
 
 t.test('an endless address or password is refused in no time', async (t) => {
   const marks = '\u0301\u0316'.repeat(8000) // to normalise them takes quadratic time
-  const took = (work: () => unknown) => {
-    const startedAt = performance.now()
-    work()
-    return performance.now() - startedAt
-  }
   t.match(findBrokenRules(marks, 'ada@example.org', 15), [{ rule: 'too_long' }])
-  const times = [`a@${marks}.org`, `a${marks}@example.org`].map((address) =>
-    took(() => t.equal(readEmail(address), null)),
-  )
-  times.push(took(() => findBrokenRules(marks, 'ada@example.org', 15)))
-  t.ok(
-    times.every((ms) => ms < 100),
-    `${times.join(', ')} ms`,
-  )
+  for (const address of [`a@${marks}.org`, `a${marks}@example.org`]) {
+    const ms = await processorTime(async () => t.equal(readEmail(address), null))
+    t.ok(ms < 100, `${ms} ms`)
+  }
+  const ms = await processorTime(async () => findBrokenRules(marks, 'ada@example.org', 15))
+  t.ok(ms < 100, `${ms} ms`)
 })
 
 const email = 'ada.lovelace.1815@example.org'
