@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { networksOf, readAddress, withoutPort } from '../../src/domain/ip-address.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 t.test('an address has one spelling, however it was written and whatever was written around it', async (t) => {
   const table: Record<string, string[]> = {
@@ -194,9 +195,9 @@ t.test('every address reads as itself, and its networks are those of whatever sp
 })
 
 t.test('a long text is read in no time', async (t) => {
-  const began = performance.now()
-  for (const piece of ['1', ':', '::', '[', ']', '%', '1.', 'f:', '[:', ':1', 'fe80::1%', ' '])
-    t.equal(readAddress(piece.repeat(16_384 / piece.length)), null)
-  const elapsed = performance.now() - began
-  t.ok(elapsed < 100, `${elapsed} ms`)
+  const ms = await processorTime(async () => {
+    for (const piece of ['1', ':', '::', '[', ']', '%', '1.', 'f:', '[:', ':1', 'fe80::1%', ' '])
+      t.equal(readAddress(piece.repeat(16_384 / piece.length)), null)
+  })
+  t.ok(ms < 100, `${ms} ms`)
 })
