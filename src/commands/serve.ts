@@ -23,7 +23,6 @@ const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other
 export async function serve(_words: readonly string[], output: Output): Promise<void> {
   const config = readConfig(process.env)
   const logger = makeLogger(config.LOG_LEVEL, output)
-  output.onRoom((lost) => logger.error({ lost }, 'lines of the log were lost'))
   const { deps, close } = await compose(config, logger)
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)

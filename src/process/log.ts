@@ -19,8 +19,11 @@ function describe(error: unknown, causes = CAUSES): LoggedError {
   return { type: error.name, message: error.message, stack: error.stack, ...cause }
 }
 
-/** Makes the logger, which writes JSON lines. Callers log no secrets; the redaction is a second wall. */
-export function makeLogger(level: string, output: Pick<Output, 'write'>): Logger {
+/**
+ * Makes the logger, which writes JSON lines, and says how many were lost once there is room again. Callers log no secrets; the
+ * redaction is a second wall.
+ */
+export function makeLogger(level: string, output: Pick<Output, 'write'> & Partial<Pick<Output, 'onRoom'>>): Logger {
   const options = {
     level,
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -35,5 +38,7 @@ export function makeLogger(level: string, output: Pick<Output, 'write'>): Logger
       censor: '[redacted]',
     },
   }
-  return pino(options, output)
+  const logger = pino(options, output)
+  output.onRoom?.((lost) => logger.error({ lost }, 'lines of the log were lost'))
+  return logger
 }

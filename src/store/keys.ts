@@ -44,6 +44,14 @@ export const keys = {
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
 
+const NAMED = /^\{([^}]*)\}:(?:user|session:(.*))$/
+
+/** The ids in the key of a user (`userId`) or of a session (`sessionId`, too); null: another kind of key. */
+export function namesIn(key: string): { readonly userId: string; readonly sessionId: string | undefined } | null {
+  const [, userId, sessionId] = NAMED.exec(key) ?? []
+  return userId === undefined ? null : { userId, sessionId }
+}
+
 /** Where Redis counts all commits that must not be lost. If the count is lower than one that it has answered, commits are lost. */
 export const TIDE = '{latchkey}:tide'
 /** Where Redis counts the commits of one process. */

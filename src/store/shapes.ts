@@ -1,22 +1,24 @@
 import type { EndedSession, Session, SessionRecord } from '../domain/session.ts'
 import type { User } from '../domain/user.ts'
+import { namesIn } from './keys.ts'
 
 // How users and sessions are written: without the members that their key or a usual value gives. There may be millions of them.
 
-const KEY = /^\{([^}]*)\}:(user$|session:)(.*)$/
-
 /** The short form of a value, in which it is written under the key: JSON leaves out members that are undefined. */
 export function shorten(key: string, value: unknown): unknown {
-  const [, , kind] = KEY.exec(key) ?? []
-  if (kind === undefined) return value
-  return kind === 'user' ? shortUser(value as User) : shortSession(value as SessionRecord)
+  const named = namesIn(key)
+  if (named === null) return value
+  return named.sessionId === undefined ? shortUser(value as User) : shortSession(value as SessionRecord)
 }
 
 /** The whole value, from the short form that is written under the key. */
 export function complete(key: string, written: unknown): unknown {
-  const [, userId = '', kind, sessionId = ''] = KEY.exec(key) ?? []
-  if (kind === undefined) return written
-  return kind === 'user' ? wholeUser(userId, written as ShortUser) : wholeSession(userId, sessionId, written as Short)
+  const named = namesIn(key)
+  if (named === null) return written
+  const { userId, sessionId } = named
+  return sessionId === undefined
+    ? wholeUser(userId, written as ShortUser)
+    : wholeSession(userId, sessionId, written as Short)
 }
 
 type ShortUser = Omit<User, 'id' | 'emailKey' | 'generation'> & Partial<User>

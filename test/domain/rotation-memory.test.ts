@@ -1,34 +1,13 @@
 import t from 'tap'
 import { confirm, decideRotation, spendForChange } from '../../src/domain/rotation.ts'
 import type { Session } from '../../src/domain/session.ts'
+import { aSession } from '../support/a-session.ts'
 
 const GRACE = 10_000
 const IDLE = 1_800_000
 
 /** A session opened at 0, with refresh token 1. */
-const NEW: Session = {
-  kind: 'live',
-  id: 'sid',
-  userId: 'uid',
-  store: 'store',
-  secret: 'secret',
-  transport: 'body',
-  remember: false,
-  amr: ['pwd'],
-  authAt: 0,
-  counter: 1,
-  held: 0,
-  spentAt: [],
-  late: null,
-  changedFrom: 0,
-  passwordGeneration: 0,
-  createdAt: 0,
-  lastUsedAt: 0,
-  idleMs: IDLE,
-  absoluteAt: 5 * IDLE,
-  ip: '192.0.2.1',
-  userAgent: 'test',
-}
+const NEW: Session = { ...aSession(0, { idleMs: IDLE, absoluteMs: 5 * IDLE }), counter: 1 }
 
 /** By a clock that nobody has set. */
 const at = (now: number) => ({ now, histories: [] })

@@ -2,35 +2,14 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { confirm, decideRotation, spend, spendForChange } from '../../src/domain/rotation.ts'
 import type { EndReason, Session, SessionRecord } from '../../src/domain/session.ts'
+import { aSession } from '../support/a-session.ts'
 
 const GRACE = 10_000
 const IDLE = 1_800_000
 const ABSOLUTE = 9_000_000
 
 /** A session opened at 0, with refresh token 1. */
-const NEW: Session = Object.freeze({
-  kind: 'live',
-  id: 'sid',
-  userId: 'uid',
-  store: 'store',
-  secret: 'secret',
-  transport: 'body',
-  remember: false,
-  amr: Object.freeze(['pwd'] as const),
-  authAt: 0,
-  counter: 1,
-  held: 0,
-  spentAt: Object.freeze([]),
-  late: null,
-  changedFrom: 0,
-  passwordGeneration: 0,
-  createdAt: 0,
-  lastUsedAt: 0,
-  idleMs: IDLE,
-  absoluteAt: ABSOLUTE,
-  ip: '192.0.2.1',
-  userAgent: 'test',
-})
+const NEW: Session = Object.freeze({ ...aSession(0, { idleMs: IDLE, absoluteMs: ABSOLUTE }), counter: 1 })
 
 /** By a clock that nobody has set. */
 const at = (now: number) => ({ now, histories: [] })

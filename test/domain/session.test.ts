@@ -1,34 +1,13 @@
 import t from 'tap'
-import { OVER_REASONS, type Session, type SessionRecord } from '../../src/domain/session.ts'
+import { OVER_REASONS, type SessionRecord } from '../../src/domain/session.ts'
 import { isLongOver, rememberedUntil, underIdentity, wasEnded, whyOver } from '../../src/domain/session.ts'
+import { aSession } from '../support/a-session.ts'
 
 const HOUR = 3_600_000
 const OPENED = 1_700_000_000_000
 
 /** Idle after an hour, over after two. */
-const LIVE: Session = {
-  kind: 'live',
-  id: 'sid',
-  userId: 'uid',
-  store: 'this store',
-  secret: 'secret',
-  transport: 'body',
-  remember: false,
-  amr: ['pwd'],
-  authAt: OPENED,
-  counter: 0,
-  held: 0,
-  spentAt: [],
-  late: null,
-  changedFrom: 0,
-  passwordGeneration: 0,
-  createdAt: OPENED,
-  lastUsedAt: OPENED,
-  idleMs: HOUR,
-  absoluteAt: OPENED + 2 * HOUR,
-  ip: '192.0.2.1',
-  userAgent: 'test',
-}
+const LIVE = { ...aSession(OPENED, { idleMs: HOUR, absoluteMs: 2 * HOUR }), store: 'this store' }
 const ended = (reason: string) => ({ kind: 'ended', id: 'sid', secret: 'secret', reason }) as SessionRecord
 const at = (now: number) => ({ now, histories: [] })
 

@@ -5,30 +5,9 @@ import { keys } from '../../src/store/keys.ts'
 import { complete, shorten } from '../../src/store/shapes.ts'
 import { openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
+import { aSession } from '../support/a-session.ts'
 
-const fresh: Session = {
-  kind: 'live',
-  id: 'a-session',
-  userId: 'a-user',
-  store: 'a-store',
-  secret: 'a-secret',
-  transport: 'body',
-  remember: false,
-  amr: ['pwd'],
-  authAt: 1000,
-  counter: 0,
-  held: 0,
-  spentAt: [],
-  late: null,
-  changedFrom: 0,
-  passwordGeneration: 0,
-  createdAt: 1000,
-  lastUsedAt: 1000,
-  idleMs: 30,
-  absoluteAt: 2000,
-  ip: '192.0.2.1',
-  userAgent: '',
-}
+const fresh: Session = { ...aSession(1000, { idleMs: 30, absoluteMs: 1000 }), id: 'a-session', userId: 'a-user' }
 const busy: Session = {
   ...fresh,
   transport: 'cookie',

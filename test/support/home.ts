@@ -81,7 +81,11 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, isDraining, checkReadiness })
-  await eventually(() => deps.keyring.fault() === null, { within: 20_000 })
+  await eventually(() => deps.keyring.fault() === null, { within: 20_000 }).catch(async (error: unknown) => {
+    await app.close()
+    await close()
+    throw error
+  })
 
   async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
     const { body, token, headers = {}, ip = '127.0.0.1' } = options

@@ -1,7 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { createDecoder, createVerifier } from 'fast-jwt'
-import type { AccessClaims } from '../../domain/access-token.ts'
-import { isCompactJws } from '../../domain/access-token.ts'
+import { type AccessClaims, isCompactJws } from '../../domain/access-token.ts'
 import type { Algorithm, SigningKey, VerifyingKey } from '../../domain/signing-keys.ts'
 
 // What fast-jwt checks of a JWT for us: form, algorithm, type and signature. Expiry and revocation are checked elsewhere, at each request.

@@ -22,7 +22,14 @@ export function makeCrossSiteGuard({ config, record }: Deps): RefuseCrossSite {
   }
 }
 
+/** Makes the preValidation hook of routes that open a session: it refuses a request that asks for the cookie from elsewhere. */
+export function guardWish(refuseCrossSite: RefuseCrossSite) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (asksForCookie(request)) refuseCrossSite(request)
+  }
+}
+
 /** Whether the body, not validated yet, asks for the cookie as its transport. */
-export function asksForCookie({ body }: FastifyRequest): boolean {
+function asksForCookie({ body }: FastifyRequest): boolean {
   return typeof body === 'object' && body !== null && 'transport' in body && body.transport === 'cookie'
 }

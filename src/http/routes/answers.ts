@@ -5,6 +5,12 @@ import type { User } from '../../domain/user.ts'
 import type { RefreshCookie } from '../plugins/refresh-cookie.ts'
 import type { Tokens as TokensSchema, User as UserSchema } from './schemas.ts'
 
+/**
+ * The codes for a caller who is logged in and is asked for the password again. A wrong one is 403: at a 401 clients would refresh
+ * and try again.
+ */
+export const OWN_PASSWORD_REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
+
 /** The JSON of a user. */
 export function userAnswer({ id, email, createdAt }: User): z.input<typeof UserSchema> {
   return { id, email, created_at: new Date(createdAt).toISOString() }

@@ -5,7 +5,7 @@ import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
-import { userAnswer } from '../answers.ts'
+import { OWN_PASSWORD_REFUSALS, userAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent, RemovalBody, User } from '../schemas.ts'
 
@@ -41,9 +41,6 @@ const removeSchema = {
   },
 }
 
-/** The code of each refusal. A wrong password is 403: at a 401 clients would refresh and try again. */
-const REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
-
 /** GET and DELETE /v1/me */
 export function meRoutes(app: App, edge: CookieEdge): void {
   const { deps, bearer, limitPerAddress, cookie } = edge
@@ -67,7 +64,7 @@ export function meRoutes(app: App, edge: CookieEdge): void {
     async handler(request, reply) {
       const self = sessionOf(request.token.claims)
       const result = await removeAccount(deps, self, request.body.password, callerOf(request))
-      if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
+      if (result.kind !== 'ok') throw new Problem(OWN_PASSWORD_REFUSALS[result.kind])
       if (result.transport === 'cookie') cookie.clear(reply)
       return reply.code(204).send()
     },

@@ -3,7 +3,7 @@ import { logOut } from '../../../auth/sessions/logout.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { readEmail } from '../../../domain/email.ts'
 import type { CookieEdge } from '../../edge.ts'
-import { asksForCookie } from '../../plugins/cross-site.ts'
+import { guardWish } from '../../plugins/cross-site.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
@@ -42,9 +42,7 @@ export function registerRoute(app: App, edge: CookieEdge): void {
     url: '/v1/register',
     schema,
     onRequest: limitPerAddress('register'),
-    preValidation: async (request) => {
-      if (asksForCookie(request)) refuseCrossSite(request)
-    },
+    preValidation: guardWish(refuseCrossSite),
     async handler(request, reply) {
       const email = readEmail(request.body.email)
       if (email === null)

@@ -5,7 +5,7 @@ import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
-import { tokensAnswer } from '../answers.ts'
+import { OWN_PASSWORD_REFUSALS, tokensAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { PasswordBody, Tokens } from '../schemas.ts'
 
@@ -32,9 +32,6 @@ const schema = {
   },
 }
 
-/** The code of each refusal. A wrong password is 403: at a 401 clients would refresh and try again. */
-const REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
-
 /** POST /v1/password */
 export function passwordRoute(app: App, edge: CookieEdge): void {
   const { deps, bearer, limitPerAddress, cookie } = edge
@@ -47,7 +44,7 @@ export function passwordRoute(app: App, edge: CookieEdge): void {
       const passwords = { current: request.body.current_password, next: request.body.new_password }
       const result = await changePassword(deps, sessionOf(request.token.claims), passwords, callerOf(request))
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
-      if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
+      if (result.kind !== 'ok') throw new Problem(OWN_PASSWORD_REFUSALS[result.kind])
       return tokensAnswer(reply, cookie, issueTokens(deps, result))
     },
   })

@@ -2,7 +2,7 @@ import { authenticate } from '../../../auth/credentials/authenticate.ts'
 import { logOut } from '../../../auth/sessions/logout.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import type { CookieEdge } from '../../edge.ts'
-import { asksForCookie } from '../../plugins/cross-site.ts'
+import { guardWish } from '../../plugins/cross-site.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
@@ -32,9 +32,7 @@ export function loginRoute(app: App, edge: CookieEdge): void {
     url: '/v1/login',
     schema,
     onRequest: limitPerAddress('login'),
-    preValidation: async (request) => {
-      if (asksForCookie(request)) refuseCrossSite(request)
-    },
+    preValidation: guardWish(refuseCrossSite),
     async handler(request, reply) {
       const { email, password, transport, remember } = request.body
       const replaced = transport === 'cookie' ? readCookie(edge, request) : null
