@@ -291,6 +291,11 @@ t.test('the clock of the Redis host jumps', async (t) => {
       const next = (await refresh(world.one, me)).body
       t.equal((await verify(world.one, next)).status, 204)
       await clock.shift(jump)
+      // A token that is issued now may expire at once: an instance asks for the time four times a second.
+      for (const at of all) {
+        for (const session of world.live) Object.assign(session, (await insist(() => refresh(at, session))).body)
+      }
+      await sleep(1500)
       // Set ahead by hours, the clock soon says of a token that it has expired before anybody asks whether it was revoked.
       const code = jump > 3600 ? /^token_(expired|revoked)$/ : 'token_revoked'
       await isAsBefore(t, world, code)
