@@ -1,25 +1,26 @@
 import type { Command } from './commands/command.ts'
-import { revokeEverything } from './commands/revoke-everything.ts'
-import { rotateKeys } from './commands/rotate-keys.ts'
-import { serve } from './commands/serve.ts'
+import { readConfig } from './config/environment.ts'
 import { exit } from './process/exit.ts'
 import { openOutput } from './process/output.ts'
 import { messageFor, Refusal } from './process/refusal.ts'
 
-const COMMANDS: Record<string, Command> = {
-  serve,
-  'rotate-keys': rotateKeys,
-  'revoke-everything': revokeEverything,
+/** A command is loaded when it is due: a configuration that is refused is told at once. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  serve: async () => (await import('./commands/serve.ts')).serve,
+  'rotate-keys': async () => (await import('./commands/rotate-keys.ts')).rotateKeys,
+  'revoke-everything': async () => (await import('./commands/revoke-everything.ts')).revokeEverything,
 }
 const name = process.argv[2] ?? 'serve'
-const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 const output = openOutput('stdout')
 
 process.umask(0o077) // files are readable by the user of this process only
 try {
-  if (command === undefined) throw new Refusal(`Usage: main.js [${Object.keys(COMMANDS).join(' | ')}]`)
-  await command(process.argv.slice(3), output)
-  if (command !== serve) await exit(0, output)
+  if (load === undefined) throw new Refusal(`Usage: main.js [${Object.keys(COMMANDS).join(' | ')}]`)
+  const config = readConfig(process.env)
+  const command = await load()
+  await command(config, output, process.argv.slice(3))
+  if (name !== 'serve') await exit(0, output)
 } catch (error) {
   const errors = openOutput('stderr')
   errors.write(`${messageFor(error as Error)}\n`)

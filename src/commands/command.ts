@@ -1,7 +1,8 @@
+import type { Config } from '../config/environment.ts'
 import type { Output } from '../process/output.ts'
 
 /**
- * A command of main.ts. It gets the words behind its name, and the output for its lines. Throws Refusal with a message for its
- * user.
+ * A command of main.ts. It gets the configuration, the output for its lines, and the words behind its name. Throws Refusal with
+ * a message for its user.
  */
-export type Command = (words: readonly string[], output: Output) => Promise<void>
+export type Command = (config: Config, output: Output, words: readonly string[]) => Promise<void>

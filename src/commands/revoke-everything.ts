@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { UnreadableKeys } from '../auth/keys/signing-ring.ts'
+import type { Config } from '../config/environment.ts'
 import type { Output } from '../process/output.ts'
 import { Refusal } from '../process/refusal.ts'
 import { withStore, PATIENCE_MS } from './with-store.ts'
@@ -10,9 +11,9 @@ const SECRET_IS_LOST = '--secret-is-lost'
  * Ends every session and revokes every token, for an operator who has restored a backup or lost AUTH_SECRET. Tries until the
  * store answers, PATIENCE_MS at most.
  */
-export async function revokeEverything(words: readonly string[], output: Output): Promise<void> {
+export async function revokeEverything(config: Config, output: Output, words: readonly string[]): Promise<void> {
   const isSecretLost = words.includes(SECRET_IS_LOST)
-  await withStore(output, async ({ keyring }, place) => {
+  await withStore(config, output, async ({ keyring }, place) => {
     const giveUpAt = performance.now() + PATIENCE_MS
     while (!(await isDone(keyring.revokeEverything({ isSecretLost })))) {
       if (performance.now() > giveUpAt)

@@ -1,5 +1,5 @@
-import { compose } from '../compose.ts'
-import { readConfig } from '../config/environment.ts'
+import { compose, type Instead } from '../compose.ts'
+import type { Config } from '../config/environment.ts'
 import { buildApp } from '../http/app.ts'
 import { makeDrain } from '../process/drain.ts'
 import { exit, giveUp, outliveFaults } from '../process/exit.ts'
@@ -20,10 +20,14 @@ const KEYS_PATIENCE_MS = 2000
 const NO_ISSUER = "ISSUER is not set: instances on other ports refuse each other's tokens"
 
 /** Runs the service: resolves once it listens, and ends the process at SIGTERM or SIGINT. */
-export async function serve(_words: readonly string[], output: Output): Promise<void> {
-  const config = readConfig(process.env)
+export async function serve(
+  config: Config,
+  output: Output,
+  _words: readonly string[] = [],
+  instead: Instead = {},
+): Promise<void> {
   const logger = makeLogger(config.LOG_LEVEL, output)
-  const { deps, close } = await compose(config, logger)
+  const { deps, close } = await compose(config, logger, instead)
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, isDraining, checkReadiness })

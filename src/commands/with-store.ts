@@ -1,5 +1,5 @@
 import { compose } from '../compose.ts'
-import { readConfig } from '../config/environment.ts'
+import type { Config } from '../config/environment.ts'
 import { placeOf } from '../config/redis-url.ts'
 import type { Deps } from '../deps.ts'
 import { makeLogger } from '../process/log.ts'
@@ -11,11 +11,14 @@ import { hasStore } from '../store/lmdb/data-folder.ts'
 export const PATIENCE_MS = 9000
 
 /**
- * Runs the work of a command on the store that the environment names; `place` names that store for people. Throws Refusal if
+ * Runs the work of a command on the store that the configuration names; `place` names that store for people. Throws Refusal if
  * there is none.
  */
-export async function withStore(output: Output, work: (deps: Deps, place: string) => Promise<void>): Promise<void> {
-  const config = readConfig(process.env)
+export async function withStore(
+  config: Config,
+  output: Output,
+  work: (deps: Deps, place: string) => Promise<void>,
+): Promise<void> {
   const { REDIS_URL, DATA_DIR } = config
   if (!REDIS_URL && !hasStore(DATA_DIR))
     throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)

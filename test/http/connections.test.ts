@@ -6,7 +6,8 @@ import pino from 'pino'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/http/app.ts'
 import type { Patience } from '../../src/http/plugins/connections.ts'
-import { DEAR, openHome } from '../support/home.ts'
+import { DEAR } from '../support/hashing.ts'
+import { openHome } from '../support/home.ts'
 import { eventually } from '../support/settle.ts'
 
 const home = await openHome(DEAR) // an answer takes a while to compute

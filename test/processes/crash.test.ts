@@ -7,7 +7,7 @@ import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
-import { DEAR, type Home, NO_LIMITS, TEST_SECRET, openHome } from '../support/home.ts'
+import { type Home, NO_LIMITS, TEST_SECRET, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
@@ -311,7 +311,6 @@ async function crash(t: Test, env: Env): Promise<void> {
     SESSION_IDLE: '2h',
     SESSION_MAX: '1000',
     ...NO_LIMITS,
-    ...DEAR,
     ...env,
   }
   const home = await openHome(shared)

@@ -34,7 +34,7 @@ async function folder(t: Test): Promise<string> {
 }
 
 async function start(t: Test, env: Env, until: 'live' | 'ready' = 'ready'): Promise<Service> {
-  const service = await startService({ ISSUER, ...NO_LIMITS, ...env }, { until })
+  const service = await startService({ ISSUER, ...NO_LIMITS, ...env }, { command: [process.execPath, MAIN], until })
   t.teardown(service.kill)
   return service
 }

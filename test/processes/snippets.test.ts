@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
+import { DEAR } from '../support/hashing.ts'
 import { startNginx } from '../support/nginx.ts'
 import { startRedis } from '../support/redis.ts'
 import { complaints } from '../support/settings.ts'
@@ -19,7 +20,7 @@ import { eventually } from '../support/settle.ts'
 
 const { PATH, HOME } = process.env
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
-const service = await startService({ DATA_DIR: join(dir, 'data') })
+const service = await startService({ DATA_DIR: join(dir, 'data'), ...DEAR })
 t.teardown(async () => {
   await service.stop('SIGINT')
   await rm(dir, { recursive: true })

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { compose } from '../../src/compose.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import type { Deps } from '../../src/deps.ts'
-import { makeHashing } from '../../src/auth/credentials/hashing.ts'
 import { buildApp } from '../../src/http/app.ts'
 import type { App } from '../../src/http/typed-app.ts'
 import { makeLogger } from '../../src/process/log.ts'
 import { makeReadiness } from '../../src/process/readiness.ts'
+import { cheapHashing, isDear } from './hashing.ts'
 import { eventually } from './settle.ts'
 
 /** Random, and of no other use than in tests. */
@@ -62,11 +62,6 @@ export interface Newcomer {
 
 let newcomers = 0
 
-/** argon2id at the least that it can cost, which the service itself refuses. */
-const CHEAP = { memoryKib: 1024, passes: 1, lanes: 1, processors: 2 }
-/** What the hashes of a home cost that is about hashing: the default's. */
-export const DEAR = { ARGON2_MEMORY_KIB: '19456' }
-
 /** Opens a home: on the Redis of REDIS_URL in `env`, else on LMDB in a folder of its own (or `DATA_DIR`). Its hashes cost next to nothing unless `env` has ARGON2_*. */
 export async function openHome(env: Record<string, string> = {}): Promise<Home> {
   const dir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'latchkey-home-')))
@@ -75,8 +70,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const clock = { now: Date.now(), advance: (ms: number) => void (clock.now += ms) }
   const lines: Record<string, any>[] = []
   const logger = makeLogger(config.LOG_LEVEL, { write: (line) => void lines.push(JSON.parse(line)) })
-  const isDear = Object.keys(env).some((name) => name.startsWith('ARGON2_'))
-  const hashing = isDear ? {} : { hashing: makeHashing(CHEAP) }
+  const hashing = isDear(env) ? {} : { hashing: cheapHashing() }
   const { deps, close } = await compose(config, logger, { clock: () => clock.now, ...hashing })
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)

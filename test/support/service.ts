@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { startChild } from './child.ts'
 import { freePort } from './free-port.ts'
+import { isDear } from './hashing.ts'
 import { eventually } from './settle.ts'
 
 /** One running instance of the service, in a process of its own. */
@@ -38,20 +39,28 @@ export type Answer<Body> = { readonly status: number; readonly headers: Headers;
 
 /** How to start an instance. */
 export type ServiceOptions = {
-  /** What to run instead of the compiled main. */
+  /** What to run: unless told, main where `env` has ARGON2_*, and else an instance whose hashes cost next to nothing. */
   readonly command?: readonly string[]
   /** What to wait for: 200 of /livez, or, unless told, of /readyz. */
   readonly until?: 'live' | 'ready'
 }
 
-const MAIN = [process.execPath, fileURLToPath(new URL('../../src/main.js', import.meta.url))]
+const program = (path: string) => [process.execPath, fileURLToPath(new URL(path, import.meta.url))]
+const MAIN = program('../../src/main.js')
+const CHEAP = program('cheap-instance.js')
 
 /** Starts an instance with this environment, PATH and HOME only; rejects with its exit code and last output when it is not up within 10 s. */
 export async function startService(env: Record<string, string>, options: ServiceOptions = {}): Promise<Service> {
   const port = Number(env['PORT'] ?? (await freePort()))
   const url = `http://127.0.0.1:${port}`
   const { PATH, HOME } = process.env
-  const child = startChild(options.command ?? MAIN, { PATH, HOME, HOST: '127.0.0.1', PORT: `${port}`, ...env })
+  const child = startChild(options.command ?? (isDear(env) ? MAIN : CHEAP), {
+    PATH,
+    HOME,
+    HOST: '127.0.0.1',
+    PORT: `${port}`,
+    ...env,
+  })
   const request = (path: string, init?: RequestInit) => fetch(url + path, init)
 
   const call = callAt(url)
