@@ -114,7 +114,7 @@ function newcomer({ clock, config, keyring }: Deps): Bearer {
   const [now, userId, id, ip] = [clock(), newId(), newId(), '192.0.2.7']
   const email = `${userId.toLowerCase()}@example.org`
   const knownAddresses = [{ address: ip, seenAt: now }]
-  const names = { id: userId, email, emailKey: email, passwordHash: PASSWORD_HASH }
+  const names = { id: userId, email, emailKey: email, emailVerified: false, passwordHash: PASSWORD_HASH }
   const user = { ...names, createdAt: now, generation: 0, sessions: [id], knownAddresses }
   const place = { kind: 'live', id, userId, secret: newId(), store: keyring.identity() as string } as const
   const wish = { transport: 'body', remember: false, amr: ['pwd'], ip, userAgent: USER_AGENT } as const

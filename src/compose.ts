@@ -46,6 +46,7 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
     clock,
     moment,
     graceMs,
+    sender: null,
     record,
   }
   async function close(): Promise<void> {

@@ -4,6 +4,7 @@ import type { Config } from './config/environment.ts'
 import type { AuthKeys } from './domain/auth-secret.ts'
 import type { Moment } from './domain/time.ts'
 import type { RecordEvent } from './events/security-events.ts'
+import type { Sender } from './mail/sender.ts'
 import type { Store } from './store/store.ts'
 
 /** What use cases and routes work with; made once, in compose.ts. */
@@ -23,6 +24,8 @@ export interface Deps {
    * meanwhile.
    */
   readonly graceMs: () => number
+  /** Sends mails; null: there is no MAIL_URL, and no mail is written. */
+  readonly sender: Sender | null
   /** Records a security event. */
   readonly record: RecordEvent
 }

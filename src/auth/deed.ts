@@ -1,17 +1,26 @@
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../domain/caller.ts'
+import type { Mail } from '../domain/mail.ts'
 import type { SecurityEvent } from '../events/security-events.ts'
+import { announce, putMail } from '../mail/outbox.ts'
 import type { Commit } from '../store/store.ts'
 
-/** A commit, and the security events that have happened if it goes through. */
+/** A commit, and what happens if it goes through: security events, and mails. */
 export interface Deed extends Commit {
   readonly events: readonly SecurityEvent[]
+  readonly mails?: readonly Mail[]
 }
 
-/** Commits a deed and then records its events; false: a check lost, nothing is written and nothing recorded. */
-export async function carryOut({ store, record }: Deps, deed: Deed, caller: Caller): Promise<boolean> {
-  const { events, ...commit } = deed
-  const isWon = await store.commit(commit)
-  if (isWon) for (const event of events) record(event, caller)
-  return isWon
+/**
+ * Commits a deed with its mails, and then records its events; false: a check lost, nothing is written, nothing recorded, nobody
+ * gets mail.
+ */
+export async function carryOut(deps: Deps, deed: Deed, caller: Caller): Promise<boolean> {
+  const { events, mails = [], ...commit } = deed
+  if (mails.length > 0) await announce(deps.store, mails, deps.clock())
+  const isWon = await deps.store.commit({ ...commit, puts: [...commit.puts, ...mails.map(putMail)] })
+  if (!isWon) return false
+  for (const event of events) deps.record(event, caller)
+  if (mails.length > 0) deps.sender?.wake()
+  return true
 }

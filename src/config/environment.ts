@@ -70,6 +70,13 @@ const Variables = z.object({
   LIMIT_API: limit('600/1m'),
   LIMIT_FAILURES: limit('10/15m'),
   LIMIT_ACCOUNT_FAILURES: limit('100/1h'),
+  LIMIT_MAIL: limit('5/1h'),
+  LIMIT_MAIL_TOTAL: limit('2000/1h'),
+  LIMIT_CODES: limit('20/24h'),
+  REGISTRATION: z.enum(['open', 'closed'], 'must be open or closed').default('open'),
+  RESET_TTL: lifetime('1h'),
+  VERIFY_TTL: lifetime('24h'),
+  STEP_UP_AGE: lifetime('5m'),
   HSTS: text(
     (header) => header === 'off' || HSTS_FORM.test(header),
     'must be off, or in the form of max-age=31536000; includeSubDomains',

@@ -9,7 +9,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto'
 
-// All uses of AUTH_SECRET: it seals refresh tokens, and encrypts the signing keys in the store.
+// All uses of AUTH_SECRET: it seals refresh tokens, derives what travels by mail, and encrypts the signing keys in the store.
 
 /** The keys that HKDF (RFC 5869) derives from one secret of the list AUTH_SECRET, each for one purpose. */
 export interface AuthKey {
@@ -17,6 +17,7 @@ export interface AuthKey {
   readonly id: number
   readonly macKey: KeyObject
   readonly encryptionKey: Buffer
+  readonly proofKey: KeyObject
 }
 
 /** The keys of all secrets in force. The first seals and encrypts; the others only read what they once made. */
@@ -30,12 +31,20 @@ export function deriveAuthKey(secret: Buffer): AuthKey {
     id: derive('key id', 4).readUInt32BE(),
     macKey: createSecretKey(derive('refresh token mac', 32)),
     encryptionKey: derive('signing key encryption', 32),
+    proofKey: createSecretKey(derive('one-time secrets', 32)),
   }
 }
 
 /** HMAC-SHA-256 of `data`. */
 export function mac(key: AuthKey, data: Buffer): Buffer {
   return createHmac('sha256', key.macKey).update(data).digest()
+}
+
+/** HMAC-SHA-256 of `texts` for one use, which `label` names: another label, or other texts, give another value. */
+export function prove(key: AuthKey, label: string, ...texts: readonly string[]): Buffer {
+  return createHmac('sha256', key.proofKey)
+    .update([label, ...texts].join('\0'))
+    .digest()
 }
 
 /** Whether two byte strings are equal, compared in constant time; byte strings of different length are not. */

@@ -18,6 +18,8 @@ export const OVER_REASONS = [
   'token_reused',
   'account_deleted',
   'evicted',
+  'password_reset',
+  'email_changed',
   'unknown',
 ] as const
 export type OverReason = (typeof OVER_REASONS)[number]

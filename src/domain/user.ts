@@ -6,6 +6,8 @@ export interface User {
   readonly id: string
   readonly email: string
   readonly emailKey: string
+  /** Whether the owner has shown that mail to the address arrives. */
+  readonly emailVerified: boolean
   readonly passwordHash: string
   readonly createdAt: number
   readonly generation: number

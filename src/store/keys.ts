@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '../domain/merge-patch.ts'
+import type { Mail, MailHint } from '../domain/mail.ts'
+import type { Purpose, Secrets } from '../domain/one-time-secret.ts'
 import type { SessionRecord } from '../domain/session.ts'
 import type { VerifyingKey } from '../domain/signing-keys.ts'
 import type { User } from '../domain/user.ts'
@@ -38,6 +40,15 @@ export const keys = {
   session: (userId: string, sessionId: string): Key<SessionRecord> => `{${userId}}:session:${sessionId}`,
   sessionData: (userId: string, sessionId: string): Key<JsonObject> => `{${userId}}:session-data:${sessionId}`,
 
+  /** What mails of one purpose were sent with. */
+  secrets: (userId: string, purpose: Purpose): Key<Secrets> => `{${userId}}:secrets:${purpose}`,
+  /** The address that the user is about to have: the claim to it counts while this is there. */
+  heldEmail: (userId: string): Key<string> => `{${userId}}:held-email`,
+  /** A mail that is to be sent. */
+  mail: (userId: string, mailId: string): Key<Mail> => `{${userId}}:mail:${mailId}`,
+  /** Which mails may wait: a hint, written before its mail. */
+  mailQueue: (place: number): Key<readonly MailHint[]> => `{latchkey-mail}:queue:${place}`,
+
   deniedToken: (userId: string, tokenId: string): Key<true> => `{${userId}}:denied-token:${tokenId}`,
   deniedSession: (userId: string, sessionId: string): Key<true> => `{${userId}}:denied-session:${sessionId}`,
   /** The lowest generation of the user that is still accepted. */
@@ -75,6 +86,11 @@ export const counters = {
   failures: (emailKey: string, network: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:failures:${network}`,
   /** Failed logins to an account from all networks. */
   accountFailures: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:account-failures`,
+  /** Mails to one recipient, and to all. */
+  mails: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:mails`,
+  allMails: `${LIMITS}{latchkey}:mails` as CounterKey,
+  /** Wrong codes of mails, of all purposes, for one account. */
+  wrongCodes: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:wrong-codes`,
   /** Wrong passwords from a client with a live token of the session. */
   sessionFailures: (userId: string, sessionId: string): CounterKey =>
     `${LIMITS}{${userId}}:session-failures:${sessionId}`,

@@ -21,19 +21,20 @@ export function complete(key: string, written: unknown): unknown {
     : wholeSession(userId, sessionId, written as Short)
 }
 
-type ShortUser = Omit<User, 'id' | 'emailKey' | 'generation'> & Partial<User>
+type ShortUser = Omit<User, 'id' | 'emailKey' | 'emailVerified' | 'generation'> & Partial<User>
 
 function shortUser(user: User) {
   return {
     ...user,
     id: undefined,
     emailKey: user.emailKey === user.email ? undefined : user.emailKey,
+    emailVerified: user.emailVerified || undefined,
     generation: user.generation || undefined,
   }
 }
 
 function wholeUser(id: string, written: ShortUser): User {
-  return { id, emailKey: written.email, generation: 0, ...written }
+  return { id, emailKey: written.email, emailVerified: false, generation: 0, ...written }
 }
 
 type Short = EndedSession | ShortSession

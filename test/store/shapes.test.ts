@@ -32,6 +32,7 @@ const newcomer: User = {
   id: 'a-user',
   email: 'ada@example.org',
   emailKey: 'ada@example.org',
+  emailVerified: false,
   passwordHash: 'a-hash',
   createdAt: 1000,
   generation: 0,

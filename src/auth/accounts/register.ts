@@ -49,6 +49,7 @@ function newUser(deps: Deps, email: Email, passwordHash: string, caller: Caller)
     id: newId(),
     email: email.address,
     emailKey: email.key,
+    emailVerified: false,
     passwordHash,
     createdAt: deps.clock(),
     generation: 0,
