@@ -5,27 +5,23 @@ import { ALGORITHMS } from '../domain/signing-keys.ts'
 import { duration, lifetime } from './durations.ts'
 import { isAddressOrRange, isHost } from './hosts.ts'
 import { limit } from './limits.ts'
+import { faultOfAppUrl, faultOfMailUrl, isLocale, isPrintable, readMailFrom, readMailUrl } from './mail-url.ts'
 import { faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
 import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
 import { readSecretFiles } from './secret-files.ts'
-import { integer, list, text } from './variable-kinds.ts'
+import { faultless, integer, list, readable, text } from './variable-kinds.ts'
 
 const HSTS_FORM = /^max-age=(?:0|[1-9]\d{0,9})(?:; includeSubDomains)?(?:; preload)?$/
+
+const path = () => text((value) => !/\p{Cc}/u.test(value), 'must be a path without control characters')
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const Variables = z.object({
   HOST: text(isHost, 'must be a host name in lower case or an IP address in its shortest form').default('127.0.0.1'),
   PORT: integer(3000, 0, 65535),
-  REDIS_URL: z
-    .string()
-    .transform((url, context) => {
-      const address = readRedisUrl(url)
-      if (address === null) context.addIssue(faultOfRedisUrl(url))
-      return address ?? z.NEVER
-    })
-    .optional(),
-  DATA_DIR: text((path) => !/\p{Cc}/u.test(path), 'must be a path without control characters').default('./data'),
+  REDIS_URL: readable(readRedisUrl, faultOfRedisUrl).optional(),
+  DATA_DIR: path().default('./data'),
   AUTH_SECRET: list()
     .transform((secrets) => secrets.map(readSecret))
     .refine(
@@ -33,13 +29,7 @@ const Variables = z.object({
       'must be 32 or more random bytes in base64url, as an encoder writes them, or a list of such; examples and well-known values are refused',
     )
     .transform((secrets) => secrets as Buffer[]),
-  ISSUER: z
-    .string()
-    .superRefine((issuer, context) => {
-      const fault = faultOfIssuer(issuer)
-      if (fault !== null) context.addIssue(fault)
-    })
-    .optional(),
+  ISSUER: faultless(faultOfIssuer).optional(),
   AUDIENCE: text(isAudience, 'must be printable ASCII, a URL in its canonical form').optional(),
   CLIENT_ID: text((id) => /^[\x20-\x7e]+$/.test(id), 'must be printable ASCII').default('first-party'),
   JWT_ALG: z.enum(ALGORITHMS, `must be one of ${ALGORITHMS.join(', ')}`).default('ES256'),
@@ -70,6 +60,12 @@ const Variables = z.object({
   LIMIT_API: limit('600/1m'),
   LIMIT_FAILURES: limit('10/15m'),
   LIMIT_ACCOUNT_FAILURES: limit('100/1h'),
+  MAIL_URL: readable(readMailUrl, faultOfMailUrl).optional(),
+  MAIL_FROM: readable(readMailFrom, () => 'must be an address in lower case, or Name <address>').optional(),
+  APP_URL: faultless(faultOfAppUrl).optional(),
+  SERVICE_NAME: text(isPrintable, 'must be text in one line, without control characters').default('Latchkey'),
+  MAIL_TEMPLATES: path().optional(),
+  MAIL_LOCALE: text(isLocale, 'must be letters, digits and hyphens').default('en'),
   LIMIT_MAIL: limit('5/1h'),
   LIMIT_MAIL_TOTAL: limit('2000/1h'),
   LIMIT_CODES: limit('20/24h'),
@@ -117,7 +113,22 @@ const isCookieKept = (env: Values) => {
   return areBothRight ? isCookieDomainOf(issuer, domain) : true
 }
 
-const Environment = together
+const withMail = (['MAIL_FROM', 'APP_URL'] as const).reduce(
+  (schema, name) =>
+    schema.refine((env) => env.MAIL_URL?.kind === undefined || env[name] !== undefined, {
+      path: [name],
+      message: 'is required with MAIL_URL',
+      when: () => true,
+    }),
+  together,
+)
+
+const Environment = withMail
+  .refine((env) => env.REDIS_URL === undefined || env.MAIL_URL?.kind !== 'file', {
+    path: ['MAIL_URL'],
+    message: 'must be an SMTP server with REDIS_URL: file: is for development',
+    when: () => true,
+  })
   .refine(isCookieKept, {
     path: ['COOKIE_DOMAIN'],
     message:

@@ -22,6 +22,11 @@ export function isName(text: string): boolean {
   return /^[a-z\d_.-]+$/.test(text) && isIP(text) === 0 && hostnameOf(text) === text
 }
 
+/** Whether a canonical host, an IPv6 address with brackets or without, is this machine and cannot be another. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
 /** Whether a text is a canonical IP address, or a CIDR range with its first address; the range of all addresses is refused. */
 export function isAddressOrRange(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/')

@@ -1,4 +1,4 @@
-import { isHost } from './hosts.ts'
+import { CHARACTER, readHost } from './url-parts.ts'
 
 const KINDS = { '': 'standalone', '+sentinel': 'sentinel', '+cluster': 'cluster' } as const
 type RedisKind = (typeof KINDS)[keyof typeof KINDS]
@@ -21,8 +21,6 @@ export interface RedisAddress {
 /** The path behind the hosts: the number of a database, the name of the primary, or nothing. */
 const PATH_FORMS: Record<RedisKind, RegExp> = { standalone: /^(?:0|[1-9]\d{0,3})?$/, sentinel: /./, cluster: /^0?$/ }
 
-/** A character of a user, a password or a path; all others are percent-encoded, RFC 3986 section 2. */
-const CHARACTER = String.raw`[\w.~!$&'()*+,;=-]|%[\dA-Fa-f]{2}`
 const CREDENTIALS = `(?:((?:${CHARACTER})*)(?::((?:${CHARACTER})*))?@)?`
 const URL_FORM = new RegExp(`^redis(s?)(\\+sentinel|\\+cluster|)://${CREDENTIALS}([^@/?#]+)(?:/([^/?#]*))?$`)
 const SOCKET_FORM = new RegExp(`^redis\\+unix://${CREDENTIALS}((?:/(?:${CHARACTER}|:)+)+)(?:\\?db=(0|[1-9]\\d{0,3}))?$`)
@@ -79,13 +77,6 @@ function readHosts(url: string): RedisAddress | null {
     db: kind === 'standalone' ? Number(path) : 0,
     name: kind === 'sentinel' ? path : '',
   }
-}
-
-function readHost(text: string, defaultPort: number): { host: string; port: number } | null {
-  const [, ipv6, name, digits] = /^(?:\[([\da-f:.]+)\]|([^:[\]]+))(?::([1-9]\d{0,4}))?$/.exec(text) ?? []
-  const host = ipv6 ?? name ?? ''
-  const port = digits === undefined ? defaultPort : Number(digits)
-  return isHost(host) && port <= 65_535 ? { host, port } : null
 }
 
 function readCredentials(username = '', password = ''): { username?: string; password?: string } {

@@ -6,6 +6,21 @@ import { z } from 'zod'
 /** The schema of a variable that holds a text for which `isCanonical` holds. */
 export const text = (isCanonical: (value: string) => boolean, fault: string) => z.string().refine(isCanonical, fault)
 
+/** The schema of a variable that `read` reads, null if it cannot; `faultOf` then says what is wrong. */
+export const readable = <T>(read: (value: string) => T | null, faultOf: (value: string) => string) =>
+  z.string().transform((value, context) => {
+    const found = read(value)
+    if (found === null) context.addIssue(faultOf(value))
+    return found ?? z.NEVER
+  })
+
+/** The schema of a variable that holds a text in which `faultOf` finds no fault (null). */
+export const faultless = (faultOf: (value: string) => string | null) =>
+  z.string().superRefine((value, context) => {
+    const fault = faultOf(value)
+    if (fault !== null) context.addIssue(fault)
+  })
+
 /** The schema of a variable that holds a whole number, in decimal digits without leading zeros. */
 export const integer = (fallback: number, least: number, most: number) =>
   z

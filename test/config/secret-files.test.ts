@@ -22,11 +22,14 @@ async function secretFile(name: string, content: string): Promise<string> {
 }
 
 t.test('a secret comes from the file that NAME_FILE names, without the newline at its end', async (t) => {
-  const [plain, config] = [{ AUTH_SECRET: TEST_SECRET, REDIS_URL: 'redis://:hunter2@h/3' }, readConfig]
+  const mail = { MAIL_FROM: 'ada@example.org', APP_URL: 'https://app.example.org' }
+  const config = (env: Record<string, string>) => readConfig({ ...mail, ...env })
+  const plain = { AUTH_SECRET: TEST_SECRET, REDIS_URL: 'redis://:hunter2@h/3', MAIL_URL: 'smtp://ada:hunter2@h' }
   for (const end of ['', '\n', '\r\n', '\n\n']) {
     const files = {
       AUTH_SECRET_FILE: await secretFile(`auth-${end.length}${end.startsWith('\r')}`, TEST_SECRET + end),
       REDIS_URL_FILE: await secretFile(`redis-${end.length}${end.startsWith('\r')}`, `redis://:hunter2@h/3${end}`),
+      MAIL_URL_FILE: await secretFile(`mail-${end.length}${end.startsWith('\r')}`, `smtp://ada:hunter2@h${end}`),
     }
     t.same(config(files), config(plain), JSON.stringify(end))
   }
