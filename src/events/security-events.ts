@@ -1,4 +1,5 @@
 import type { Caller } from '../domain/caller.ts'
+import type { Purpose } from '../domain/one-time-secret.ts'
 import type { EndReason, OverReason } from '../domain/session.ts'
 
 /**
@@ -12,6 +13,12 @@ export interface SecurityEvents {
   'login.failed': { user_id: string | null; cause: 'unknown_account' | 'wrong_password' }
   'password.changed': { user_id: string; session_id: string }
   'password.refused': { user_id: string; session_id: string }
+  'password.reset_asked': { user_id: string | null }
+  'password.reset': { user_id: string }
+  'email.verified': { user_id: string; session_id: string }
+  'email.changed': { user_id: string; session_id: string }
+  /** A token or code of a mail was wrong, expired, spent or superseded; `user_id` is null if there is no such account. */
+  'code.refused': { user_id: string | null; purpose: Purpose; by: 'token' | 'code' }
   'session.refreshed':
     | { user_id: string; session_id: string; how: 'rotate' | 'repeat' | 'heal' }
     | (LateToken & { how: 'late' })

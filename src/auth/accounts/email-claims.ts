@@ -1,10 +1,11 @@
 import type { Deps } from '../../deps.ts'
 import type { Email } from '../../domain/email.ts'
 import type { User } from '../../domain/user.ts'
-import { keys } from '../../store/keys.ts'
+import { type EmailClaim, keys } from '../../store/keys.ts'
 import { type Entry, put, unchanged } from '../../store/store.ts'
+import { untilWon } from '../until-won.ts'
 
-// Which e-mail address belongs to whom. A claim counts only while the user that it names exists and has that address.
+// Which e-mail address belongs to whom. A claim counts only while the user that it names has that address, or holds it.
 
 /** Finds the user of an e-mail address; null: there is none. Reads as often if there is none, so that the time tells nothing. */
 export async function findUser({ store }: Deps, email: Email): Promise<Entry<User> | null> {
@@ -13,19 +14,28 @@ export async function findUser({ store }: Deps, email: Email): Promise<Entry<Use
   return user?.value.emailKey === email.key ? user : null
 }
 
-/** Claims the address for the user; false: another user has it, or was quicker. A claim whose user is gone does not count. */
-export async function claimAddress(deps: Deps, email: Email, user: User): Promise<boolean> {
+/**
+ * Claims the address for a user; false: another user has it, or was quicker. A claim that is the user's already is written again: a
+ * rival who has read it as nobody's loses its race.
+ */
+export async function claimAddress(deps: Deps, email: Email, userId: string): Promise<boolean> {
   const key = keys.email(email.key)
-  const claim = await deps.store.get(key)
-  if (claim !== null && (await findUser(deps, email)) !== null) return false
-  return deps.store.commit({
-    checks: [unchanged(key, claim)],
-    puts: [put(key, { userId: user.id }, null)],
-    deletes: [],
+  const claimed = await untilWon(async () => {
+    const claim = await deps.store.get(key)
+    if (claim !== null && claim.value.userId !== userId && (await isInForce(deps, email, claim.value))) return 'taken'
+    const write = { checks: [unchanged(key, claim)], puts: [put(key, { userId }, null)], deletes: [] }
+    return (await deps.store.commit(write)) ? 'claimed' : null
   })
+  return claimed === 'claimed'
 }
 
-/** Deletes the claim of a removed user. A failure is ignored: a claim whose user is gone does not count. */
+/** Whether the user that the claim names has the address, or holds it while it changes its own. */
+async function isInForce({ store }: Deps, { key }: Email, { userId }: EmailClaim): Promise<boolean> {
+  const [user, held] = await store.getMany([keys.user(userId), keys.heldEmail(userId)])
+  return user !== null && (user.value.emailKey === key || held?.value === key)
+}
+
+/** Deletes the claim of a user who is gone, or has another address. A failure is ignored: such a claim does not count. */
 export async function releaseAddress({ store }: Deps, { id, emailKey }: User): Promise<void> {
   const key = keys.email(emailKey)
   const claim = await store.get(key).catch(() => null)

@@ -39,7 +39,7 @@ export async function register(
   const user = newUser(deps, email, passwordHash, caller)
   const pending = put(keys.user(user.id), user, deps.clock() + PENDING_MS)
   await deps.store.commit({ checks: [], puts: [pending], deletes: [] })
-  if (!(await claimAddress(deps, email, user))) return { kind: 'taken' }
+  if (!(await claimAddress(deps, email, user.id))) return { kind: 'taken' }
   const opened = await openFirst(deps, user.id, wish, caller)
   return opened === null ? { kind: 'taken' } : { kind: 'ok', ...opened }
 }

@@ -6,6 +6,7 @@ import { keys } from '../../store/keys.ts'
 import { guessesBehindToken } from '../credentials/guesses.ts'
 import { makePasswordCheck } from '../credentials/password-check.ts'
 import { carryOut } from '../deed.ts'
+import { mailKeys } from '../mail/secrets.ts'
 import { readOwner, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
 import { untilWon } from '../until-won.ts'
@@ -36,7 +37,7 @@ export async function removeAccount(deps: Deps, self: SessionName, password: str
     const deed = {
       checks: [user],
       puts: [nextGeneration(deps, user.value).denial, ...puts],
-      deletes: [keys.user(userId), keys.preferences(userId), ...deletes],
+      deletes: [keys.user(userId), keys.preferences(userId), ...mailKeys(userId), ...deletes],
       events: [...events, { event: 'account.deleted', user_id: userId } satisfies SecurityEvent],
     }
     const transport = sessions.find(({ id }) => id === sessionId)?.transport ?? 'body'

@@ -2,13 +2,14 @@ import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
 import { spendForChange } from '../../domain/rotation.ts'
-import { type Session, type SessionName, whyOver } from '../../domain/session.ts'
+import type { Session, SessionName } from '../../domain/session.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
-import { demandIdentity } from '../keys/store-identity.ts'
-import { asItCounts, readSessionsToEnd } from '../sessions/read.ts'
+import { notice } from '../mail/notices.ts'
+import { mailKeys } from '../mail/secrets.ts'
+import { readOwnSession, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, extendData, nextGeneration, putSession } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
@@ -53,25 +54,23 @@ async function commitPassword(
   { isRight, passwordHash }: { isRight: PasswordCheck; passwordHash: string },
   caller: Caller,
 ): Promise<PasswordChanged | null> {
-  const { store, moment, graceMs } = deps
-  const places = [keys.identity, keys.user(userId), keys.session(userId, sessionId)] as const
-  const [identity, user, entry] = await store.getMany(places)
-  demandIdentity(deps, identity, deps.keyring.identity())
-  const own = asItCounts(deps, entry)
-  if (user === null || own === null || whyOver(own.value, moment()) !== null) return { kind: 'over' }
+  const own = await readOwnSession(deps, { userId, sessionId })
+  if (own === null) return { kind: 'over' }
+  const { user } = own
   if (!(await isRight(user.value.passwordHash))) return { kind: 'wrong' }
   const { next, denial } = nextGeneration(deps, user.value)
-  const spent = spendForChange(own.value as Session, moment(), graceMs())
+  const spent = spendForChange(own.session.value, deps.moment(), deps.graceMs())
   const session = { ...spent, passwordGeneration: next.generation }
   const others = (await readSessionsToEnd(deps, user.value)).filter(({ id }) => id !== sessionId)
   const { puts, deletes, events } = endWrites(deps, others, 'password_changed')
   const changed = { ...next, passwordHash, sessions: next.sessions.filter((id) => id === sessionId) }
   const deed = {
-    checks: [user, own],
+    checks: [user, own.session],
     puts: [put(keys.user(userId), changed, null), putSession(session), denial, ...puts],
-    deletes,
+    deletes: [...deletes, ...mailKeys(userId)],
     extensions: [extendData(deps, session)],
     events: [...events, passwordChanged(session)],
+    mails: notice(deps, changed, 'password-changed', caller),
   }
   return (await carryOut(deps, deed, caller)) ? { kind: 'ok', session, user: changed } : null
 }

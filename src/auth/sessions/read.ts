@@ -1,7 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import { isSame } from '../../domain/auth-secret.ts'
 import type { RefreshClaim } from '../../domain/refresh-token.ts'
-import { type Session, type SessionRecord, underIdentity, whyOver } from '../../domain/session.ts'
+import { type Session, type SessionName, type SessionRecord, underIdentity, whyOver } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import type { Entry } from '../../store/store.ts'
@@ -52,6 +52,22 @@ export async function readOwner(deps: Deps, userId: string): Promise<Entry<User>
 export interface SessionAndUser {
   readonly session: Entry<SessionRecord> | null
   readonly user: Entry<User> | null
+}
+
+/** A live session, and its user. */
+export interface OwnSession {
+  readonly session: Entry<Session>
+  readonly user: Entry<User>
+}
+
+/** Reads the session of an access token, and its user, at once; null: the session is over. */
+export async function readOwnSession(deps: Deps, { userId, sessionId }: SessionName): Promise<OwnSession | null> {
+  const places = [keys.identity, keys.user(userId), keys.session(userId, sessionId)] as const
+  const [identity, user, entry] = await deps.store.getMany(places)
+  demandIdentity(deps, identity, deps.keyring.identity())
+  const session = asItCounts(deps, entry)
+  if (user === null || session === null || whyOver(session.value, deps.moment()) !== null) return null
+  return { session: session as Entry<Session>, user }
 }
 
 /** Reads the session of a refresh token, and its user; no session if its secret is not the one of the token. */

@@ -1,0 +1,17 @@
+import type { Deps } from '../../deps.ts'
+import type { Caller } from '../../domain/caller.ts'
+import { newId } from '../../domain/id.ts'
+import { type Mail, type MailKind, NOTICE_MS } from '../../domain/mail.ts'
+import type { User } from '../../domain/user.ts'
+
+/** A mail that tells what happened, as part of its deed; none where the service sends no mail. */
+export function notice(deps: Deps, { id, email }: User, kind: MailKind, caller: Caller, to = email): Mail[] {
+  if (deps.sender === null) return []
+  const { MAIL_LOCALE: locale } = deps.config
+  return [{ ...newMail(deps, caller), userId: id, to, kind, locale, secret: null, expiresAt: deps.clock() + NOTICE_MS }]
+}
+
+/** What every mail is made with. */
+export function newMail({ clock }: Deps, { ip, userAgent }: Caller) {
+  return { id: newId(), at: clock(), ip, userAgent, tries: 0, notBefore: 0 } as const
+}

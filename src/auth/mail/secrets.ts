@@ -1,0 +1,114 @@
+import type { Deps } from '../../deps.ts'
+import type { Caller } from '../../domain/caller.ts'
+import { newId } from '../../domain/id.ts'
+import type { Mail, MailKind } from '../../domain/mail.ts'
+import {
+  ask,
+  decideUse,
+  NO_SECRETS,
+  type Purpose,
+  PURPOSES,
+  type SecretOwner,
+  type Secrets,
+  secretsKeptUntil,
+  type Shown,
+  spend,
+  type Use,
+} from '../../domain/one-time-secret.ts'
+import type { User } from '../../domain/user.ts'
+import { keys } from '../../store/keys.ts'
+import { type Entry, put, type Put } from '../../store/store.ts'
+import { demandIdentity } from '../keys/store-identity.ts'
+import { areCodesDead, countWrongCode } from './limits.ts'
+import { newMail } from './notices.ts'
+
+// The secrets that travel by mail: how they are asked for, shown and spent, the same for each purpose.
+
+/** A user, and the secrets of one purpose, read at once; null: there are none. */
+export interface SecretsOfUser {
+  readonly user: Entry<User> | null
+  readonly entry: Entry<Secrets> | null
+}
+
+/** Reads what a mail or a shown secret is decided on. Throws StoreUnavailable unless the store is that of our keys. */
+export async function readSecrets(deps: Deps, { userId, purpose }: SecretOwner): Promise<SecretsOfUser> {
+  const places = [keys.identity, keys.user(userId), keys.secrets(userId, purpose)] as const
+  const [identity, user, entry] = await deps.store.getMany(places)
+  demandIdentity(deps, identity, deps.keyring.identity())
+  return { user, entry }
+}
+
+/** To whom a mail with a secret goes, and in which language. */
+export interface Recipient {
+  readonly email: string
+  readonly locale: string | undefined
+}
+
+/** The write of a secret, and the mail that holds it, as parts of a deed. The kind of the mail may need no secret. */
+export function secretMail(
+  deps: Deps,
+  owner: SecretOwner,
+  entry: Entry<Secrets> | null,
+  kind: MailKind,
+  { email, locale = deps.config.MAIL_LOCALE }: Recipient,
+  caller: Caller,
+): { readonly put: Put; readonly mail: Mail } {
+  const { userId, purpose } = owner
+  const ttlMs = lifeOf(deps, purpose)
+  const secrets = ask(entry?.value ?? NO_SECRETS, { nonce: newId(), email }, deps.moment(), ttlMs)
+  const { nonce, askedAt } = secrets.current
+  const secret = kind === 'email-taken' ? null : { purpose, nonce }
+  const mail = { ...newMail(deps, caller), userId, to: email, kind, locale, secret, expiresAt: askedAt + ttlMs }
+  return { put: putSecrets(deps, owner, secrets), mail }
+}
+
+/** Decides about a secret that was shown. A code is not taken after too many wrong ones, see LIMIT_CODES. */
+export async function judge(
+  deps: Deps,
+  owner: SecretOwner,
+  { user, entry }: SecretsOfUser,
+  shown: Shown,
+): Promise<Use> {
+  const at = { moment: deps.moment(), ttlMs: lifeOf(deps, owner.purpose) }
+  const use = decideUse(deps.authKeys, owner, entry?.value ?? NO_SECRETS, shown, at)
+  if (user === null || use.kind === 'invalid') return { kind: 'invalid' }
+  const isDead = shown.kind === 'code' && (await areCodesDead(deps, user.value.emailKey))
+  return isDead ? { kind: 'invalid' } : use
+}
+
+/** Records that a secret was refused, and counts it if it is a code; `emailKey` is of the account, or where there is none of the address. */
+export async function refuse(
+  deps: Deps,
+  { userId, purpose }: { readonly userId: string | null; readonly purpose: Purpose },
+  { shown, emailKey }: { readonly shown: Shown | null; readonly emailKey: string },
+  caller: Caller,
+): Promise<{ readonly kind: 'invalid' }> {
+  deps.record(
+    { event: 'code.refused', user_id: userId, purpose, by: shown?.kind === 'code' ? 'code' : 'token' },
+    caller,
+  )
+  if (shown?.kind === 'code') await countWrongCode(deps, emailKey)
+  return { kind: 'invalid' }
+}
+
+/** The write that spends the current secret. */
+export function putSpent(deps: Deps, owner: SecretOwner, entry: Entry<Secrets>): Put {
+  return putSecrets(deps, owner, spend(entry.value, deps.clock()))
+}
+
+/**
+ * The keys to delete so that every mail that is under way to a user opens nothing, but for the secrets of the purpose `but`: they
+ * tell that one of them was used.
+ */
+export function mailKeys(userId: string, but?: Purpose): string[] {
+  const purposes = PURPOSES.filter((purpose) => purpose !== but)
+  return [keys.heldEmail(userId), ...purposes.map((purpose) => keys.secrets(userId, purpose))]
+}
+
+function putSecrets(deps: Deps, { userId, purpose }: SecretOwner, secrets: Secrets): Put {
+  return put(keys.secrets(userId, purpose), secrets, secretsKeptUntil(secrets, lifeOf(deps, purpose)))
+}
+
+function lifeOf({ config }: Deps, purpose: Purpose): number {
+  return purpose === 'reset' ? config.RESET_TTL : config.VERIFY_TTL
+}
