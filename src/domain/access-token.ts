@@ -22,6 +22,8 @@ export interface AccessClaims {
   /** What the person proved, RFC 8176, and the level of assurance that it reaches. */
   readonly amr: readonly string[]
   readonly acr: string
+  /** Whether mail to the person's address is known to arrive; absent: it is not. */
+  readonly email_verified?: true
 }
 
 /** Who issues tokens, and for whom: the claims that are the same in every token of this service. */
@@ -39,6 +41,7 @@ export interface Subject {
   readonly counter: number
   readonly authAt: number
   readonly amr: readonly AuthMethod[]
+  readonly emailVerified: boolean
 }
 
 /**
@@ -66,6 +69,7 @@ export function makeClaims(
     auth_time: Math.floor(subject.authAt / 1000),
     amr: subject.amr,
     acr: acrOf(subject.amr),
+    ...(subject.emailVerified ? { email_verified: true } : {}),
   }
 }
 
@@ -82,6 +86,7 @@ export function readClaims(payload: unknown): AccessClaims | null {
   if (!TEXTS.every((name) => typeof claims[name] === 'string')) return null
   if (!NUMBERS.every((name) => Number.isSafeInteger(claims[name]))) return null
   if ('nbf' in claims || !Array.isArray(claims['amr'])) return null
+  if ('email_verified' in claims && claims['email_verified'] !== true) return null
   return claims as unknown as AccessClaims
 }
 

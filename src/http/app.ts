@@ -26,9 +26,12 @@ import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
 import { makeLimits } from './plugins/request-limits.ts'
 import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from './plugins/response-headers.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
+import { emailRoutes } from './routes/accounts/email.ts'
 import { meRoutes } from './routes/accounts/me.ts'
 import { registerRoute } from './routes/accounts/register.ts'
 import { passwordRoute } from './routes/credentials/password.ts'
+import { resetRoutes } from './routes/credentials/reset.ts'
+import { stepUpRoute } from './routes/credentials/step-up.ts'
 import { healthRoutes } from './routes/operations/health.ts'
 import { jwksRoute } from './routes/operations/jwks.ts'
 import { verifyRoute } from './routes/operations/verify.ts'
@@ -81,12 +84,17 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   serveDocs(app)
   await app.register(async (scope) => {
     const cookie = await makeRefreshCookie(scope, deps)
-    for (const add of [registerRoute, loginRoute, refreshRoute, logoutRoute, passwordRoute, meRoutes]) {
-      add(scope, { ...edge, cookie })
-    }
+    for (const add of cookieRoutes(deps)) add(scope, { ...edge, cookie })
   })
   await app.ready()
   return app
+}
+
+/** The routes that may touch the cookie; those that need mail, or open registration, only where there is that. */
+function cookieRoutes({ config, sender }: Deps) {
+  const always = [loginRoute, refreshRoute, logoutRoute, passwordRoute, stepUpRoute, meRoutes]
+  const open = config.REGISTRATION === 'open' ? [registerRoute] : []
+  return [...open, ...always, ...(sender === null ? [] : [resetRoutes, emailRoutes])]
 }
 
 function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idleMs }: Patience): App {

@@ -3,6 +3,7 @@
 /** The status and the title of each code. */
 const PROBLEMS = {
   bad_request: [400, 'The request is malformed.'],
+  code_invalid: [400, 'The code or the link is wrong, or has been used: ask for another one.'],
   bad_credentials: [401, 'The e-mail address or the password is wrong.'],
   no_token: [401, 'A token is needed.'],
   token_invalid: [401, 'The token is not one of ours.'],
@@ -10,6 +11,7 @@ const PROBLEMS = {
   token_revoked: [401, 'The token has been revoked.'],
   session_over: [401, 'The session is over: log in again.'],
   cross_site: [403, 'Requests with the cookie must come from an allowed origin.'],
+  step_up_required: [403, 'Prove again who you are.'],
   wrong_password: [403, 'The current password is wrong.'],
   not_found: [404, 'There is nothing here.'],
   method_not_allowed: [405, 'This resource does not have that method.'],
@@ -38,6 +40,9 @@ export interface ProblemDetails {
   readonly errors?: readonly { readonly path?: string; readonly rule?: string; readonly message: string }[]
   /** Why the session is over. */
   readonly reason?: string
+  /** How many seconds ago the person may have proved who they are, and the second factors that would do. */
+  readonly maxAge?: number
+  readonly factors?: readonly string[]
   /** Seconds to wait; in the header Retry-After only. */
   readonly retryAfter?: number
   /** The methods of the resource; in the header Allow only. */
@@ -72,7 +77,7 @@ export function statusOf(code: ProblemCode): number {
 }
 
 /** The JSON document of a problem, RFC 9457 section 3. */
-export function problemDocument({ code, details: { detail, errors, reason } }: Problem) {
+export function problemDocument({ code, details: { detail, errors, reason, maxAge, factors } }: Problem) {
   const [status, title] = PROBLEMS[code]
   return {
     type: `urn:problem-type:latchkey:${code}`,
@@ -82,6 +87,8 @@ export function problemDocument({ code, details: { detail, errors, reason } }: P
     ...(detail === undefined ? {} : { detail }),
     ...(errors === undefined ? {} : { errors }),
     ...(reason === undefined ? {} : { reason }),
+    ...(maxAge === undefined ? {} : { max_age: maxAge }),
+    ...(factors === undefined ? {} : { factors }),
   }
 }
 

@@ -64,6 +64,7 @@ async function home(t: Test) {
       counter: 1,
       authAt: time.now,
       amr: ['pwd'],
+      emailVerified: false,
     } as const
     return makeClaims(ISSUER, subject, {
       now: time.now,

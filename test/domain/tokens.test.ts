@@ -106,6 +106,7 @@ const subject = {
   counter: 9,
   authAt: 1_700_000_000_999,
   amr: ['pwd'],
+  emailVerified: false,
 } as const
 const life = { now: 1_700_000_100_999, ttlMs: 300_000, spread: 0, jti: 'jti' }
 const made: AccessClaims = {
@@ -136,6 +137,12 @@ t.test('an access token carries the documented claims and no others', async (t) 
 t.test('an access token says aal2 where two factors were proven', async (t) => {
   const twice = makeClaims(issuer, { ...subject, amr: ['pwd', 'otp', 'mfa'] }, life)
   t.match(twice, { amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' })
+})
+
+t.test('an access token says that the address is verified, or nothing of it', async (t) => {
+  const verified = makeClaims(issuer, { ...subject, emailVerified: true }, life)
+  t.strictSame(admissible(structuredClone(verified)), { ...made, email_verified: true })
+  for (const wrong of [false, 'true', 1, null]) t.equal(readClaims({ ...made, email_verified: wrong }), null)
 })
 
 t.test('an access token lives its time less a spread of up to 5 %, and at least a second', async (t) => {

@@ -5,7 +5,8 @@ import { normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { findUser } from '../accounts/email-claims.ts'
-import { addKnownAddress } from '../accounts/known-ip-addresses.ts'
+import { addKnownAddress, isKnownAddress } from '../accounts/known-ip-addresses.ts'
+import { notice } from '../mail/notices.ts'
 import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
@@ -54,8 +55,14 @@ async function openByPassword(
     if (user === null || !(await isRight(user.value.passwordHash))) return 'changed'
     const passwordHash = user.value.passwordHash === checked ? rehashed : user.value.passwordHash
     const change = { passwordHash, knownAddresses: addKnownAddress(deps, user.value.knownAddresses, caller) }
-    return openSession(deps, user, { amr: ['pwd'], event: 'login.succeeded', change }, wish, caller)
+    const mails = isSeenFirst(deps, user.value, caller) ? notice(deps, user.value, 'new-sign-in', caller) : []
+    return openSession(deps, user, { amr: ['pwd'], event: 'login.succeeded', change, mails }, wish, caller)
   })
+}
+
+/** Whether the owner has never logged in from there, as far as is remembered. */
+function isSeenFirst(deps: Deps, user: User, { network }: Caller): boolean {
+  return user.knownAddresses.length > 0 && !isKnownAddress(deps, user, network)
 }
 
 function recordFailure({ record }: Deps, user: User | null, caller: Caller): Authenticated {

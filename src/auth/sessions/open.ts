@@ -2,6 +2,7 @@ import type { Deps } from '../../deps.ts'
 import type { AuthMethod } from '../../domain/auth-methods.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { newId } from '../../domain/id.ts'
+import type { Mail } from '../../domain/mail.ts'
 import { isLongOver, type Session, type Transport, whyOver } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
@@ -22,13 +23,14 @@ export interface SessionWish {
 }
 
 /**
- * What opens a session: what the person has proven, the event that it is, and what changes in the user's record in the same
- * commit.
+ * What opens a session: what the person has proven, the event that it is, and what changes in the user's record and is mailed in the
+ * same commit.
  */
 export interface Opening {
   readonly amr: readonly AuthMethod[]
   readonly event: 'login.succeeded' | 'account.registered'
   readonly change?: Partial<User>
+  readonly mails?: readonly Mail[]
 }
 
 /**
@@ -38,7 +40,7 @@ export interface Opening {
 export async function openSession(
   deps: Deps,
   user: Entry<User>,
-  { amr, event, change = {} }: Opening,
+  { amr, event, change = {}, mails = [] }: Opening,
   wish: SessionWish,
   caller: Caller,
 ): Promise<Bearer | null> {
@@ -49,7 +51,7 @@ export async function openSession(
   const { puts, deletes, events } = endWrites(deps, evicted, 'evicted')
   const opened: SecurityEvent = { event, user_id: next.id, session_id: session.id }
   const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeoutWrites(deps, timedOut)]
-  const deed = { checks: [user, ...timedOut], puts: writes, deletes, events: [...events, opened] }
+  const deed = { checks: [user, ...timedOut], puts: writes, deletes, events: [...events, opened], mails }
   return (await carryOut(deps, deed, caller)) ? { session, user: next } : null
 }
 

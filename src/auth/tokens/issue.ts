@@ -37,7 +37,7 @@ export function issueTokens(deps: Deps, { session, user }: Bearer): Tokens {
   const now = clock()
   const claims = makeClaims(
     issuerOf(deps),
-    { userId, sessionId, generation: user.generation, counter, authAt, amr },
+    { userId, sessionId, generation: user.generation, counter, authAt, amr, emailVerified: user.emailVerified },
     { now, ttlMs: config.ACCESS_TTL, spread: Math.random(), jti: newId() },
   )
   return {

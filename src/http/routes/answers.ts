@@ -1,8 +1,10 @@
 import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
 import type { Tokens } from '../../auth/tokens/issue.ts'
+import { type Email, readEmail } from '../../domain/email.ts'
 import type { User } from '../../domain/user.ts'
 import type { RefreshCookie } from '../plugins/refresh-cookie.ts'
+import { Problem } from '../problems.ts'
 import type { Tokens as TokensSchema, User as UserSchema } from './schemas.ts'
 
 /**
@@ -10,6 +12,16 @@ import type { Tokens as TokensSchema, User as UserSchema } from './schemas.ts'
  * and try again.
  */
 export const OWN_PASSWORD_REFUSALS = { over: 'token_revoked', wrong: 'wrong_password' } as const
+
+/** The codes for what a mail holds, shown by a caller who is logged in. */
+export const MAIL_PROOF_REFUSALS = { over: 'token_revoked', invalid: 'code_invalid', taken: 'email_taken' } as const
+
+/** Reads an e-mail address in the body. Throws Problem `bad_request` if it is none. */
+export function demandEmail(path: string, text: string): Email {
+  const email = readEmail(text)
+  if (email === null) throw new Problem('bad_request', { errors: [{ path, message: 'must be an e-mail address' }] })
+  return email
+}
 
 /** The JSON of a user. */
 export function userAnswer({ id, email, createdAt }: User): z.input<typeof UserSchema> {

@@ -20,6 +20,12 @@ export const ProblemDocument = z
     code: z.enum(PROBLEM_CODES).meta({ description: 'For programs. Treat one you do not know by its status.' }),
     detail: z.string().optional().meta({ description: 'For people: what is wrong this time.' }),
     errors: z.array(Fault).optional().meta({ description: 'The fields at fault, or the password rules broken.' }),
+    max_age: z.int().min(0).max(2_000_000_000).optional().meta({
+      description: 'With step_up_required: for how many seconds a proof of who you are is good.',
+    }),
+    factors: z.array(z.string()).optional().meta({
+      description: 'With step_up_required: the second factors of the account; none: the password will do.',
+    }),
     reason: z.enum(OVER_REASONS).optional().meta({ description: 'With session_over: why.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })

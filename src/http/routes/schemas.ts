@@ -70,6 +70,49 @@ export const PasswordBody = z
   })
   .meta({ id: 'PasswordChange' })
 
+const Locale = z
+  .string()
+  .max(35)
+  .optional()
+  .meta({ description: 'The language of the mail. One that is not there falls back.', examples: ['ko'] })
+const MailToken = z
+  .string()
+  .max(512)
+  .meta({ description: 'What follows `#token=` in the link of the mail.', examples: ['AZ3kq0wB…'] })
+const MailCode = z
+  .string()
+  .max(64)
+  .meta({ description: 'The code in the mail.', examples: ['04816253'] })
+
+export const ForgotBody = z.strictObject({ email: Email, locale: Locale }).meta({ id: 'ForgottenPassword' })
+
+export const ResetBody = z
+  .strictObject({
+    token: MailToken.optional(),
+    email: Email.optional(),
+    code: MailCode.optional(),
+    new_password: Password.meta({ examples: ['nine blue umbrellas on the roof'] }),
+  })
+  .refine(
+    ({ token, email, code }) =>
+      token === undefined ? email !== undefined && code !== undefined : email === undefined && code === undefined,
+    'Invalid input: send token, or email and code',
+  )
+  .meta({ id: 'PasswordReset', description: 'With `token`, or with `email` and `code`.' })
+
+export const StepUpBody = z.strictObject({ password: Password }).meta({ id: 'StepUp' })
+
+export const VerificationBody = optionalBody(z.strictObject({ locale: Locale }).meta({ id: 'EmailVerification' }))
+
+export const EmailChangeBody = z.strictObject({ new_email: Email, locale: Locale }).meta({ id: 'EmailChange' })
+
+export const MailProofBody = z
+  .strictObject({ token: MailToken.optional(), code: MailCode.optional() })
+  .refine(({ token, code }) => (token === undefined) !== (code === undefined), 'Invalid input: send token, or code')
+  .meta({ id: 'MailProof', description: 'With `token`, or with `code`.' })
+
+export const Accepted = z.undefined().meta({ description: 'The mail is certain to be sent.' })
+
 export const RemovalBody = z.strictObject({ password: Password }).meta({ id: 'AccountRemoval' })
 
 export const SessionParams = z.object({ id: z.string().meta({ description: 'A session of yours.' }) })

@@ -1,13 +1,12 @@
 import { register } from '../../../auth/accounts/register.ts'
 import { logOut } from '../../../auth/sessions/logout.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
-import { readEmail } from '../../../domain/email.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { guardWish } from '../../plugins/cross-site.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
-import { tokensAnswer } from '../answers.ts'
+import { demandEmail, tokensAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, problems } from '../problem-schemas.ts'
 import { CredentialsBody, Tokens } from '../schemas.ts'
 import { readCookie } from '../sessions/presented-tokens.ts'
@@ -44,9 +43,7 @@ export function registerRoute(app: App, edge: CookieEdge): void {
     onRequest: limitPerAddress('register'),
     preValidation: guardWish(refuseCrossSite),
     async handler(request, reply) {
-      const email = readEmail(request.body.email)
-      if (email === null)
-        throw new Problem('bad_request', { errors: [{ path: 'email', message: 'must be an e-mail address' }] })
+      const email = demandEmail('email', request.body.email)
       const { password, transport, remember } = request.body
       const replaced = transport === 'cookie' ? readCookie(edge, request) : null
       const result = await register(deps, { email, password }, { transport, remember }, callerOf(request))
