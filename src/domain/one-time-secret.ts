@@ -87,7 +87,7 @@ export function spend({ current }: Secrets, now: number): Secrets {
 
 /** Until when the store keeps the secrets, ms since the epoch. */
 export function secretsKeptUntil({ current, spent }: Secrets, ttlMs: number): number {
-  return Math.max((current?.askedAt ?? 0) + ttlMs, (spent?.at ?? 0) + SPENT_MS)
+  return Math.max(current ? current.askedAt + ttlMs : 0, spent ? spent.at + SPENT_MS : 0)
 }
 
 /** Whose secret it is, and what for. */
@@ -104,7 +104,7 @@ const VERSION = 1
 const SECRET_BYTES = 16
 const MAC_AT = 6 + SECRET_BYTES
 const HEAD_BYTES = MAC_AT + 16
-const TOKEN = /^[\w-]{60,200}$/
+const TOKEN = /^[\w-]{52,200}$/
 
 /** The token of the link in a mail: 128 bits that nobody guesses, sealed, so that junk costs no I/O. */
 export function tokenOf([key]: AuthKeys, derived: Derived): string {
