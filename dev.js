@@ -14,7 +14,7 @@ const over = new AbortController()
 let seen = ''
 let stop = async () => {}
 
-const run = (file) => spawn(process.execPath, [file], { stdio: 'inherit' })
+const run = (command, ...args) => spawn(command, args, { stdio: 'inherit' })
 
 function look() {
   const files = readdirSync('src', { encoding: 'utf8', recursive: true })
@@ -22,10 +22,10 @@ function look() {
 }
 
 async function restart() {
-  const [code] = await once(run('node_modules/typescript/bin/tsc'), 'exit')
+  const [code] = await once(run('npm', 'run', '--silent', 'build'), 'exit')
   if (code !== 0) return
   await stop()
-  const service = run('build/src/main.js')
+  const service = run(process.execPath, 'build/src/main.js')
   const exited = once(service, 'exit')
   stop = async () => {
     service.kill('SIGINT') // at once: SIGTERM would drain
