@@ -6,6 +6,10 @@ import type { Config } from './config/environment.ts'
 import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeRecorder } from './events/recorder.ts'
+import type { Post } from './mail/delivery.ts'
+import { openSender, type Sender } from './mail/sender.ts'
+import { openTemplates } from './mail/templates.ts'
+import { makeWords, type WordsOf } from './mail/words.ts'
 import { keepAuthSecret } from './store/lmdb/auth-secret-file.ts'
 import { openLmdb } from './store/lmdb/lmdb-store.ts'
 import { connectRedis } from './store/redis/client.ts'
@@ -31,12 +35,15 @@ export interface Composition {
  * background.
  */
 export async function compose(config: Config, logger: Logger, instead: Instead = {}): Promise<Composition> {
+  const templates = config.MAIL_URL ? openTemplates(config) : null
   const { store: real, time } = await openStore(config, logger, instead.clock)
   const store = instead.store?.(real) ?? real
   const [clock, record, authKeys] = [time.now, makeRecorder(logger), await openAuthKeys(config)]
   const keyring = openKeyring({ store, authKeys, policy: keyPolicyOf(config), clock, record })
   const moment = () => ({ now: clock(), histories: time.histories() })
   const graceMs = () => config.REFRESH_GRACE + time.awayMs(config.REFRESH_GRACE)
+  const post = { store, clock, record, onRefusal: reportRefusal(logger) }
+  const sender = templates && (await openMail(config, makeWords(config, authKeys, templates), post))
   const deps = {
     config,
     store,
@@ -46,11 +53,12 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
     clock,
     moment,
     graceMs,
-    sender: null,
+    sender,
     record,
   }
   async function close(): Promise<void> {
     keyring.close()
+    await sender?.stop()
     await store.close()
   }
   return { deps, close }
@@ -71,6 +79,19 @@ async function openStore(config: Config, logger: Logger, clock: Instead['clock']
 /** The clock of this machine. Nobody is seen to set it, and it is never away. */
 function ownClock(now: () => number = Date.now): SharedClock {
   return { now, histories: () => [], awayMs: () => 0 }
+}
+
+type Posted = Omit<Post, 'transport' | 'wordsOf'>
+
+/** Opens the sender of mails. The driver is loaded here, only where there is a MAIL_URL. */
+async function openMail({ MAIL_URL, MAIL_FROM }: Config, wordsOf: WordsOf, post: Posted): Promise<Sender | null> {
+  if (!MAIL_URL || !MAIL_FROM) return null
+  const { openTransport } = await import('./mail/transport.ts')
+  return openSender({ ...post, wordsOf, transport: openTransport(MAIL_URL, MAIL_FROM) })
+}
+
+function reportRefusal(logger: Logger): Post['onRefusal'] {
+  return ({ kind, tries }, cause) => logger.warn({ kind, tries, cause }, 'a mail was refused for now')
 }
 
 async function openAuthKeys({ AUTH_SECRET, DATA_DIR }: Config): Promise<AuthKeys> {

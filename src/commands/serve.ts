@@ -36,7 +36,7 @@ export async function serve(
     if (isDraining()) return
     setTimeout(giveUp, GIVE_UP_MS).unref()
     logger.info('stopping')
-    await drain(app, noticeMs)
+    await Promise.all([drain(app, noticeMs), deps.sender?.stop()])
     await close()
     logger.info('stopped')
     await exit(0, output)

@@ -19,10 +19,11 @@ export async function withStore(
   output: Output,
   work: (deps: Deps, place: string) => Promise<void>,
 ): Promise<void> {
+  const { MAIL_URL: _, ...silent } = config // a command sends no mail
   const { REDIS_URL, DATA_DIR } = config
   if (!REDIS_URL && !hasStore(DATA_DIR))
     throw new Refusal(`There is no store in ${DATA_DIR}: set REDIS_URL or DATA_DIR.`)
-  const { deps, close } = await compose(config, makeLogger(config.LOG_LEVEL, output))
+  const { deps, close } = await compose(silent, makeLogger(config.LOG_LEVEL, output))
   try {
     await work(deps, REDIS_URL ? `Redis at ${placeOf(REDIS_URL)}` : `The store in ${DATA_DIR}`)
   } finally {

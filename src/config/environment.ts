@@ -13,7 +13,7 @@ import { faultless, integer, list, readable, text } from './variable-kinds.ts'
 
 const HSTS_FORM = /^max-age=(?:0|[1-9]\d{0,9})(?:; includeSubDomains)?(?:; preload)?$/
 
-const path = () => text((value) => !/\p{Cc}/u.test(value), 'must be a path without control characters')
+const folder = () => text((value) => !/\p{Cc}/u.test(value), 'must be a path without control characters')
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
@@ -21,7 +21,7 @@ const Variables = z.object({
   HOST: text(isHost, 'must be a host name in lower case or an IP address in its shortest form').default('127.0.0.1'),
   PORT: integer(3000, 0, 65535),
   REDIS_URL: readable(readRedisUrl, faultOfRedisUrl).optional(),
-  DATA_DIR: path().default('./data'),
+  DATA_DIR: folder().default('./data'),
   AUTH_SECRET: list()
     .transform((secrets) => secrets.map(readSecret))
     .refine(
@@ -64,7 +64,7 @@ const Variables = z.object({
   MAIL_FROM: readable(readMailFrom, () => 'must be an address in lower case, or Name <address>').optional(),
   APP_URL: faultless(faultOfAppUrl).optional(),
   SERVICE_NAME: text(isPrintable, 'must be text in one line, without control characters').default('Latchkey'),
-  MAIL_TEMPLATES: path().optional(),
+  MAIL_TEMPLATES: folder().optional(),
   MAIL_LOCALE: text(isLocale, 'must be letters, digits and hyphens').default('en'),
   LIMIT_MAIL: limit('5/1h'),
   LIMIT_MAIL_TOTAL: limit('2000/1h'),

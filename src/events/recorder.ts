@@ -20,6 +20,8 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'refresh.refused': 'info',
   'session.ended': 'info',
   'token.revoked': 'info',
+  'mail.sent': 'info',
+  'mail.failed': 'warn', // somebody waits for it
   'limit.hit': 'info',
   'origin.refused': 'info',
   'key.rotated': 'info',

@@ -1,4 +1,5 @@
 import type { Caller } from '../domain/caller.ts'
+import type { MailKind } from '../domain/mail.ts'
 import type { Purpose } from '../domain/one-time-secret.ts'
 import type { EndReason, OverReason } from '../domain/session.ts'
 
@@ -27,6 +28,9 @@ export interface SecurityEvents {
   'refresh.refused': RefusedRefresh
   'session.ended': { user_id: string; session_id: string; reason: EndReason }
   'token.revoked': { user_id: string; session_id: string }
+  'mail.sent': { user_id: string; kind: MailKind; tries: number }
+  /** It will not arrive; `cause` is the code of the server, of an error, or `expired`. */
+  'mail.failed': { user_id: string; kind: MailKind; tries: number; cause: string }
   'limit.hit': { limit: string }
   'origin.refused': object
   'key.rotated': { kid: string; alg: string }

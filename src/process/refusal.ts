@@ -1,4 +1,5 @@
 import { InvalidConfig } from '../config/environment.ts'
+import { BadTemplate } from '../mail/templates.ts'
 import { BadFolder } from '../store/lmdb/folder-access.ts'
 
 /** A command refuses its work; the message tells its user why. */
@@ -9,7 +10,7 @@ export class Refusal extends Error {}
  * disk), a stack for a bug.
  */
 export function messageFor(error: Error): string {
-  if (error instanceof InvalidConfig || error instanceof Refusal) return error.message
+  if (error instanceof InvalidConfig || error instanceof Refusal || error instanceof BadTemplate) return error.message
   if (error instanceof BadFolder) return `DATA_DIR: ${error.message}`
   if (!('syscall' in error)) return error.stack ?? error.message
   const isOfNetwork = error.syscall === 'listen' || error.syscall === 'getaddrinfo'

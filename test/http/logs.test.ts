@@ -36,6 +36,8 @@ const EVENTS: Record<string, string[]> = {
   'refresh.refused': ['user_id', 'session_id', 'reason', 'counter', 'last_used_at'],
   'session.ended': ['user_id', 'session_id', 'reason'],
   'token.revoked': ['user_id', 'session_id'],
+  'mail.sent': ['user_id', 'kind', 'tries'],
+  'mail.failed': ['user_id', 'kind', 'tries', 'cause'],
   'limit.hit': ['limit'],
   'origin.refused': [],
   'key.rotated': ['kid', 'alg'],
@@ -50,7 +52,7 @@ type Line = Readonly<Record<string, unknown>>
 function eventFaults(line: Line): string[] {
   const fields = EVENTS[`${String(line['event'])}${line['how'] === 'late' ? ' late' : ''}`]
   if (fields === undefined) return [`unknown event ${String(line['event'])}`]
-  const isOurs = ['key.rotated', 'store.replaced'].includes(String(line['event']))
+  const isOurs = ['key.rotated', 'store.replaced', 'mail.sent', 'mail.failed'].includes(String(line['event']))
   const wanted = new Set([...fields, ...(isOurs ? [] : CALLER)])
   const given = Object.keys(line).filter((name) => !ENVELOPE.has(name))
   const odd = given.filter((name) => !wanted.has(name) || !['string', 'number', 'object'].includes(typeof line[name]))
