@@ -32,6 +32,11 @@ t.test('mails are from an address, with a name or without', async (t) => {
   const from = (MAIL_FROM: string) => readConfig({ MAIL_FROM }).MAIL_FROM
   t.strictSame(from('no-reply@example.org'), { name: '', address: 'no-reply@example.org' })
   t.strictSame(from('Ada & Söhne, Ltd. <ada@example.org>'), { name: 'Ada & Söhne, Ltd.', address: 'ada@example.org' })
+  for (const name of ['a\u2028b', 'a\u2029b', 'a\ud800b', 'a\u0085b'])
+    t.match(complaints({ SERVICE_NAME: name, MAIL_FROM: `${name} <ada@example.org>` }), [
+      /^ {2}MAIL_FROM/,
+      /^ {2}SERVICE_NAME/,
+    ])
   t.strictSame(from('우리 가게 <한글@예시.한국>'), { name: '우리 가게', address: '한글@예시.한국' })
 })
 
