@@ -1,0 +1,67 @@
+import type { Test } from 'tap'
+import { type Home, type Newcomer, openHome } from './home.ts'
+import { mailTo } from './mails.ts'
+import { eventually } from './settle.ts'
+import { type Arrived, type Smtp, startSmtp } from './smtp.ts'
+
+/** What a person finds in a mail. */
+export interface Letter {
+  readonly subject: string
+  readonly text: string
+  /** What follows `#token=` in its link; empty if it has none. */
+  readonly token: string
+  readonly code: string
+}
+
+/** A home that sends mail, with its mail server. */
+export interface MailHome extends Home {
+  readonly smtp: Smtp
+  /** The mails with a link that this address has got so far. */
+  readonly lettersTo: (email: string) => readonly Letter[]
+  /** Resolves to the mails that this address has got, once they are so many. */
+  readonly mailsTo: (email: string, count: number) => Promise<readonly Arrived[]>
+  /** Does what asks for a mail, and resolves to the next mail with a link to this address. */
+  readonly letterAfter: (email: string, act: () => Promise<unknown>) => Promise<Letter>
+  /** Asks for a mail to reset the password, and resolves to it. */
+  readonly forgot: (email: string) => Promise<Letter>
+}
+
+const NO_MAIL_LIMITS = { LIMIT_MAIL: '1000000/1h', LIMIT_MAIL_TOTAL: '1000000/1h' }
+
+/** Opens a home that sends its mail to a server of its own. */
+export async function openMailHome(t: Test, env: Record<string, string> = {}): Promise<MailHome> {
+  const smtp = await startSmtp()
+  const home = await openHome({ ...mailTo(smtp.url), ...NO_MAIL_LIMITS, ...env })
+  t.teardown(async () => {
+    await home.close()
+    await smtp.stop()
+  })
+  const lettersTo = (email: string) =>
+    smtp
+      .mailsTo(email)
+      .map(read)
+      .filter(({ token }) => token !== '')
+  async function letterAfter(email: string, act: () => Promise<unknown>): Promise<Letter> {
+    const before = lettersTo(email).length
+    await act()
+    return eventually(() => lettersTo(email)[before], { within: 10_000 })
+  }
+  const forgot = (email: string) =>
+    letterAfter(email, () => home.call('POST', '/v1/password/forgot', { body: { email } }))
+  const mailsTo = (email: string, count: number) =>
+    eventually(() => smtp.mailsTo(email).length >= count && smtp.mailsTo(email), { within: 10_000 })
+  return { ...home, smtp, lettersTo, mailsTo, letterAfter, forgot }
+}
+
+function read({ subject = '', text = '' }: Arrived): Letter {
+  const [, token = ''] = /#token=([\w-]+)/.exec(text) ?? []
+  const [, code = ''] = /(?:^|\D)(\d{8})(?:\D|$)/.exec(text) ?? []
+  return { subject, text, token, code }
+}
+
+/** Whether the access token of this client lets it in, and whether its session goes on. */
+export async function isAlive(home: Home, { access_token, refresh_token }: Newcomer): Promise<boolean[]> {
+  const verified = await home.call('GET', '/v1/verify', { token: access_token })
+  const refreshed = await home.call('POST', '/v1/refresh', { body: { refresh_token } })
+  return [verified.status === 204, refreshed.status === 200]
+}
