@@ -26,7 +26,8 @@ import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
 import { makeLimits } from './plugins/request-limits.ts'
 import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from './plugins/response-headers.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
-import { emailRoutes } from './routes/accounts/email.ts'
+import { emailChangeRoutes } from './routes/accounts/email-change.ts'
+import { verificationRoutes } from './routes/accounts/email-verification.ts'
 import { meRoutes } from './routes/accounts/me.ts'
 import { registerRoute } from './routes/accounts/register.ts'
 import { passwordRoute } from './routes/credentials/password.ts'
@@ -94,7 +95,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
 function cookieRoutes({ config, sender }: Deps) {
   const always = [loginRoute, refreshRoute, logoutRoute, passwordRoute, stepUpRoute, meRoutes]
   const open = config.REGISTRATION === 'open' ? [registerRoute] : []
-  return [...open, ...always, ...(sender === null ? [] : [resetRoutes, emailRoutes])]
+  return [...open, ...always, ...(sender === null ? [] : [resetRoutes, verificationRoutes, emailChangeRoutes])]
 }
 
 function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idleMs }: Patience): App {

@@ -1,32 +1,21 @@
 import { z } from 'zod'
 import { LOGOUT_SCOPES } from '../../auth/sessions/logout.ts'
 import type { Json } from '../../domain/merge-patch.ts'
-import { TRANSPORTS } from '../../domain/session.ts'
+import {
+  Email,
+  Id,
+  Locale,
+  MailCode,
+  MailToken,
+  optionalBody,
+  Password,
+  RefreshToken,
+  Seconds,
+  Time,
+  Transport,
+} from './fields.ts'
 
 // The shapes on the wire, in snake_case. A schema with an `id` is a component of the OpenAPI document.
-
-const Id = z.string().meta({ description: 'Opaque.', examples: ['9p7Xb2mVQ0a1cJtYw3kZ4A'] })
-const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC.', examples: ['2026-01-31T12:00:00.000Z'] })
-const Seconds = z.int().min(0).max(2_000_000_000)
-
-/** A text without lone surrogates, which have no UTF-8 form. */
-const Text = z.string().refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
-
-export const Transport = z.enum(TRANSPORTS).meta({
-  description: 'Where the refresh token travels: in the JSON, or in an HttpOnly cookie and nowhere else.',
-})
-
-const Email = Text.max(1000).meta({
-  description:
-    'Trimmed, NFC-normalised and lower-cased, then at most 254 characters; an ASCII or IDN domain with at least one dot. ' +
-    'Two spellings that normalise alike are one account.',
-  examples: ['ada@example.org'],
-})
-
-const Password = Text.meta({
-  description: 'Any Unicode, compared in NFC form, never truncated.',
-  examples: ['seven red bicycles in the rain'],
-})
 
 export const CredentialsBody = z
   .strictObject({
@@ -39,14 +28,6 @@ export const CredentialsBody = z
       .meta({ description: 'Longer timeouts, and a cookie that outlives the browser.' }),
   })
   .meta({ id: 'Credentials' })
-
-const RefreshToken = z
-  .string()
-  .max(4096)
-  .meta({ description: 'One that travels in the JSON.', examples: ['AV2k9f0A…'] })
-
-/** A body that may be left out. Fastify validates a missing body as null; a JSON `null` is refused before. */
-const optionalBody = <Body extends z.ZodType>(body: Body) => z.preprocess((sent) => sent ?? undefined, body.optional())
 
 export const RefreshBody = optionalBody(
   z.strictObject({ refresh_token: RefreshToken.optional() }).meta({ id: 'Refresh' }),
@@ -69,20 +50,6 @@ export const PasswordBody = z
     new_password: Password.meta({ examples: ['nine blue umbrellas on the roof'] }),
   })
   .meta({ id: 'PasswordChange' })
-
-const Locale = z
-  .string()
-  .max(35)
-  .optional()
-  .meta({ description: 'The language of the mail. One that is not there falls back.', examples: ['ko'] })
-const MailToken = z
-  .string()
-  .max(512)
-  .meta({ description: 'What follows `#token=` in the link of the mail.', examples: ['AZ3kq0wB…'] })
-const MailCode = z
-  .string()
-  .max(64)
-  .meta({ description: 'The code in the mail.', examples: ['04816253'] })
 
 export const ForgotBody = z.strictObject({ email: Email, locale: Locale }).meta({ id: 'ForgottenPassword' })
 

@@ -1,16 +1,14 @@
-import { askForChange, changeEmail } from '../../../auth/accounts/change-email.ts'
 import { askForVerification, verifyEmail } from '../../../auth/accounts/verify-email.ts'
 import type { OwnProof } from '../../../auth/mail/own-proof.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { sessionOf } from '../../../domain/access-token.ts'
 import type { CookieEdge } from '../../edge.ts'
-import { demandFresh } from '../../plugins/fresh.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
-import { demandEmail, MAIL_PROOF_REFUSALS, tokensAnswer } from '../answers.ts'
+import { MAIL_PROOF_REFUSALS, tokensAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
-import { Accepted, EmailChangeBody, MailProofBody, NoContent, Tokens, VerificationBody } from '../schemas.ts'
+import { Accepted, MailProofBody, NoContent, Tokens, VerificationBody } from '../schemas.ts'
 
 const COMMON = [...TOKEN_PROBLEMS, ...BODY_PROBLEMS, 'too_many_requests', 'store_unavailable', 'busy'] as const
 const route = { tags: ['Accounts'], security: [{ bearer: [] }] }
@@ -39,29 +37,8 @@ const verifySchema = {
   },
 }
 
-const changeSchema = {
-  ...route,
-  operationId: 'askForEmailChange',
-  summary: 'Ask for a mail to change the address',
-  description: 'Mail goes to the new address, a notice to the old one. The answer is the same if the new one is taken.',
-  body: EmailChangeBody,
-  response: { 202: Accepted, ...problems(...COMMON, 'step_up_required') },
-}
-
-const confirmSchema = {
-  ...route,
-  operationId: 'changeEmail',
-  summary: 'Change the address with what the mail holds',
-  description: 'This session goes on, every other session ends.',
-  body: MailProofBody,
-  response: {
-    200: Tokens.meta({ description: 'The address is changed.', headers: ['Set-Cookie'] }),
-    ...problems(...COMMON, 'code_invalid', 'email_taken'),
-  },
-}
-
-/** POST /v1/email/verification, /v1/email/verify, /v1/email/change and /v1/email/change/confirm */
-export function emailRoutes(app: App, { deps, bearer, limitPerAddress, cookie }: CookieEdge): void {
+/** POST /v1/email/verification and POST /v1/email/verify */
+export function verificationRoutes(app: App, { deps, bearer, limitPerAddress, cookie }: CookieEdge): void {
   const onRequest = [limitPerAddress('api'), bearer.requireToken]
   const method = 'POST'
 
@@ -86,34 +63,6 @@ export function emailRoutes(app: App, { deps, bearer, limitPerAddress, cookie }:
     async handler(request, reply) {
       const self = sessionOf(request.token.claims)
       const result = await verifyEmail(deps, self, request.body as OwnProof, callerOf(request))
-      if (result.kind !== 'ok') throw new Problem(MAIL_PROOF_REFUSALS[result.kind])
-      return tokensAnswer(reply, cookie, issueTokens(deps, result))
-    },
-  })
-
-  app.route({
-    method,
-    url: '/v1/email/change',
-    schema: changeSchema,
-    onRequest,
-    async handler(request, reply) {
-      const email = demandEmail('new_email', request.body.new_email)
-      demandFresh(deps, request.token)
-      const self = sessionOf(request.token.claims)
-      const asked = await askForChange(deps, self, { email, locale: request.body.locale }, callerOf(request))
-      if (!asked) throw new Problem('token_revoked')
-      return reply.code(202).send()
-    },
-  })
-
-  app.route({
-    method,
-    url: '/v1/email/change/confirm',
-    schema: confirmSchema,
-    onRequest,
-    async handler(request, reply) {
-      const self = sessionOf(request.token.claims)
-      const result = await changeEmail(deps, self, request.body as OwnProof, callerOf(request))
       if (result.kind !== 'ok') throw new Problem(MAIL_PROOF_REFUSALS[result.kind])
       return tokensAnswer(reply, cookie, issueTokens(deps, result))
     },

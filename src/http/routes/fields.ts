@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { TRANSPORTS } from '../../domain/session.ts'
+
+// What several shapes on the wire have, in snake_case.
+
+export const Id = z.string().meta({ description: 'Opaque.', examples: ['9p7Xb2mVQ0a1cJtYw3kZ4A'] })
+export const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC.', examples: ['2026-01-31T12:00:00.000Z'] })
+export const Seconds = z.int().min(0).max(2_000_000_000)
+
+/** A text without lone surrogates, which have no UTF-8 form. */
+const Text = z.string().refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
+
+export const Transport = z.enum(TRANSPORTS).meta({
+  description: 'Where the refresh token travels: in the JSON, or in an HttpOnly cookie and nowhere else.',
+})
+
+export const Email = Text.max(1000).meta({
+  description:
+    'Trimmed, NFC-normalised and lower-cased, then at most 254 characters; an ASCII or IDN domain with at least one dot. ' +
+    'Two spellings that normalise alike are one account.',
+  examples: ['ada@example.org'],
+})
+
+export const Password = Text.meta({
+  description: 'Any Unicode, compared in NFC form, never truncated.',
+  examples: ['seven red bicycles in the rain'],
+})
+
+export const RefreshToken = z
+  .string()
+  .max(4096)
+  .meta({ description: 'One that travels in the JSON.', examples: ['AV2k9f0A…'] })
+
+export const Locale = z
+  .string()
+  .max(35)
+  .optional()
+  .meta({ description: 'The language of the mail. One that is not there falls back.', examples: ['ko'] })
+export const MailToken = z
+  .string()
+  .max(512)
+  .meta({ description: 'What follows `#token=` in the link of the mail.', examples: ['AZ3kq0wB…'] })
+export const MailCode = z
+  .string()
+  .max(64)
+  .meta({ description: 'The code in the mail.', examples: ['04816253'] })
+
+/** A body that may be left out. Fastify validates a missing body as null; a JSON `null` is refused before. */
+export const optionalBody = <Body extends z.ZodType>(body: Body) =>
+  z.preprocess((sent) => sent ?? undefined, body.optional())
