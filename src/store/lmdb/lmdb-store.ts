@@ -5,6 +5,7 @@ import { batchReads } from '../read-batch.ts'
 import { complete, shorten } from '../shapes.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
+import { demandRoom } from './disk-room.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
 
 /** A value as it is stored. */
@@ -45,6 +46,13 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
+  function transact<T>(work: () => T): Promise<T> {
+    return inDoubt(() => {
+      demandRoom(dir)
+      return tables.root.transaction(work)
+    })
+  }
+
   async function sweep(): Promise<void> {
     while ((await tables.root.transaction(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
   }
@@ -60,11 +68,11 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
     getMany: (names) => readBatch(names) as never,
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
-      return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
+      return transact(() => apply(tables, commit, version, clock()))
     },
     async count(count) {
       if (count.mayBeLost === true) return countIn(passing, count, Date.now())
-      return inDoubt(() => tables.root.transaction(() => countIn(lasting, count, Date.now())))
+      return transact(() => countIn(lasting, count, Date.now()))
     },
     faults: () =>
       store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
