@@ -46,15 +46,10 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
-  function transact<T>(work: () => T): Promise<T> {
-    return inDoubt(() => {
-      demandRoom(dir)
-      return tables.root.transaction(work)
-    })
-  }
+  const transact = <T>(work: () => T) => inDoubt(() => transactIn(tables.root, dir, work))
 
   async function sweep(): Promise<void> {
-    while ((await tables.root.transaction(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
+    while ((await transact(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
   }
 
   // A failed sweep, as on a full disk, is tried again at the next turn; expired rows are hidden meanwhile.
@@ -97,6 +92,12 @@ async function openTables(dir: string): Promise<Tables> {
     rows: root.openDB({ name: 'rows', encoding: 'json' }),
     expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
   }
+}
+
+/** Runs the work in a transaction, if the disk of the folder has room for what it writes. */
+function transactIn<T>(root: RootDatabase, dir: string, work: () => T): Promise<T> {
+  demandRoom(dir)
+  return root.transaction(work)
 }
 
 /** Reads from a new snapshot: another process may have committed since the last one. */
