@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { NO_LIMITS, type Newcomer } from '../support/home.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
@@ -21,8 +20,13 @@ async function folder(t: Test): Promise<string> {
   return dir
 }
 
-async function start(t: Test, dir: string, until: 'live' | 'ready' = 'ready'): Promise<Service> {
-  const service = await startService({ ...ENV, DATA_DIR: dir }, { until })
+async function start(
+  t: Test,
+  dir: string,
+  until: 'live' | 'ready' = 'ready',
+  command?: readonly string[],
+): Promise<Service> {
+  const service = await startService({ ...ENV, DATA_DIR: dir }, { until, ...(command && { command }) })
   let isOver = false
   void service.exited.then((code) => isOver || t.comment(`exit code ${code}`, ...service.lines().slice(-5)))
   t.teardown(() => {
@@ -56,20 +60,27 @@ function isRefusal({ status, headers, body }: Answer<any>): boolean {
   )
 }
 
-/** From now on the process can write no page of data (RLIMIT_FSIZE): its disk is full, until it is told otherwise. */
-async function fillDisk(at: Service): Promise<() => Promise<void>> {
-  const limit = async (bytes: string) => {
-    await promisify(execFile)('prlimit', ['--pid', String(at.pid), `--fsize=${bytes}:unlimited`])
-  }
-  await limit('8192')
-  return () => limit('unlimited')
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const ROOM = 'mount -t tmpfs -o size=40m,mode=700 tmpfs "$DATA_DIR" && exec "$0" "$1"'
+
+/** Starts an instance whose folder is a small disk of its own, which ends with it; `disk` is where others see it. */
+async function startOnSmallDisk(t: Test, dir: string): Promise<{ readonly one: Service; readonly disk: string }> {
+  const one = await start(t, dir, 'ready', ['unshare', '-rm', 'sh', '-c', ROOM, process.execPath, MAIN])
+  return { one, disk: `/proc/${one.pid}/root${dir}` }
+}
+
+/** Fills the disk, until it is told otherwise. */
+async function fill(disk: string): Promise<() => Promise<void>> {
+  const filler = join(disk, 'filler')
+  await writeFile(filler, Buffer.alloc(64 * 1024 * 1024)).catch(() => {}) // as much as there is room for
+  return () => rm(filler)
 }
 
 t.test(
   'on a full disk it reads, refuses every write with 503, and has the last answered state after a restart',
   async (t) => {
     const dir = await folder(t)
-    const one = await start(t, dir)
+    const { one, disk } = await startOnSmallDisk(t, dir)
     const people = await Promise.all(Array.from({ length: 8 }, () => register(one)))
     const [me, gone, leaving, writer, changing] = people as [Newcomer, Newcomer, Newcomer, Newcomer, Newcomer]
     await logout(one, gone)
@@ -78,7 +89,7 @@ t.test(
       one.call('PATCH', '/v1/session/data', { token: writer.access_token, body: { count, text: textOf(count) } })
     const answered = 20
     for (let count = 0; count <= answered; count += 1) t.equal((await patch(count)).status, 200)
-    const makeRoom = await fillDisk(one)
+    const makeRoom = await fill(disk)
     t.ok(isRefusal(await patch(answered + 1)), 'the next write is refused')
 
     await t.test('while it is full', async (t) => {
@@ -125,7 +136,7 @@ t.test(
 
     await t.test('after kill -9 and a restart its state is the last answered one', async (t) => {
       const copy = await folder(t)
-      await cp(dir, copy, { recursive: true }) // what a crash would leave: nothing of it is in memory only
+      await cp(disk, copy, { recursive: true, filter: (path) => !path.endsWith('filler') }) // what a crash would leave: nothing of it is in memory only
       await isAsAnswered(t, await start(t, copy))
     })
 
@@ -141,8 +152,10 @@ t.test(
       t.strictSame(sound, [])
     })
 
+    const copy = await folder(t)
+    await cp(disk, copy, { recursive: true })
     t.equal(await one.stop('SIGINT'), 0)
-    t.match(await verify(await start(t, dir), leaving), { status: 401 })
+    t.match(await verify(await start(t, copy), leaving), { status: 401 })
   },
 )
 

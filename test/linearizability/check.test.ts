@@ -6,18 +6,27 @@ import { type Credential, type Ends, type Kind, openHistory, type Operation } fr
 
 type Times = readonly [startedAt: number, endedAt: number]
 type Opened = { readonly session: Credential; readonly access: Credential }
-type Told = { readonly shows?: Credential | null; readonly ends?: Ends | null; readonly status?: number }
+type Told = {
+  readonly shows?: Credential | null
+  readonly ends?: Ends | null
+  readonly status?: number
+  readonly said?: string
+}
 
 /** Writes a history down. */
 function makeStory() {
   let now = 0
   let made = 0
   const history = openHistory(() => now)
-  const tell = (kind: Kind, [startedAt, endedAt]: Times, { shows = null, ends = null, status = 204 }: Told) => {
+  const tell = (
+    kind: Kind,
+    [startedAt, endedAt]: Times,
+    { shows = null, ends = null, status = 204, said = '' }: Told,
+  ) => {
     now = startedAt
     const operation = history.begin({ kind, user: 'ada', shows, ends })
     now = endedAt
-    if (endedAt < Infinity) history.end(operation, status)
+    if (endedAt < Infinity) history.end(operation, status, said)
     return operation
   }
   const grant = (kind: Credential['kind'], grantedBy: Operation, session?: Credential): Credential => {
@@ -32,8 +41,8 @@ function makeStory() {
       const session = grant('session', tell('login', times, { shows, status: 200 }))
       return { session, access: grant('access', session.grantedBy, session) }
     },
-    refresh: ({ session }: Opened, times: Times, status = 200) =>
-      grant('access', tell('refresh', times, { shows: session, status }), session),
+    refresh: ({ session }: Opened, times: Times, status = 200, said = '') =>
+      grant('access', tell('refresh', times, { shows: session, status, said }), session),
     verify: (shows: Credential, times: Times, status = 204) => tell('verify', times, { shows, status }),
     logout: ({ session }: Opened, times: Times, status = 204) =>
       tell('logout', times, { ends: { session: session.name }, status }),
@@ -121,6 +130,12 @@ const right: Record<string, (story: Story) => void> = {
     s.change(one, [20, 30], 503)
     s.verify(other.access, [40, 45], 401)
     s.verify(other.access, [LATE, LATE + 5])
+  },
+  'of two clients that lost the answer to the change of their own session, the slower one is told so': (s) => {
+    const one = s.login([0, 10])
+    s.change(one, [20, 30], LOST)
+    s.refresh(one, [40, 90], 401, 'password_changed')
+    s.refresh(one, [41, 45])
   },
   'the old password is refused after the change, the new one accepted': (s) => {
     const old = s.register([0, 10])
@@ -248,6 +263,14 @@ const wrong: Record<string, readonly [Violation['kind'], (story: Story) => void]
       const [one, other] = [s.login([0, 10]), s.login([0, 10])]
       s.logout(one, [20, 30])
       s.refresh(other, [40, 45], 401)
+    },
+  ],
+  'a session refused because its own client changed the password': [
+    'refused without cause',
+    (s) => {
+      const one = s.login([0, 10])
+      s.change(one, [20, 30], LOST)
+      s.refresh(one, [40, 45], 401, 'token_reused')
     },
   ],
   'a session refused because of a revocation that was refused itself': [

@@ -109,6 +109,7 @@ function mayHaveEnded(ending: Operation, showing: Operation, shown: Credential, 
   if ((acceptedAt.get(shown) ?? 0) > lastEffectAt) return false
   if ('session' in ends) return shown.session === ends.session
   if (shown.kind === 'password' && ending.kind !== 'password') return false
-  if (shown.kind === 'session' && shown.session === ends.allBut) return false
+  // The session goes on; a token of before the change is refused once another client of the session has got the next one.
+  if (shown.kind === 'session' && shown.session === ends.allBut && showing.said !== 'password_changed') return false
   return shown.grantedBy.startedAt < lastEffectAt
 }

@@ -5,6 +5,7 @@ import { batchReads } from '../read-batch.ts'
 import { complete, shorten } from '../shapes.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
+import { demandRoom } from './disk-room.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
 
 /** A value as it is stored. */
@@ -45,8 +46,10 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
+  const transact = <T>(work: () => T) => inDoubt(() => transactIn(tables.root, dir, work))
+
   async function sweep(): Promise<void> {
-    while ((await tables.root.transaction(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
+    while ((await transact(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
   }
 
   // A failed sweep, as on a full disk, is tried again at the next turn; expired rows are hidden meanwhile.
@@ -60,11 +63,11 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
     getMany: (names) => readBatch(names) as never,
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
-      return inDoubt(() => tables.root.transaction(() => apply(tables, commit, version, clock())))
+      return transact(() => apply(tables, commit, version, clock()))
     },
     async count(count) {
       if (count.mayBeLost === true) return countIn(passing, count, Date.now())
-      return inDoubt(() => tables.root.transaction(() => countIn(lasting, count, Date.now())))
+      return transact(() => countIn(lasting, count, Date.now()))
     },
     faults: () =>
       store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
@@ -89,6 +92,12 @@ async function openTables(dir: string): Promise<Tables> {
     rows: root.openDB({ name: 'rows', encoding: 'json' }),
     expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
   }
+}
+
+/** Runs the work in a transaction, if the disk of the folder has room for what it writes. */
+function transactIn<T>(root: RootDatabase, dir: string, work: () => T): Promise<T> {
+  demandRoom(dir)
+  return root.transaction(work)
 }
 
 /** Reads from a new snapshot: another process may have committed since the last one. */
