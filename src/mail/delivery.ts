@@ -19,8 +19,8 @@ export interface Post extends Pick<Deps, 'store' | 'clock' | 'record'> {
 
 /** A hint without a mail counts for this many ms: the commit that it announced cannot come later. */
 const HINT_MS = 600_000
-/** A hint whose mail is not there yet is followed again after this many ms, and then after as long as it is old. */
-const HINT_PAUSE_MS = 1000
+/** A hint is followed at each look until it is this many ms old, as its commit may be on its way; later it rests. */
+const YOUNG_MS = 10_000
 /** While the store is away it is asked again after this many ms. */
 const STORE_PAUSE_MS = 500
 
@@ -36,7 +36,9 @@ export async function deliver(post: Post, hint: MailHint): Promise<Again> {
 }
 
 function afterMiss({ at }: MailHint, now: number): Again {
-  return now - at > HINT_MS ? 'over' : now + Math.max(HINT_PAUSE_MS, now - at)
+  const ageMs = now - at
+  if (ageMs < YOUNG_MS) return now
+  return ageMs > HINT_MS ? 'over' : now + ageMs
 }
 
 async function sendTaken(post: Post, mail: Mail): Promise<Again> {

@@ -29,8 +29,7 @@ export function openSender(post: Post): Sender {
 
   async function follow(placed: Placed): Promise<void> {
     if (isStopped) return
-    const again = await unlessAway(() => deliver(post, placed.hint))
-    hints.putBack(placed, again ?? post.clock() + LOOK_MS)
+    hints.putBack(placed, (await unlessAway(() => deliver(post, placed.hint))) ?? post.clock())
   }
 
   async function look(): Promise<void> {
@@ -42,15 +41,15 @@ export function openSender(post: Post): Sender {
   }
 
   const looks = repeat(() => unlessAway(look), LOOK_MS)
-  return {
-    wake: looks.wake,
-    async stop() {
-      isStopped = true
-      looks.end()
-      await Promise.race([Promise.allSettled(sending), wait(PATIENCE_MS, undefined, { ref: false })])
-      await unlessAway(hints.forgetOver)
-    },
+
+  async function end(): Promise<void> {
+    isStopped = true
+    looks.end()
+    await Promise.race([Promise.allSettled(sending), wait(PATIENCE_MS, undefined, { ref: false })])
+    await unlessAway(hints.forgetOver)
   }
+  let ended: Promise<void> | null = null
+  return { wake: looks.wake, stop: () => (ended ??= end()) }
 }
 
 /** What the work comes to; null: the store is away, or too many want the same of it. */

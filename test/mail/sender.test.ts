@@ -1,13 +1,12 @@
 import t, { type Test } from 'tap'
 import type { Deps } from '../../src/deps.ts'
 import { newId } from '../../src/domain/id.ts'
-import { type Mail, NOTICE_MS, TAKEN_MS } from '../../src/domain/mail.ts'
+import { NOTICE_MS, TAKEN_MS } from '../../src/domain/mail.ts'
 import { codeOf, NO_SECRETS, type Secrets } from '../../src/domain/one-time-secret.ts'
-import { QUEUE_KEYS } from '../../src/mail/outbox.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
 import { type Home, openHome } from '../support/home.ts'
-import { aMail, mailTo, write } from '../support/mails.ts'
+import { aMail, hintsOf, mailTo, rowOf, write } from '../support/mails.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
 import { startSmtp } from '../support/smtp.ts'
@@ -16,14 +15,6 @@ const redis = await startRedis()
 t.teardown(redis.stop)
 const STORES: Record<string, Record<string, string>> = { lmdb: {}, redis: { REDIS_URL: redis.url } }
 const SOON = { within: 10_000 }
-
-async function hintsOf({ store }: Deps) {
-  return (await store.getMany(QUEUE_KEYS)).flatMap((queue) => queue?.value ?? [])
-}
-
-async function rowOf({ store }: Deps, { userId, id }: Mail): Promise<Mail | undefined> {
-  return (await store.get(keys.mail(userId, id)))?.value
-}
 
 /** Resolves when no mail and no hint is left. */
 const isQuiet = (deps: Deps) => eventually(async () => (await hintsOf(deps)).length === 0, SOON)
