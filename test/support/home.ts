@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compose } from '../../src/compose.ts'
+import { compose, type Instead } from '../../src/compose.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import type { Deps } from '../../src/deps.ts'
 import { buildApp } from '../../src/http/app.ts'
@@ -62,8 +62,11 @@ export interface Newcomer {
 
 let newcomers = 0
 
-/** Opens a home: on the Redis of REDIS_URL in `env`, else on LMDB in a folder of its own (or `DATA_DIR`). Its hashes cost next to nothing unless `env` has ARGON2_*. */
-export async function openHome(env: Record<string, string> = {}): Promise<Home> {
+/** Opens a home: on the Redis of REDIS_URL in `env`, else on LMDB in a folder of its own (or `DATA_DIR`). Its hashes cost next to nothing unless `env` has ARGON2_*; `store` is put around the real store. */
+export async function openHome(
+  env: Record<string, string> = {},
+  { store }: Pick<Instead, 'store'> = {},
+): Promise<Home> {
   const dir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'latchkey-home-')))
   const own = { AUTH_SECRET: TEST_SECRET, ISSUER: 'http://localhost:3000', DATA_DIR: dir }
   const config = readConfig({ ...own, ...NO_LIMITS, ...env })
@@ -71,7 +74,7 @@ export async function openHome(env: Record<string, string> = {}): Promise<Home> 
   const lines: Record<string, any>[] = []
   const logger = makeLogger(config.LOG_LEVEL, { write: (line) => void lines.push(JSON.parse(line)) })
   const hashing = isDear(env) ? {} : { hashing: cheapHashing() }
-  const { deps, close } = await compose(config, logger, { clock: () => clock.now, ...hashing })
+  const { deps, close } = await compose(config, logger, { clock: () => clock.now, ...hashing, ...(store && { store }) })
   const isDraining = () => false
   const checkReadiness = makeReadiness(deps, isDraining, logger)
   const app = await buildApp(deps, { logger, isDraining, checkReadiness })

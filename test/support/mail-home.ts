@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { Instead } from '../../src/compose.ts'
 import { type Home, type Newcomer, openHome } from './home.ts'
 import { mailTo } from './mails.ts'
 import { eventually } from './settle.ts'
@@ -28,10 +29,14 @@ export interface MailHome extends Home {
 
 const NO_MAIL_LIMITS = { LIMIT_MAIL: '1000000/1h', LIMIT_MAIL_TOTAL: '1000000/1h' }
 
-/** Opens a home that sends its mail to a server of its own. */
-export async function openMailHome(t: Test, env: Record<string, string> = {}): Promise<MailHome> {
+/** Opens a home that sends its mail to a server of its own; `instead` is what openHome takes. */
+export async function openMailHome(
+  t: Test,
+  env: Record<string, string> = {},
+  instead: Pick<Instead, 'store'> = {},
+): Promise<MailHome> {
   const smtp = await startSmtp()
-  const home = await openHome({ ...mailTo(smtp.url), ...NO_MAIL_LIMITS, ...env })
+  const home = await openHome({ ...mailTo(smtp.url), ...NO_MAIL_LIMITS, ...env }, instead)
   t.teardown(async () => {
     await home.close()
     await smtp.stop()

@@ -22,7 +22,8 @@ export async function claimAddress(deps: Deps, email: Email, userId: string): Pr
   const key = keys.email(email.key)
   const claimed = await untilWon(async () => {
     const claim = await deps.store.get(key)
-    if (claim !== null && claim.value.userId !== userId && (await isInForce(deps, email, claim.value))) return 'taken'
+    if (claim !== null && claim.value.userId !== userId && (await isInForce(deps, email.key, claim.value)))
+      return 'taken'
     const write = { checks: [unchanged(key, claim)], puts: [put(key, { userId }, null)], deletes: [] }
     return (await deps.store.commit(write)) ? 'claimed' : null
   })
@@ -30,14 +31,22 @@ export async function claimAddress(deps: Deps, email: Email, userId: string): Pr
 }
 
 /** Whether the user that the claim names has the address, or holds it while it changes its own. */
-async function isInForce({ store }: Deps, { key }: Email, { userId }: EmailClaim): Promise<boolean> {
+async function isInForce({ store }: Deps, key: string, { userId }: EmailClaim): Promise<boolean> {
   const [user, held] = await store.getMany([keys.user(userId), keys.heldEmail(userId)])
   return user !== null && (user.value.emailKey === key || held?.value === key)
 }
 
-/** Deletes the claim of a user who is gone, or has another address. A failure is ignored: such a claim does not count. */
-export async function releaseAddress({ store }: Deps, { id, emailKey }: User): Promise<void> {
+/**
+ * Deletes the claim of a user who is gone, or has another address. One who has changed back, or is about to, keeps it: its claim is in
+ * force, or is written anew. A failure is ignored: such a claim does not count.
+ */
+export async function releaseAddress(deps: Deps, user: User): Promise<void> {
+  await deleteClaim(deps, user).catch(() => {})
+}
+
+async function deleteClaim(deps: Deps, { id, emailKey }: User): Promise<void> {
   const key = keys.email(emailKey)
-  const claim = await store.get(key).catch(() => null)
-  if (claim?.value.userId === id) await store.commit({ checks: [claim], puts: [], deletes: [key] }).catch(() => false)
+  const claim = await deps.store.get(key)
+  if (claim?.value.userId !== id || (await isInForce(deps, emailKey, claim.value))) return
+  await deps.store.commit({ checks: [claim], puts: [], deletes: [key] })
 }
