@@ -2,7 +2,9 @@ import { createPublicKey } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mailTo } from '../test/support/mails.ts'
 import { startRedis } from '../test/support/redis.ts'
+import { startSmtp } from '../test/support/smtp.ts'
 import type { Exchange, Load } from './drive.ts'
 import { exchange, inTurn, openLoad, pace } from './drive.ts'
 import type { Sample, Samples, Storm, Stretch } from './report.ts'
@@ -18,7 +20,7 @@ import {
   startContender,
   startLatchkey,
 } from './servers.ts'
-import { type Account, ARGON2, bearers, logins, PASSWORD, refreshes, SETTINGS } from './traffic.ts'
+import { type Account, ARGON2, bearers, forgets, logins, NO_LIMIT, PASSWORD, refreshes, SETTINGS } from './traffic.ts'
 
 // What is measured: the service on Redis and embedded, beside small contenders on the same Redis, taking turns.
 
@@ -33,6 +35,7 @@ const LOGINS_AT_ONCE = 8
 const STORM_MS = isQuick ? 2000 : 4000
 const STORM_LOGINS = 64
 const STORM_VERIFIES_PER_SECOND = 200
+const MAILS_PER_SECOND = 200
 const ACCOUNTS = isQuick ? 80 : 200
 
 /** What the servers of one store are started with, and whose sessions live there. */
@@ -46,11 +49,14 @@ interface Place {
 await installContenders()
 const cores = await shareOutCores()
 const redis = await startRedis()
+const smtp = await startSmtp()
+const mailEnv = { ...mailTo(smtp.url), LIMIT_MAIL: NO_LIMIT, LIMIT_MAIL_TOTAL: NO_LIMIT }
 const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
 
 try {
   await bench()
 } finally {
+  await smtp.stop()
   await redis.stop()
   await rm(dataDir, { recursive: true, force: true })
 }
@@ -72,12 +78,14 @@ async function bench(): Promise<void> {
   }
   const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
   const storms: Storm[] = []
+  const mailStorms: Storm[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
     for (const [name, sample] of Object.entries(await measure(subjects))) samples[name]?.push(sample)
-    storms.push(await storm(onRedis))
+    storms.push(await storm(onRedis, {}, manyLogins))
+    mailStorms.push(await storm(onRedis, mailEnv, manyMails))
     say(`round ${round} of ${ROUNDS}`)
   }
-  await save(samples, storms)
+  await save(samples, storms, mailStorms)
 }
 
 /** A server, the load it is under, and what it has done so far. */
@@ -122,7 +130,7 @@ function sampleOf({ server, stretches }: Subject): Sample {
   return { stretches, peakMb: readPeakMb(server.pid), startMs: server.startMs }
 }
 
-async function save(samples: Samples, storms: readonly Storm[]): Promise<void> {
+async function save(samples: Samples, storms: readonly Storm[], mailStorms: readonly Storm[]): Promise<void> {
   const about = {
     date: new Date().toISOString(),
     machine: describeMachine(cores),
@@ -131,12 +139,13 @@ async function save(samples: Samples, storms: readonly Storm[]): Promise<void> {
     connections: CONNECTIONS,
     loginsAtOnce: LOGINS_AT_ONCE,
     storm: `${STORM_LOGINS} logins at once, ${STORM_VERIFIES_PER_SECOND} verifies a second`,
+    mailStorm: `${MAILS_PER_SECOND} forgotten passwords and ${STORM_VERIFIES_PER_SECOND} verifies a second`,
   }
-  const verdicts = judge(samples, storms)
-  const table = markdown(about, samples, storms, verdicts)
+  const verdicts = judge(samples, storms, mailStorms)
+  const table = markdown(about, samples, { storms, mailStorms }, verdicts)
   process.stdout.write(table)
   if (isQuick) return // a glance, not a result
-  await saveComparison(table, `${JSON.stringify({ about, verdicts, samples, storms }, rounded, 1)}\n`)
+  await saveComparison(table, `${JSON.stringify({ about, verdicts, samples, storms, mailStorms }, rounded, 1)}\n`)
 }
 
 /** Registers the accounts, over every core, and looks at what the service answers. */
@@ -199,26 +208,45 @@ async function bareArgon2(): Promise<Subject> {
   return { server, load, stretches: [] }
 }
 
-/** Many log in at once while others go on verifying, at a modest rate. */
-async function storm(place: Place): Promise<Storm> {
-  const server = await startLatchkey(cores, place.env)
-  const load = await openLoad(server.port, STORM_LOGINS, logins(place.accounts))
+/** What others do in a storm, and what came of it. */
+type Others = (server: Started, place: Place, forMs: number) => Promise<{ failures: number; perSecond: number }>
+
+/** As many log in at once as there are connections. */
+async function manyLogins(server: Started, { accounts }: Place, forMs: number) {
+  const load = await openLoad(server.port, STORM_LOGINS, logins(accounts))
+  const { answers, failures, ms } = await load.run(forMs)
+  load.close()
+  return { failures, perSecond: (answers / ms) * 1000 }
+}
+
+/** People ask for mails to reset their passwords; half of them have no account. */
+async function manyMails(server: Started, { accounts }: Place, forMs: number) {
+  const paced = await pace(server.port, { perSecond: MAILS_PER_SECOND, forMs, next: forgets(accounts) })
+  return { failures: paced.failures, perSecond: ((paced.latencies.length - paced.failures) / forMs) * 1000 }
+}
+
+/** Others do much while some go on verifying, at a modest rate. It is done twice, to see whether memory grows. */
+async function storm(place: Place, env: Record<string, string>, others: Others): Promise<Storm> {
+  const server = await startLatchkey(cores, { ...place.env, ...env })
   const rate = { perSecond: STORM_VERIFIES_PER_SECOND, forMs: STORM_MS, next: bearers(place.accounts) }
   await pace(server.port, rate) // warm up, in a calm
-  const [login, verify] = await Promise.all([load.run(STORM_MS), pace(server.port, rate)])
+  const first = await Promise.all([others(server, place, STORM_MS), pace(server.port, rate)])
+  const firstMb = readPeakMb(server.pid)
+  const second = await Promise.all([others(server, place, STORM_MS), pace(server.port, rate)])
   const peakMb = readPeakMb(server.pid)
-  load.close()
   await server.kill()
-  const latencies = verify.latencies.toSorted((a, b) => a - b)
+  const both = [first, second]
+  const latencies = both.flatMap(([, { latencies }]) => latencies).toSorted((one, other) => one - other)
   const percentile = (part: number) => latencies[Math.ceil(latencies.length * part) - 1] ?? NaN
   return {
     verifies: latencies.length,
-    failures: login.failures + verify.failures,
+    failures: both.reduce((sum, [done, verified]) => sum + done.failures + verified.failures, 0),
     p50Ms: percentile(0.5),
     p99Ms: percentile(0.99),
     maxMs: percentile(1),
-    loginsPerSecond: (login.answers / login.ms) * 1000,
+    othersPerSecond: (first[0].perSecond + second[0].perSecond) / 2,
     peakMb,
+    grownMb: peakMb - firstMb,
   }
 }
 

@@ -26,8 +26,11 @@ export interface Storm {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly maxMs: number
-  readonly loginsPerSecond: number
+  /** What others did meanwhile: logins, or mails that were asked for. */
+  readonly othersPerSecond: number
   readonly peakMb: number
+  /** By how much the peak of memory rose from the first half of the storm to the second. */
+  readonly grownMb: number
 }
 
 /** Over the rounds. */
@@ -55,6 +58,7 @@ export interface About {
   readonly connections: number
   readonly loginsAtOnce: number
   readonly storm: string
+  readonly mailStorm: string
 }
 
 const RATIOS: readonly (readonly [what: string, subject: string, against: string, least: number | null])[] = [
@@ -70,8 +74,8 @@ const RATIOS: readonly (readonly [what: string, subject: string, against: string
 const SERVICE = ['verify on Redis', 'verify embedded', 'refresh']
 
 /** Every promise, in a fixed order. Ratios are judged by the median of processor time a request. */
-export function judge(samples: Samples, storms: readonly Storm[]): Verdict[] {
-  return [...RATIOS.map((ratio) => judgeRatio(samples, ratio)), ...judgeFigures(samples, storms)]
+export function judge(samples: Samples, storms: readonly Storm[], mailStorms: readonly Storm[]): Verdict[] {
+  return [...RATIOS.map((ratio) => judgeRatio(samples, ratio)), ...judgeFigures(samples, storms, mailStorms)]
 }
 
 function judgeRatio(samples: Samples, [what, subject, against, least]: (typeof RATIOS)[number]): Verdict {
@@ -110,7 +114,7 @@ function compare(
   return spread(rounds)
 }
 
-function judgeFigures(samples: Samples, storms: readonly Storm[]): Verdict[] {
+function judgeFigures(samples: Samples, storms: readonly Storm[], mailStorms: readonly Storm[]): Verdict[] {
   const ofService = SERVICE.flatMap((name) => samples[name] ?? [])
   const below = (what: string, figures: readonly number[], most: number): Verdict => {
     const found = spread(figures)
@@ -145,6 +149,20 @@ function judgeFigures(samples: Samples, storms: readonly Storm[]): Verdict[] {
       'storm: failed requests',
       storms.map(({ failures }) => failures),
     ),
+    below(
+      'mails: p99 of verify, ms',
+      mailStorms.map(({ p99Ms }) => p99Ms),
+      50,
+    ),
+    below(
+      'mails: memory grown in the second half, MB',
+      mailStorms.map(({ grownMb }) => grownMb),
+      10,
+    ),
+    none(
+      'mails: failed requests',
+      mailStorms.map(({ failures }) => failures),
+    ),
   ]
 }
 
@@ -152,10 +170,10 @@ function judgeFigures(samples: Samples, storms: readonly Storm[]): Verdict[] {
 export function markdown(
   about: About,
   samples: Samples,
-  storms: readonly Storm[],
+  { storms, mailStorms }: { readonly storms: readonly Storm[]; readonly mailStorms: readonly Storm[] },
   verdicts: readonly Verdict[],
 ): string {
-  const { date, machine, rounds, seconds, connections, loginsAtOnce, storm } = about
+  const { date, machine, rounds, seconds, connections, loginsAtOnce, storm, mailStorm } = about
   return `# Benchmark
 
 ${machine}. ${date}.
@@ -181,14 +199,19 @@ ${table(
   Object.entries(samples).map(([name, rounds]) => row(name, rounds)),
 )}
 
-${table(
-  [`storm: ${storm}`, ''],
-  (['verifies', 'failures', 'p50Ms', 'p99Ms', 'maxMs', 'loginsPerSecond', 'peakMb'] as const).map((column) => [
-    column,
-    format(spread(storms.map((each) => each[column]))),
-  ]),
-)}
+${stormTable(storm, storms)}
+
+${stormTable(mailStorm, mailStorms)}
 `
+}
+
+const STORM_ROWS = ['verifies', 'failures', 'p50Ms', 'p99Ms', 'maxMs', 'othersPerSecond', 'peakMb', 'grownMb'] as const
+
+function stormTable(name: string, storms: readonly Storm[]): string {
+  return table(
+    [`storm: ${name}`, ''],
+    STORM_ROWS.map((column) => [column, format(spread(storms.map((each) => each[column])))]),
+  )
 }
 
 /** Where the part on growth begins. */

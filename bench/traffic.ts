@@ -6,7 +6,7 @@ import { type Exchange, exchange, inTurn } from './drive.ts'
 /** Everybody's. */
 export const PASSWORD = 'seven red bicycles in the rain'
 
-const NO_LIMIT = '100000000/1m' // every check is made and counted, none is ever exceeded: all the load comes from one address
+export const NO_LIMIT = '100000000/1m' // every check is made and counted, none is ever exceeded: all the load comes from one address
 export const ARGON2 = { ARGON2_MEMORY_KIB: '19456', ARGON2_PASSES: '2', ARGON2_LANES: '1' }
 /** What the service is started with; a store is to be added. */
 export const SETTINGS = {
@@ -55,4 +55,10 @@ export function refreshes(accounts: readonly Account[]): () => Exchange {
 /** Each user in turn logs in. */
 export function logins(accounts: readonly Account[]): () => Exchange {
   return inTurn(accounts.map(({ email }) => exchange('POST /v1/login', { body: { email, password: PASSWORD } })))
+}
+
+/** Each user in turn has forgotten the password, and after each somebody who has no account. */
+export function forgets(accounts: readonly Account[]): () => Exchange {
+  const ask = (email: string) => exchange('POST /v1/password/forgot', { body: { email } })
+  return inTurn(accounts.flatMap(({ email }) => [ask(email), ask(`no-${email}`)]))
 }
