@@ -15,6 +15,8 @@ export interface Sender {
 
 /** What waits is looked for every so many ms: another instance may have written it, or have crashed. */
 const LOOK_MS = 1000
+/** After a look it waits so many ms: what many requests write meanwhile is looked for at once. */
+const BREATH_MS = 50
 /** So many mails are sent at once. */
 const AT_ONCE = 8
 /** For how many ms a sender that is stopped waits for what is being sent. */
@@ -70,7 +72,11 @@ function repeat(work: () => Promise<unknown>, pauseMs: number) {
     if (isWorking) return
     isWorking = true
     try {
-      for (; isWoken; await work()) isWoken = false
+      while (isWoken) {
+        isWoken = false
+        await work()
+        await wait(BREATH_MS, undefined, { ref: false })
+      }
     } finally {
       isWorking = false
     }
