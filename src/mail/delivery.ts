@@ -68,7 +68,8 @@ async function readTaken({ store, clock }: Post, { userId, id, secret, expiresAt
 /** Deletes the mail, and records what became of it; null: nobody has to know. */
 async function end(post: Post, entry: Entry<Mail>, event: SecurityEvent | null): Promise<Again> {
   const isOurs = await insist(post.store, { checks: [entry], puts: [], deletes: [entry.key] })
-  if (isOurs && event !== null) post.record(event, null)
+  if (!isOurs) return post.clock() // another sender has taken it meanwhile: its hint is still needed
+  if (event !== null) post.record(event, null)
   return 'over'
 }
 

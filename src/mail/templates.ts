@@ -41,8 +41,10 @@ export function openTemplates({
   }
 }
 
+const IF_THERE = { throwIfNoEntry: false } as const
+
 function readFolder(dir: string): Found {
-  const locales = list(dir, '').filter((name) => isLocale(name) && statSync(join(dir, name)).isDirectory())
+  const locales = list(dir, '').filter((name) => isLocale(name) && statSync(join(dir, name), IF_THERE)?.isDirectory())
   return new Map(locales.map((locale) => [locale, readLocale(dir, locale)]))
 }
 

@@ -171,8 +171,10 @@ for (const [name, where] of Object.entries(STORES)) {
       await store.commit({ checks: [], puts: [put(key, [...(queue?.value ?? []), hint], null)], deletes: [] })
       home.clock.advance(600_000)
       const at = home.clock.now
-      await write(home.deps, aMail(at, { to: `wait-${name}@example.org` }))
-      await eventually(() => smtp.mailsTo(`wait-${name}@example.org`).length === 1, SOON)
+      for (const to of [1, 2, 3].map((look) => `look-${look}-${name}@example.org`)) {
+        await write(home.deps, aMail(at, { to }))
+        await eventually(() => smtp.mailsTo(to).length === 1, SOON)
+      }
       t.strictSame(
         (await hintsOf(home.deps)).filter(({ mailId }) => mailId === hint.mailId),
         [hint],

@@ -67,7 +67,9 @@ t.test('what the server says of the recipient is for good from 500 on; what is o
   smtp.say('busy@example.org', 451)
   smtp.say('gone@example.org', 550)
   t.strictSame(await send(aMail(AT, { to: 'busy@example.org' }), WORDS), refused(false, '451'))
+  smtp.say('login@example.org', 530)
   t.strictSame(await send(aMail(AT, { to: 'gone@example.org' }), WORDS), refused(true, '550'))
+  t.strictSame(await send(aMail(AT, { to: 'login@example.org' }), WORDS), refused(false, '530'), 'it wants a login')
 
   const full = await startSmtp({
     onData: (stream, _session, callback) =>

@@ -11,7 +11,7 @@ export interface Arrived extends Email {
 }
 
 /** What the server says to a recipient: a refusal, or nothing at all. */
-export type Reply = 451 | 550 | 'hang'
+export type Reply = 451 | 530 | 550 | 'hang'
 
 /** A real SMTP server on 127.0.0.1. */
 export interface Smtp {
