@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { type Hashing, makeHashing } from './auth/credentials/hashing.ts'
 import { keyPolicyOf, openKeyring } from './auth/keys/keyring.ts'
 import type { Config } from './config/environment.ts'
+import type { RedisAddress } from './config/redis-url.ts'
 import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeRecorder } from './events/recorder.ts'
@@ -11,10 +12,7 @@ import { openSender, type Sender } from './mail/sender.ts'
 import { openTemplates } from './mail/templates.ts'
 import { makeWords, type WordsOf } from './mail/words.ts'
 import { keepAuthSecret } from './store/lmdb/auth-secret-file.ts'
-import { openLmdb } from './store/lmdb/lmdb-store.ts'
-import { connectRedis } from './store/redis/client.ts'
-import { type SharedClock, watchClock } from './store/redis/clock.ts'
-import { openRedis } from './store/redis/redis-store.ts'
+import type { SharedClock } from './store/redis/clock.ts'
 import type { Store } from './store/store.ts'
 
 /** What a test, or a build that is broken on purpose, uses instead of the real clock and store. */
@@ -69,11 +67,26 @@ interface OpenStore {
   readonly time: SharedClock
 }
 
+/** Opens the store of the configuration. Only its driver is loaded: a start takes less time. */
 async function openStore(config: Config, logger: Logger, clock: Instead['clock']): Promise<OpenStore> {
-  const redis = config.REDIS_URL && connectRedis(config.REDIS_URL, reportOnce(logger))
-  const time = redis && !clock ? watchClock(redis) : ownClock(clock)
-  const store = redis ? openRedis(redis, time.now) : await openLmdb({ dir: config.DATA_DIR, clock: time.now })
-  return { store, time }
+  return config.REDIS_URL ? openOnRedis(config.REDIS_URL, logger, clock) : openEmbedded(config, clock)
+}
+
+async function openOnRedis(address: RedisAddress, logger: Logger, clock: Instead['clock']): Promise<OpenStore> {
+  const [{ connectRedis }, { watchClock }, { openRedis }] = await Promise.all([
+    import('./store/redis/client.ts'),
+    import('./store/redis/clock.ts'),
+    import('./store/redis/redis-store.ts'),
+  ])
+  const redis = connectRedis(address, reportOnce(logger))
+  const time = clock ? ownClock(clock) : watchClock(redis)
+  return { store: openRedis(redis, time.now), time }
+}
+
+async function openEmbedded({ DATA_DIR: dir }: Config, clock: Instead['clock']): Promise<OpenStore> {
+  const { openLmdb } = await import('./store/lmdb/lmdb-store.ts')
+  const time = ownClock(clock)
+  return { store: await openLmdb({ dir, clock: time.now }), time }
 }
 
 /** The clock of this machine. Nobody is seen to set it, and it is never away. */
