@@ -27,7 +27,8 @@ export interface MailHome extends Home {
   readonly forgot: (email: string) => Promise<Letter>
 }
 
-const NO_MAIL_LIMITS = { LIMIT_MAIL: '1000000/1h', LIMIT_MAIL_TOTAL: '1000000/1h' }
+/** Limits of mails that get in no test's way. */
+export const NO_MAIL_LIMITS = { LIMIT_MAIL: '1000000/1h', LIMIT_MAIL_TOTAL: '1000000/1h' }
 
 /** Opens a home that sends its mail to a server of its own; `instead` is what openHome takes. */
 export async function openMailHome(
@@ -44,7 +45,7 @@ export async function openMailHome(
   const lettersTo = (email: string) =>
     smtp
       .mailsTo(email)
-      .map(read)
+      .map(readLetter)
       .filter(({ token }) => token !== '')
   async function letterAfter(email: string, act: () => Promise<unknown>): Promise<Letter> {
     const before = lettersTo(email).length
@@ -58,7 +59,8 @@ export async function openMailHome(
   return { ...home, smtp, lettersTo, mailsTo, letterAfter, forgot }
 }
 
-function read({ subject = '', text = '' }: Arrived): Letter {
+/** Reads what a person finds in a mail. */
+export function readLetter({ subject = '', text = '' }: Arrived): Letter {
   const [, token = ''] = /#token=([\w-]+)/.exec(text) ?? []
   const [, code = ''] = /(?:^|\D)(\d{8})(?:\D|$)/.exec(text) ?? []
   return { subject, text, token, code }
