@@ -128,6 +128,30 @@ t.test('a sender that is stopped lets the mails in flight arrive, eight at most,
   for (const mail of rest) t.strictSame(await rowOf(home.deps, mail), mail, 'it is as it was')
 })
 
+t.test('a mail that takes so long that another sender takes it, too, is lost by neither', async (t) => {
+  const { smtp, home } = await open(t)
+  const mail = aMail(home.clock.now, { to: 'slow@example.org' })
+  smtp.hold()
+  await write(home.deps, mail)
+  await eventually(() => smtp.attempts(mail.to) === 1, SOON)
+  smtp.say(mail.to, 451)
+  another(t, home, smtp)
+  home.clock.advance(TAKEN_MS)
+  await eventually(async () => (await rowOf(home.deps, mail))?.notBefore === home.clock.now + 10_000, SOON)
+  smtp.release()
+  await eventually(() => smtp.mails.length === 1, SOON)
+  smtp.say(mail.to, null)
+  for (const to of [1, 2, 3].map((look) => `look-${look}@example.org`)) {
+    await write(home.deps, aMail(home.clock.now, { to }))
+    await eventually(() => smtp.mailsTo(to).length === 1, SOON)
+  }
+  home.clock.advance(10_000)
+  await eventually(() => smtp.mailsTo(mail.to).length === 2, SOON)
+  await eventually(async () => (await hintsOf(home.deps)).length === 0, SOON)
+  t.equal(new Set(smtp.mailsTo(mail.to).map(({ messageId }) => messageId)).size, 1)
+  t.match(home.events('mail.sent').at(-1), { user_id: mail.userId, tries: 3 })
+})
+
 t.test('a server that says something every second without end holds a stop for six seconds at most', async (t) => {
   let talks = 0
   const server = createServer((socket) => {
