@@ -11,6 +11,9 @@ each use; when that answer is lost, show the same token again and get the same s
 **Transport.** With \`transport: "body"\` the refresh token is in the JSON. With \`transport: "cookie"\` it is in an HttpOnly cookie and
 nowhere else, and each unsafe request that uses or asks for the cookie must be same-origin or come from an allowed \`Origin\`.
 
+**Not everywhere.** Where the service sends no mail, all below \`/v1/email\` and \`/v1/password/forgot\` and \`/v1/password/reset\` are 404; where
+registration is closed, \`/v1/register\` is.
+
 **Conventions.** Names are snake_case, times RFC 3339 in UTC, durations whole seconds, ids opaque. Members a request does not have are refused, unknown
 query parameters are ignored. A body is JSON in UTF-8 without a Content-Encoding; a number that could not be kept as it is, an integer beyond 2^53
 that would come back as another, is refused: send it as a string. Every answer is \`Cache-Control: no-store\` unless it documents another.
@@ -111,6 +114,7 @@ export const IF_MATCH = {
 export const PROBLEM_DETAILS: Partial<Record<ProblemCode, ProblemDetails>> = {
   bad_request: { errors: [{ path: 'email', message: 'must be an e-mail address' }] },
   session_over: { reason: 'idle_timeout' },
+  step_up_required: { maxAge: 300, factors: [] },
   password_unacceptable: { errors: [{ rule: 'too_short', message: 'Use at least 15 characters.' }] },
 }
 

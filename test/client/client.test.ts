@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import createClient from 'openapi-fetch'
 import t from 'tap'
+import { mailTo } from '../support/mails.ts'
 import { startService } from '../support/service.ts'
 import type { components, paths } from './schema.ts'
 
@@ -14,7 +15,7 @@ type Tokens = components['schemas']['Tokens']
 const credentials = { email: 'ada@example.org', password: 'seven red bicycles in the rain' }
 
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-client-'))
-const service = await startService({ DATA_DIR: dir })
+const service = await startService({ DATA_DIR: join(dir, 'data'), ...mailTo(`file:${join(dir, 'mails')}`) })
 t.teardown(async () => {
   await service.stop('SIGINT')
   await rm(dir, { recursive: true })
@@ -101,6 +102,15 @@ t.test(
   },
 )
 
+t.test('a reset takes the token of a mail, or an address and a code, and both compile', async (t) => {
+  const client = openClient()
+  const new_password = 'nine blue umbrellas on the roof'
+  for (const proof of [{ token: 'junk' }, { email: credentials.email, code: '12345678' }]) {
+    const reset = await client.POST('/v1/password/reset', { body: { ...proof, new_password } })
+    t.equal(reset.error?.code, 'code_invalid')
+  }
+})
+
 const ADVICE: Partial<Record<Problem['code'], string>> = {
   bad_credentials: 'ask for the password again',
   no_token: 'log in',
@@ -121,6 +131,10 @@ t.test('what the document does not allow does not compile, and is refused', asyn
   // @ts-expect-error: no such transport
   const transport = await client.POST('/v1/login', { body: { ...credentials, transport: 'url' } })
   t.match(transport.error, { code: 'bad_request', errors: [{ path: 'transport' }] })
+  const new_password = 'nine blue umbrellas on the roof'
+  // @ts-expect-error: neither a token, nor an address and a code
+  const nothing = await client.POST('/v1/password/reset', { body: { email: credentials.email, new_password } })
+  t.match(nothing.error, { code: 'bad_request', errors: [{ path: 'code' }] })
   // @ts-expect-error: no such method here
   const method = await client.POST('/v1/me')
   t.equal(method.response.status, 405)

@@ -164,6 +164,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/email/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a mail to change the address
+         * @description Mail goes to the new address, a notice to the old one. The answer is the same if the new one is taken.
+         */
+        post: operations["askForEmailChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/email/change/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the address with what the mail holds
+         * @description This session goes on, every other session ends.
+         */
+        post: operations["changeEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/email/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a mail to verify the address
+         * @description Whoever asks again gets the same link and code in another mail, until they are used or have expired.
+         */
+        post: operations["askForVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify the address with what the mail holds
+         * @description The account is the one of the access token: whoever clicks the mail of somebody else verifies nothing.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/login": {
         parameters: {
             query?: never;
@@ -266,6 +346,46 @@ export interface paths {
          * @description This session goes on with new tokens; every other session ends, and every access token issued until now is refused. If the answer is lost, refresh.
          */
         post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a mail to set another password
+         * @description The answer is the same, and takes as long, whether or not the address has an account.
+         */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set another password with what the mail holds
+         * @description Every session ends, and none opens: log in with the new password. The address counts as verified. If the answer is lost, send the same again within 15 minutes.
+         */
+        post: operations["resetPassword"];
         delete?: never;
         options?: never;
         head?: never;
@@ -376,6 +496,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/step-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove again who you are
+         * @description What wants a fresh session says 403 `step_up_required`: do this, then ask again with the new token.
+         */
+        post: operations["stepUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/verify": {
         parameters: {
             query?: never;
@@ -441,6 +581,37 @@ export interface components {
         Document: {
             [key: string]: components["schemas"]["JsonValue"];
         };
+        EmailChange: {
+            /**
+             * @description Trimmed, NFC-normalised and lower-cased, then at most 254 characters; an ASCII or IDN domain with at least one dot. Two spellings that normalise alike are one account.
+             * @example ada@example.org
+             */
+            new_email: string;
+            /**
+             * @description The language of the mail. One that is not there falls back.
+             * @example ko
+             */
+            locale?: string;
+        };
+        EmailVerification: {
+            /**
+             * @description The language of the mail. One that is not there falls back.
+             * @example ko
+             */
+            locale?: string;
+        };
+        ForgottenPassword: {
+            /**
+             * @description Trimmed, NFC-normalised and lower-cased, then at most 254 characters; an ASCII or IDN domain with at least one dot. Two spellings that normalise alike are one account.
+             * @example ada@example.org
+             */
+            email: string;
+            /**
+             * @description The language of the mail. One that is not there falls back.
+             * @example ko
+             */
+            locale?: string;
+        };
         Health: {
             /** @enum {string} */
             status: "ok" | "unavailable";
@@ -486,6 +657,20 @@ export interface components {
              */
             scope?: "session" | "others" | "all";
         };
+        /** @description With `token`, or with `code`. */
+        MailProof: {
+            /**
+             * @description What follows `#token=` in the link of the mail.
+             * @example AZ3kq0wB…
+             */
+            token: string;
+        } | {
+            /**
+             * @description The code in the mail.
+             * @example 04816253
+             */
+            code: string;
+        };
         /**
          * @description RFC 7396: members are set, null removes one.
          * @example {
@@ -510,6 +695,35 @@ export interface components {
              */
             new_password: string;
         };
+        /** @description With `token`, or with `email` and `code`. */
+        PasswordReset: {
+            /**
+             * @description What follows `#token=` in the link of the mail.
+             * @example AZ3kq0wB…
+             */
+            token: string;
+            /**
+             * @description Any Unicode, compared in NFC form, never truncated.
+             * @example nine blue umbrellas on the roof
+             */
+            new_password: string;
+        } | {
+            /**
+             * @description Trimmed, NFC-normalised and lower-cased, then at most 254 characters; an ASCII or IDN domain with at least one dot. Two spellings that normalise alike are one account.
+             * @example ada@example.org
+             */
+            email: string;
+            /**
+             * @description The code in the mail.
+             * @example 04816253
+             */
+            code: string;
+            /**
+             * @description Any Unicode, compared in NFC form, never truncated.
+             * @example nine blue umbrellas on the roof
+             */
+            new_password: string;
+        };
         /** @description RFC 9457: why the request was refused. */
         Problem: {
             /**
@@ -525,7 +739,7 @@ export interface components {
              * @description For programs. Treat one you do not know by its status.
              * @enum {string}
              */
-            code: "bad_request" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
+            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "step_up_required" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
             /** @description For people: what is wrong this time. */
             detail?: string;
             /** @description The fields at fault, or the password rules broken. */
@@ -540,11 +754,15 @@ export interface components {
                 /** @description For people. */
                 message: string;
             }[];
+            /** @description With step_up_required: for how many seconds a proof of who you are is good. */
+            max_age?: number;
+            /** @description With step_up_required: the second factors of the account; none: the password will do. */
+            factors?: string[];
             /**
              * @description With session_over: why.
              * @enum {string}
              */
-            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "unknown";
+            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "unknown";
         };
         Refresh: {
             /**
@@ -594,6 +812,13 @@ export interface components {
         };
         Sessions: {
             sessions: components["schemas"]["Session"][];
+        };
+        StepUp: {
+            /**
+             * @description Any Unicode, compared in NFC form, never truncated.
+             * @example seven red bicycles in the rain
+             */
+            password: string;
         };
         Tokens: {
             /**
@@ -658,6 +883,15 @@ export interface components {
         };
         /** @description `bad_request`: The request is malformed. */
         bad_request: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `bad_request`: The request is malformed. `code_invalid`: The code or the link is wrong, or has been used: ask for another one. */
+        "bad_request.code_invalid": {
             headers: {
                 [name: string]: unknown;
             };
@@ -761,6 +995,15 @@ export interface components {
         };
         /** @description `request_timeout`: The request did not arrive in time. */
         request_timeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `step_up_required`: Prove again who you are. */
+        step_up_required: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1088,6 +1331,145 @@ export interface operations {
             };
         };
     };
+    askForEmailChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailChange"];
+            };
+        };
+        responses: {
+            /** @description The mail is certain to be sent. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailProof"];
+            };
+        };
+        responses: {
+            /** @description The address is changed. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            408: components["responses"]["request_timeout"];
+            409: components["responses"]["email_taken"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    askForVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EmailVerification"];
+            };
+        };
+        responses: {
+            /** @description The mail is certain to be sent. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The address is verified already. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailProof"];
+            };
+        };
+        responses: {
+            /** @description Verified: the new token says so. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -1322,6 +1704,67 @@ export interface operations {
             503: components["responses"]["store_unavailable.busy"];
         };
     };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgottenPassword"];
+            };
+        };
+        responses: {
+            /** @description The mail is certain to be sent. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["bad_request"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["password_unacceptable"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
     refresh: {
         parameters: {
             query?: never;
@@ -1512,6 +1955,41 @@ export interface operations {
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
             404: components["responses"]["not_found"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    stepUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepUp"];
+            };
+        };
+        responses: {
+            /** @description The same session, its `auth_time` now. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];

@@ -3,7 +3,8 @@ import t, { type Test } from 'tap'
 import { DOCUMENT, documentOf } from '../../openapi/document.ts'
 import { PROBLEM_CODES } from '../../src/http/problems.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
-import { type Answer, type CallOptions, type Home, openHome } from '../support/home.ts'
+import type { Answer, CallOptions, Home } from '../support/home.ts'
+import { openMailHome } from '../support/mail-home.ts'
 import { type Operation, readContract, type Tree } from './contract.ts'
 
 const PASSWORD = 'seven red bicycles in the rain'
@@ -16,13 +17,13 @@ const contract = readContract(document)
 /** What has been answered: "operationId status" or "operationId code". */
 const seen = new Set<string>()
 
-const home = await openHome()
-t.teardown(home.close)
+/** With mail: only then all routes are there. */
+const home = await openMailHome(t)
 
 type Visit = (method: string, path: string, options?: CallOptions) => Promise<Answer>
 
 /** Calls, and fails the test about every answer that is not as documented. */
-function visitor(t: Test, at = home): Visit {
+function visitor(t: Test, at: Home = home): Visit {
   return async (method, path, options = {}) => {
     const answer = await at.call(method, path, options)
     const operation = contract.find(method, path.split('?')[0] as string)
@@ -62,6 +63,13 @@ async function request(
     logout: { refresh_token: me?.refresh_token },
     changePassword: passwords,
     removeMe: { password: PASSWORD },
+    stepUp: { password: PASSWORD },
+    forgotPassword: { email: 'nobody@example.org' },
+    resetPassword: { email: 'nobody@example.org', code: '12345678', new_password: OTHER_PASSWORD },
+    askForVerification: {},
+    verifyEmail: { code: '12345678' },
+    askForEmailChange: { new_email: 'another@example.org' },
+    changeEmail: { code: '12345678' },
   }
   const body = bodies[id] ?? { a: 1 }
   return { ...(needsToken ? { token: me?.access_token as string } : {}), ...(hasBody ? { body } : {}) }
@@ -97,6 +105,7 @@ t.test(
       if (schema['type'] === 'object' && schema['additionalProperties'] !== false) open.add(place)
       for (const [name, member] of Object.entries<Tree>(schema['properties'] ?? {})) walk(`${place}.${name}`, member)
       if (schema['items'] !== undefined) walk(`${place}[]`, schema['items'])
+      for (const form of schema['oneOf'] ?? []) walk(`a form of ${place}`, form)
     }
     t.same([...open], ['Document', 'Jwks.keys[]', 'MergePatch'])
     t.end()
@@ -129,6 +138,44 @@ t.test('accounts', async (t) => {
   })
   await visit('DELETE', '/v1/me', { token: changed.body.access_token, body: { password: PASSWORD } })
   await visit('DELETE', '/v1/me', { token: changed.body.access_token, body: { password: OTHER_PASSWORD } })
+})
+
+t.test('a lost password', async (t) => {
+  const visit = visitor(t)
+  const { email } = await home.newcomer()
+  const body = { email, code: '0', new_password: OTHER_PASSWORD }
+  const { token, code } = await home.letterAfter(email, () =>
+    visit('POST', '/v1/password/forgot', { body: { email, locale: 'ko' } }),
+  )
+  await visit('POST', '/v1/password/reset', { body })
+  await visit('POST', '/v1/password/reset', { body: { ...body, code, new_password: 'short' } })
+  await visit('POST', '/v1/password/reset', { body: { ...body, code } })
+  await visit('POST', '/v1/password/reset', { body: { token, new_password: OTHER_PASSWORD } })
+})
+
+t.test('the address, and the password again for a change of it', async (t) => {
+  const visit = visitor(t)
+  const me = await home.newcomer()
+  let token = me.access_token
+  const first = await home.letterAfter(me.email, () => visit('POST', '/v1/email/verification', { token, body: {} }))
+  await visit('POST', '/v1/email/verify', { token, body: { code: '0' } })
+  await visit('POST', '/v1/email/verify', { token, body: { token: first.token } })
+  await visit('POST', '/v1/email/verification', { token })
+
+  home.clock.advance(301_000)
+  const { access_token } = (await visit('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })).body
+  const ask = (new_email: string) => visit('POST', '/v1/email/change', { token, body: { new_email } })
+  token = access_token
+  t.match(await ask('later@example.org'), { status: 403, body: { max_age: 300, factors: [] } })
+  await visit('POST', '/v1/step-up', { token, body: { password: OTHER_PASSWORD } })
+  token = (await visit('POST', '/v1/step-up', { token, body: { password: PASSWORD } })).body.access_token
+  const mine = await home.letterAfter('later@example.org', () => ask('later@example.org'))
+  await visit('POST', '/v1/email/change/confirm', { token, body: { code: '0' } })
+  await visit('POST', '/v1/email/change/confirm', { token, body: { code: mine.code } })
+
+  const lost = await home.letterAfter('quicker@example.org', () => ask('quicker@example.org'))
+  await visit('POST', '/v1/register', { body: { email: 'quicker@example.org', password: PASSWORD } })
+  await visit('POST', '/v1/email/change/confirm', { token, body: { token: lost.token } })
 })
 
 t.test('sessions', async (t) => {
@@ -246,8 +293,7 @@ t.test('every route that takes a body says why one is refused', async (t) => {
 
 t.test('every route that is limited says when to come again', async (t) => {
   const names = ['LIMIT_REGISTER', 'LIMIT_LOGIN', 'LIMIT_REFRESH', 'LIMIT_API']
-  const narrow = await openHome(Object.fromEntries(names.map((name) => [name, '1/1h'])))
-  t.teardown(narrow.close)
+  const narrow = await openMailHome(t, Object.fromEntries(names.map((name) => [name, '1/1h'])))
   const visit = visitor(t, narrow)
   for (const { method, path } of operations) {
     await visit(method, path)
@@ -260,7 +306,7 @@ for (const [what, error] of [
   ['has a bug', new Error('a bug')],
 ] as const) {
   t.test(`every route says so when the store ${what}`, async (t) => {
-    const broken = await openHome()
+    const broken = await openMailHome(t)
     const visit = visitor(t, broken)
     const { store } = broken.deps
     const working = { ...store }
@@ -269,10 +315,7 @@ for (const [what, error] of [
       getMany: () => Promise.reject(error),
       commit: () => Promise.reject(error),
     }
-    t.teardown(async () => {
-      Object.assign(store, working)
-      await broken.close()
-    })
+    t.teardown(() => void Object.assign(store, working))
     for (const operation of operations) {
       Object.assign(store, working)
       const options = await request(operation.id, operation, broken)

@@ -58,10 +58,26 @@ function secondsOf(ms: number): number {
 }
 
 function fieldErrors(error: ZodFastifySchemaValidationError): ReturnType<typeof fieldFault>[] {
-  const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
-  if (error.keyword !== 'unrecognized_keys') return [fieldFault(path, plain(path, error.message))]
-  const names = (error.params as { keys?: string[] }).keys ?? []
-  return names.slice(0, 10).map((name) => fieldFault(name, 'is not a field of this request'))
+  const { keyword: code, message, params } = error
+  return faultsOf({ code, path: error.instancePath.split('/').slice(1), message, ...params })
+}
+
+/** What Zod finds wrong: `keys` are fields that there are not, `errors` what is wrong with each form that a body may have. */
+interface Issue {
+  readonly code: string
+  readonly path: readonly PropertyKey[]
+  readonly message?: string | undefined
+  readonly keys?: readonly string[]
+  readonly errors?: readonly (readonly Issue[])[]
+}
+
+/** Of a body that may have several forms, what is wrong with the one that comes nearest. */
+function faultsOf({ code, path, message, keys = [], errors = [] }: Issue): ReturnType<typeof fieldFault>[] {
+  const [nearest] = errors.map((form) => form.flatMap(faultsOf)).toSorted((one, other) => one.length - other.length)
+  if (nearest !== undefined) return nearest
+  const place = path.join('.')
+  if (code !== 'unrecognized_keys') return [fieldFault(place, plain(place, message))]
+  return keys.slice(0, 10).map((name) => fieldFault(name, 'is not a field of this request'))
 }
 
 /**

@@ -26,6 +26,8 @@ export const Password = Text.meta({
   examples: ['seven red bicycles in the rain'],
 })
 
+export const NewPassword = Password.meta({ examples: ['nine blue umbrellas on the roof'] })
+
 export const RefreshToken = z
   .string()
   .max(4096)

@@ -7,6 +7,7 @@ import {
   Locale,
   MailCode,
   MailToken,
+  NewPassword,
   optionalBody,
   Password,
   RefreshToken,
@@ -47,24 +48,17 @@ export const LogoutBody = optionalBody(
 export const PasswordBody = z
   .strictObject({
     current_password: Password,
-    new_password: Password.meta({ examples: ['nine blue umbrellas on the roof'] }),
+    new_password: NewPassword,
   })
   .meta({ id: 'PasswordChange' })
 
 export const ForgotBody = z.strictObject({ email: Email, locale: Locale }).meta({ id: 'ForgottenPassword' })
 
 export const ResetBody = z
-  .strictObject({
-    token: MailToken.optional(),
-    email: Email.optional(),
-    code: MailCode.optional(),
-    new_password: Password.meta({ examples: ['nine blue umbrellas on the roof'] }),
-  })
-  .refine(
-    ({ token, email, code }) =>
-      token === undefined ? email !== undefined && code !== undefined : email === undefined && code === undefined,
-    'Invalid input: send token, or email and code',
-  )
+  .xor([
+    z.strictObject({ token: MailToken, new_password: NewPassword }),
+    z.strictObject({ email: Email, code: MailCode, new_password: NewPassword }),
+  ])
   .meta({ id: 'PasswordReset', description: 'With `token`, or with `email` and `code`.' })
 
 export const StepUpBody = z.strictObject({ password: Password }).meta({ id: 'StepUp' })
@@ -74,8 +68,7 @@ export const VerificationBody = optionalBody(z.strictObject({ locale: Locale }).
 export const EmailChangeBody = z.strictObject({ new_email: Email, locale: Locale }).meta({ id: 'EmailChange' })
 
 export const MailProofBody = z
-  .strictObject({ token: MailToken.optional(), code: MailCode.optional() })
-  .refine(({ token, code }) => (token === undefined) !== (code === undefined), 'Invalid input: send token, or code')
+  .xor([z.strictObject({ token: MailToken }), z.strictObject({ code: MailCode })])
   .meta({ id: 'MailProof', description: 'With `token`, or with `code`.' })
 
 export const Accepted = z.undefined().meta({ description: 'The mail is certain to be sent.' })

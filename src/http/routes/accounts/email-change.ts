@@ -1,5 +1,4 @@
 import { askForChange, changeEmail } from '../../../auth/accounts/change-email.ts'
-import type { OwnProof } from '../../../auth/mail/own-proof.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { sessionOf } from '../../../domain/access-token.ts'
 import type { CookieEdge } from '../../edge.ts'
@@ -62,7 +61,7 @@ export function emailChangeRoutes(app: App, { deps, bearer, limitPerAddress, coo
     onRequest,
     async handler(request, reply) {
       const self = sessionOf(request.token.claims)
-      const result = await changeEmail(deps, self, request.body as OwnProof, callerOf(request))
+      const result = await changeEmail(deps, self, request.body, callerOf(request))
       if (result.kind !== 'ok') throw new Problem(MAIL_PROOF_REFUSALS[result.kind])
       return tokensAnswer(reply, cookie, issueTokens(deps, result))
     },

@@ -1,5 +1,4 @@
 import { askForVerification, verifyEmail } from '../../../auth/accounts/verify-email.ts'
-import type { OwnProof } from '../../../auth/mail/own-proof.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { sessionOf } from '../../../domain/access-token.ts'
 import type { CookieEdge } from '../../edge.ts'
@@ -17,6 +16,7 @@ const askSchema = {
   ...route,
   operationId: 'askForVerification',
   summary: 'Ask for a mail to verify the address',
+  description: 'Whoever asks again gets the same link and code in another mail, until they are used or have expired.',
   body: VerificationBody,
   response: {
     202: Accepted,
@@ -62,7 +62,7 @@ export function verificationRoutes(app: App, { deps, bearer, limitPerAddress, co
     onRequest,
     async handler(request, reply) {
       const self = sessionOf(request.token.claims)
-      const result = await verifyEmail(deps, self, request.body as OwnProof, callerOf(request))
+      const result = await verifyEmail(deps, self, request.body, callerOf(request))
       if (result.kind !== 'ok') throw new Problem(MAIL_PROOF_REFUSALS[result.kind])
       return tokensAnswer(reply, cookie, issueTokens(deps, result))
     },

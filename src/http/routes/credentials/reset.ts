@@ -1,4 +1,4 @@
-import { askForReset, resetPassword, type ResetProof } from '../../../auth/credentials/reset-password.ts'
+import { askForReset, resetPassword } from '../../../auth/credentials/reset-password.ts'
 import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
@@ -58,7 +58,7 @@ export function resetRoutes(app: App, { deps, limitPerAddress }: CookieEdge): vo
     onRequest: limitPerAddress('login'),
     async handler(request, reply) {
       const { new_password: password, ...proof } = request.body
-      const result = await resetPassword(deps, proof as ResetProof, password, callerOf(request))
+      const result = await resetPassword(deps, proof, password, callerOf(request))
       if (result.kind === 'invalid') throw new Problem('code_invalid')
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
       return reply.code(204).send()
