@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { revokeToken } from '../../src/auth/tokens/denylist.ts'
 import type { AccessClaims } from '../../src/domain/access-token.ts'
 import { sealRefreshToken, unsealRefreshToken } from '../../src/domain/refresh-token.ts'
-import { type Answer, type Home, NO_LIMITS, openHome } from '../support/home.ts'
+import { type Answer, type CallOptions, type Home, NO_LIMITS, openHome } from '../support/home.ts'
 import { startChild } from '../support/child.ts'
+import { openMailHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
@@ -29,6 +30,11 @@ const EVENTS: Record<string, string[]> = {
   'login.failed': ['user_id', 'cause'],
   'password.changed': ['user_id', 'session_id'],
   'password.refused': ['user_id', 'session_id'],
+  'password.reset_asked': ['user_id'],
+  'password.reset': ['user_id'],
+  'email.verified': ['user_id', 'session_id'],
+  'email.changed': ['user_id', 'session_id'],
+  'code.refused': ['user_id', 'purpose', 'by'],
   'session.refreshed': ['user_id', 'session_id', 'how'],
   'session.refreshed late': [...SPENT, 'how', 'streak'],
   'session.doubted': [...SPENT, 'streak'],
@@ -64,32 +70,17 @@ function eventFaults(line: Line): string[] {
 
 // ---- One event for each action
 
-t.test('every action leaves its events, with their fields and no others', async (t) => {
-  const home = await openHome({ SESSION_MAX: '3', LIMIT_FAILURES: '4/15m', ALLOWED_ORIGINS: 'https://app.example.org' })
-  t.teardown(home.close)
-  const agent = { 'user-agent': 'Test/1.0' }
-  const call = (method: string, path: string, options: Parameters<Home['call']>[2] = {}) =>
-    home.call(method, path, { ...options, ip: '203.0.113.9', headers: { ...agent, ...options.headers } })
-  const login = async (email: string, password = PASSWORD) =>
-    (await call('POST', '/v1/login', { body: { email, password } })).body
-  const register = async (email: string) =>
-    (await call('POST', '/v1/register', { body: { email, password: PASSWORD } })).body
-  const refresh = async (refresh_token: string) => (await call('POST', '/v1/refresh', { body: { refresh_token } })).body
+const FROM = { ip: '203.0.113.9', headers: { 'user-agent': 'Test/1.0' } }
+/** What a test says of an event; the other fields are only looked at for being there. */
+const SAID = new Set(['event', 'user_id', 'session_id', 'cause', 'how', 'reason', 'limit', 'purpose', 'by'])
 
-  t.same(home.events('key.rotated'), [], 'a start is no rotation')
-
-  /** Fails unless the action leaves exactly these events. */
-  async function leaves(wanted: Line[], act: () => Promise<unknown>) {
+/** Makes what fails unless an action leaves exactly these events; mails leave theirs later. */
+function makeLeaves(t: Test, home: Home) {
+  return async (wanted: Line[], act: () => Promise<unknown>): Promise<void> => {
     const before = home.lines.length
     await act()
-    const lines = home.lines.slice(before).filter((line) => 'event' in line)
-    const found = lines.map(({ event, user_id, session_id, cause, how, reason, limit }) =>
-      Object.fromEntries(
-        Object.entries({ event, user_id, session_id, cause, how, reason, limit }).filter(
-          ([, value]) => value !== undefined,
-        ),
-      ),
-    )
+    const lines = home.lines.slice(before).filter(({ event }) => event !== undefined && !event.startsWith('mail'))
+    const found = lines.map((line) => Object.fromEntries(Object.entries(line).filter(([name]) => SAID.has(name))))
     t.strictSame(found, wanted)
     for (const line of lines) {
       t.strictSame(eventFaults(line), [], String(line['event']))
@@ -100,6 +91,22 @@ t.test('every action leaves its events, with their fields and no others', async 
       )
     }
   }
+}
+
+t.test('every action leaves its events, with their fields and no others', async (t) => {
+  const home = await openHome({ SESSION_MAX: '3', LIMIT_FAILURES: '4/15m', ALLOWED_ORIGINS: 'https://app.example.org' })
+  t.teardown(home.close)
+  const call = (method: string, path: string, options: CallOptions = {}) =>
+    home.call(method, path, { ...options, ...FROM, headers: { ...FROM.headers, ...options.headers } })
+  const login = async (email: string, password = PASSWORD) =>
+    (await call('POST', '/v1/login', { body: { email, password } })).body
+  const register = async (email: string) =>
+    (await call('POST', '/v1/register', { body: { email, password: PASSWORD } })).body
+  const refresh = async (refresh_token: string) => (await call('POST', '/v1/refresh', { body: { refresh_token } })).body
+
+  t.same(home.events('key.rotated'), [], 'a start is no rotation')
+
+  const leaves = makeLeaves(t, home)
   const ended = (user_id: string, session_id: string, reason: string) => ({
     event: 'session.ended',
     user_id,
@@ -233,6 +240,91 @@ t.test('every action leaves its events, with their fields and no others', async 
 
   for (const line of home.lines) if ('event' in line) t.strictSame(eventFaults(line), [])
   t.notMatch(JSON.stringify(home.lines), /events@|last@|victim@|nobody@|bicycles|eyJ/)
+})
+
+t.test('what is done by mail leaves its events, with no address, link or code in any line', async (t) => {
+  const home = await openMailHome(t, { LOG_LEVEL: 'trace' })
+  const leaves = makeLeaves(t, home)
+  const post = (path: string, body: object, token?: string) =>
+    home.call('POST', path, { body, ...FROM, ...(token === undefined ? {} : { token }) })
+  const open = async (path: string, email: string) => (await post(path, { email, password: PASSWORD })).body
+  const secrets: string[] = []
+  const letterTo = async (email: string, act: () => Promise<unknown>) => {
+    const { token, code } = await home.letterAfter(email, act)
+    secrets.push(email, token, code)
+    return { token, code }
+  }
+
+  const { user, session_id, access_token: token } = await open('/v1/register', 'mail.one@example.org')
+  const user_id = user.id
+  const refused = (purpose: string, by: string, whose: string | null = user_id) => ({
+    event: 'code.refused',
+    user_id: whose,
+    purpose,
+    by,
+  })
+  const ended = (id: string, reason: string) => ({ event: 'session.ended', user_id, session_id: id, reason })
+
+  const first = await letterTo('mail.one@example.org', () =>
+    leaves([], () => post('/v1/email/verification', {}, token)),
+  )
+  await leaves([refused('verify', 'token')], () => post('/v1/email/verify', { token: 'junk' }, token))
+  await leaves([refused('verify', 'code')], () => post('/v1/email/verify', { code: '0000' }, token))
+  const verified = { event: 'email.verified', user_id, session_id }
+  await leaves([verified], () => post('/v1/email/verify', { code: first.code }, token))
+  await leaves([], () => post('/v1/email/verify', { code: first.code }, token))
+
+  const phone = await open('/v1/login', 'mail.one@example.org')
+  const move = await letterTo('mail.two@example.org', () =>
+    leaves([], () => post('/v1/email/change', { new_email: 'mail.two@example.org' }, token)),
+  )
+  await leaves([refused('change', 'code')], () => post('/v1/email/change/confirm', { code: '0000' }, token))
+  const changed = { event: 'email.changed', user_id, session_id }
+  await leaves([ended(phone.session_id, 'email_changed'), changed], () =>
+    post('/v1/email/change/confirm', { token: move.token }, token),
+  )
+
+  const asked = { event: 'password.reset_asked', user_id }
+  const reset = await letterTo('mail.two@example.org', () =>
+    leaves([asked], () => post('/v1/password/forgot', { email: 'mail.two@example.org' })),
+  )
+  await leaves([{ ...asked, user_id: null }], () => post('/v1/password/forgot', { email: 'mail.nobody@example.org' }))
+  const next = { new_password: WRONG }
+  await leaves([refused('reset', 'token', null)], () => post('/v1/password/reset', { token: move.token, ...next }))
+  await leaves([refused('reset', 'code', null)], () =>
+    post('/v1/password/reset', { email: 'mail.nobody@example.org', code: reset.code, ...next }),
+  )
+  await leaves([ended(session_id, 'password_reset'), { event: 'password.reset', user_id }], () =>
+    post('/v1/password/reset', { token: reset.token, ...next }),
+  )
+
+  home.smtp.say('mail.gone@example.org', 550)
+  await post('/v1/password/forgot', { email: 'mail.gone@example.org' }) // nobody's: nothing is sent
+  const gone = await open('/v1/register', 'mail.gone@example.org')
+  await post('/v1/email/verification', {}, gone.access_token)
+  await eventually(() => home.events('mail.failed').length > 0, { within: 5000 })
+  const about = { user_id: gone.user.id, kind: 'verify-email', tries: 1, cause: '550' }
+  t.match(home.events('mail.failed'), [about])
+  const kinds = ['change-email', 'email-change-asked', 'email-changed', 'password-changed', 'reset-password']
+  await eventually(() => home.events('mail.sent').length > kinds.length, { within: 5000 })
+  t.strictSame(
+    home
+      .events('mail.sent')
+      .map((line) => String(line['kind']))
+      .toSorted(),
+    [...kinds, 'verify-email'],
+  )
+
+  for (const line of home.lines) if ('event' in line) t.strictSame(eventFaults(line), [])
+  t.equal(secrets.length, 9)
+  t.strictSame(
+    leaks(
+      home.lines.map((line) => JSON.stringify(line)),
+      secrets,
+    ),
+    [],
+  )
+  t.notMatch(JSON.stringify(home.lines), /mail\.(?:one|two|gone|nobody)@|bicycles|eyJ/)
 })
 
 t.test('keys that rotate and a store that is another one are events as well', async (t) => {
