@@ -18,6 +18,9 @@ import { eventually } from '../support/settle.ts'
 
 // Runs the files that README.md and docs show, as they stand there, but for the ports: test/docs/pages.test.ts holds page and file equal.
 
+/** How docs/mail.md starts a service whose mails become files. */
+const WITH_MAIL = 'MAIL_URL=file:./mails MAIL_FROM=no-reply@example.org APP_URL=http://localhost:8080 npm start'
+
 const { PATH, HOME } = process.env
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
 const service = await startService({ DATA_DIR: join(dir, 'data'), ...DEAR })
@@ -71,6 +74,25 @@ t.test('the session in a cookie is opened, refreshed and ended by it', async (t)
   const cookies = [...printed.matchAll(/^set-cookie: (__Host-refresh_token=\S*);/gim)].map(([, cookie]) => cookie)
   t.equal(new Set(cookies).size, 3, 'two tokens, and none at the end')
   t.notMatch(printed, /"refresh_token"/)
+})
+
+t.test('a forgotten password is set anew by the mail that has become a file', async (t) => {
+  const settings = Object.fromEntries(
+    moved(WITH_MAIL, { './mails': join(dir, 'mails') })
+      .split(' ')
+      .slice(0, -2)
+      .map((setting) => setting.split('=')),
+  )
+  const mailing = await startService({ DATA_DIR: join(dir, 'mailing'), ...settings })
+  t.teardown(() => mailing.stop('SIGINT'))
+  const printed = await runInBash(await readExample('forgotten-password.sh', { 'http://localhost:3000': mailing.url }))
+  const statuses = printed.split('\n').filter((line) => line.startsWith('HTTP/1.1 '))
+  t.strictSame(
+    statuses.map((line) => line.split(' ')[1]),
+    ['202', '204', '200'],
+  )
+  t.match(printed, /^Subject: .*password/im, 'the mail is shown')
+  t.match(printed, /"access_token":"eyJ/)
 })
 
 t.test('two instances by hand know each other’s tokens, and Ctrl-C ends both', async (t) => {
