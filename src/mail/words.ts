@@ -1,7 +1,8 @@
 import type { Config } from '../config/environment.ts'
 import type { AuthKeys } from '../domain/auth-secret.ts'
 import type { Mail } from '../domain/mail.ts'
-import { CODE_MS, codeOf, type Purpose, tokenOf } from '../domain/one-time-secret.ts'
+import { CODE_MS, codeOf, tokenOf } from '../domain/one-time-secret.ts'
+import { lifeOf } from './link-life.ts'
 import { fillTemplate, type Values, type Words } from './template.ts'
 import type { Templates } from './templates.ts'
 
@@ -30,17 +31,13 @@ function valuesOf({ at, ip, userAgent }: Mail): Pick<Values, 'when' | 'address' 
 function secretValues(config: Config, authKeys: AuthKeys, { userId, kind, secret }: Mail, locale: string) {
   if (secret === null) return {}
   const derived = { userId, ...secret }
-  const ttlMs = linkTtlOf(config, secret.purpose)
+  const ttlMs = lifeOf(config, secret.purpose)
   return {
     link: `${config.APP_URL}/${kind}#token=${tokenOf(authKeys, derived)}`,
     code: codeOf(authKeys, derived),
     link_lives: durationIn(locale, ttlMs),
     code_lives: durationIn(locale, Math.min(CODE_MS, ttlMs)),
   }
-}
-
-function linkTtlOf({ RESET_TTL, VERIFY_TTL }: Config, purpose: Purpose): number {
-  return purpose === 'reset' ? RESET_TTL : VERIFY_TTL
 }
 
 /** What somebody has sent, as text of one line that no reader takes for more; a dash if it is empty. */

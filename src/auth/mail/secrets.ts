@@ -16,6 +16,7 @@ import {
   type Use,
 } from '../../domain/one-time-secret.ts'
 import type { User } from '../../domain/user.ts'
+import { lifeOf } from '../../mail/link-life.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put, type Put } from '../../store/store.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
@@ -54,7 +55,7 @@ export function secretMail(
   caller: Caller,
 ): { readonly put: Put; readonly mail: Mail } {
   const { userId, purpose } = owner
-  const ttlMs = lifeOf(deps, purpose)
+  const ttlMs = lifeOf(deps.config, purpose)
   const secrets = ask(entry?.value ?? NO_SECRETS, { nonce: newId(), email }, deps.moment(), ttlMs)
   const { nonce, askedAt } = secrets.current
   const secret = kind === 'email-taken' ? null : { purpose, nonce }
@@ -69,7 +70,7 @@ export async function judge(
   { user, entry }: SecretsOfUser,
   shown: Shown,
 ): Promise<Use> {
-  const at = { moment: deps.moment(), ttlMs: lifeOf(deps, owner.purpose) }
+  const at = { moment: deps.moment(), ttlMs: lifeOf(deps.config, owner.purpose) }
   const use = decideUse(deps.authKeys, owner, entry?.value ?? NO_SECRETS, shown, at)
   if (user === null || use.kind === 'invalid') return { kind: 'invalid' }
   const isDead = shown.kind === 'code' && (await areCodesDead(deps, user.value.emailKey))
@@ -106,9 +107,5 @@ export function mailKeys(userId: string, but?: Purpose): string[] {
 }
 
 function putSecrets(deps: Deps, { userId, purpose }: SecretOwner, secrets: Secrets): Put {
-  return put(keys.secrets(userId, purpose), secrets, secretsKeptUntil(secrets, lifeOf(deps, purpose)))
-}
-
-function lifeOf({ config }: Deps, purpose: Purpose): number {
-  return purpose === 'reset' ? config.RESET_TTL : config.VERIFY_TTL
+  return put(keys.secrets(userId, purpose), secrets, secretsKeptUntil(secrets, lifeOf(deps.config, purpose)))
 }
