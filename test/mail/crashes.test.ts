@@ -159,4 +159,37 @@ for (const [store, env] of Object.entries({ LMDB: {}, Redis: { REDIS_URL: redis.
       await hasOneOwner(t, world, me.email, [me.password], about)
     }
   })
+
+  t.test(`a hold that has run out while its change was slow counts no more, on ${store}`, async (t) => {
+    const world = await open(t, env)
+    const { home } = world
+    const [me, wanted] = [await home.newcomer(), newAddress()]
+    const token = await tokenFor(home, me, wanted)
+    let registered = 0
+    beforeStep(world, 3, async () => {
+      await world.tenMinutesLater()
+      registered = (await register(home, wanted, OTHER)).status
+    })
+    t.match(await confirm(home, me, token), { status: 409, body: { code: 'email_taken' } })
+    t.equal(registered, 201)
+    await hasOneOwner(t, world, wanted, [me.password, OTHER], 'the address')
+    await hasOneOwner(t, world, me.email, [me.password], 'the old address')
+  })
+
+  t.test(`who has read a claim as nobody’s loses to its user, who takes it up again, on ${store}`, async (t) => {
+    const world = await open(t, env)
+    const { home, watched } = world
+    const [me, wanted] = [await home.newcomer(), newAddress()]
+    const token = await tokenFor(home, me, wanted)
+    dieAtStep(world, 3)
+    t.equal((await confirm(home, me, token)).status, 503)
+    watched.watch = null
+    await world.tenMinutesLater()
+    const again = (await login(home, me.email, me.password)).body
+    let changed = 0
+    beforeStep(world, 1, async () => void (changed = (await confirm(home, again, token)).status))
+    t.equal((await register(home, wanted, OTHER)).status, 409)
+    t.equal(changed, 200)
+    await hasOneOwner(t, world, wanted, [me.password, OTHER], 'the address')
+  })
 }

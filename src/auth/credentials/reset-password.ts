@@ -55,7 +55,7 @@ export async function resetPassword(deps: Deps, proof: ResetProof, password: str
   const hash = once(() => deps.hashing.hash(normalisePassword(password)))
   const result = shown && (await untilWon(() => tryReset(deps, { userId, shown }, { password, hash }, caller)))
   if (result !== null && result.kind !== 'invalid') return result
-  const known = await deps.store.get(keys.user(userId))
+  const known = shown && (await deps.store.get(keys.user(userId)))
   const account = { userId: known?.value.id ?? null, purpose: 'reset' } as const
   return refuse(deps, account, { shown, emailKey: known?.value.emailKey ?? emailKey }, caller)
 }

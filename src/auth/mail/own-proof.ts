@@ -22,7 +22,8 @@ export async function takeOwnProof<T extends { readonly kind: string }>(
   const shown = readOwnProof(deps, owner, proof)
   const taken = shown && (await take(shown))
   if (taken !== null && taken.kind !== 'invalid') return taken
-  const emailKey = (await readUser(deps, owner.userId))?.emailKey ?? ''
+  const account = shown?.kind === 'code' ? await readUser(deps, owner.userId) : null
+  const emailKey = account?.emailKey ?? ''
   return refuse(deps, owner, { shown, emailKey }, caller)
 }
 
