@@ -2,14 +2,18 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isFromAllowedSite } from '../../src/domain/cross-site.ts'
 import { refuse, sendJson } from './answers.ts'
 import type { Instance } from './instances.ts'
+import { readMails } from './mails.ts'
 import { sendPage } from './page.ts'
 import { makeRoundRobin } from './round-robin.ts'
 
 const PASSED_ON = /^\/(v1\/|openapi\.json$|\.well-known\/jwks\.json$)/
 const COMMAND = /^\/demo\/instances\/(\w+)\/(kill|start)$/
 
-/** The server in front: the page at `/`, the instances behind round robin, and the demo's own buttons under `/demo`. */
-export function makeFront(port: number, instances: readonly Instance[]): Server {
+/**
+ * The server in front: the page at `/`, the instances behind round robin, and under `/demo` the demo's own buttons, and what is in
+ * its folder of mails.
+ */
+export function makeFront(port: number, instances: readonly Instance[], mails: string): Server {
   const passOn = makeRoundRobin(instances)
   const own = `http://localhost:${port}`
   const hosts = new Set([`localhost:${port}`, `127.0.0.1:${port}`])
@@ -25,6 +29,8 @@ export function makeFront(port: number, instances: readonly Instance[]): Server 
   }
 
   async function control(request: IncomingMessage, path: string, reply: ServerResponse): Promise<void> {
+    if (path === '/demo/mails' && request.method === 'GET')
+      return sendJson(reply, 200, { mails: await readMails(mails) })
     const [, name, verb] = COMMAND.exec(path) ?? []
     if (verb !== undefined && request.method === 'POST') {
       const instance = instances.find((each) => each.name === name)

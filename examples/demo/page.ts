@@ -25,9 +25,12 @@ export const PAGE_HEADERS = {
   'cache-control': 'no-cache',
 }
 
+/** Where the page is: the links of mails lead to it, too. */
+const PLACES = new Set(['/', '/verify-email', '/reset-password', '/change-email'])
+
 /** Answers with a file of the page; whatever is not in its folder is not found. */
 export async function sendPage(reply: ServerResponse, path: string): Promise<void> {
-  const name = path === '/' ? 'index.html' : path.slice(1)
+  const name = PLACES.has(path) ? 'index.html' : path.slice(1)
   const type = TYPES[extname(name)]
   const files = await readdir(FOLDER)
   if (type === undefined || !files.includes(name)) return refuse(reply, 404, 'not_found')

@@ -1,7 +1,7 @@
 import { loadDevices } from './devices.js'
 import { find } from './dom.js'
 import { explain, onSubmit } from './forms.js'
-import { call, changePassword, logout } from './session.js'
+import { call, logout, post } from './session.js'
 import { say } from './status.js'
 import { words } from './words.js'
 
@@ -19,6 +19,7 @@ export async function loadUser() {
 export function showUser() {
   find('welcome').textContent = user === null ? '' : words('welcome', { name: user.email.split('@')[0] })
   form.elements.email.value = user?.email ?? ''
+  find('address').textContent = user?.email ?? ''
 }
 
 /** Forgets it: the session is over. */
@@ -41,7 +42,7 @@ export function setUpAccount() {
   find('log-out-all').addEventListener('click', () => void logout('all').catch(() => {}))
   find('log-out-others').addEventListener('click', () => void logOutOthers().catch(() => {}))
   onSubmit(form, async ({ current_password, new_password }) => {
-    const answer = await changePassword({ current_password, new_password })
+    const answer = await post('/v1/password', { current_password, new_password })
     if (answer.status === 0 || answer.status === 503) return words('fault_in_doubt')
     if (!answer.ok) return explain(answer)
     form.reset()

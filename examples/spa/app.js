@@ -1,15 +1,20 @@
 import { forgetUser, loadUser, setUpAccount, showUser } from './account.js'
+import { followLink, forgetAddress, setUpAddress, showVerification } from './address.js'
 import { loadInstances, showBehind, showLife } from './behind.js'
 import { emptyCart, loadCart, reloadCart, showCart } from './cart.js'
 import { forgetDevices, loadDevices, showDevices } from './devices.js'
 import { find, translate } from './dom.js'
 import { closeDoor, openDoor, setUpDoor } from './door.js'
+import { isResetting, openReset, setUpForgotten } from './forgotten.js'
+import { hasLink, takeLink } from './link.js'
+import { watchMailbox } from './mailbox.js'
 import { events, resume } from './session.js'
 import { loadSettings, setUpSettings } from './settings.js'
 import { say, showStatus } from './status.js'
+import { knows } from './words.js'
 
-/** The session that is shown; null at the login form. */
-let shown = null
+/** The session of this browser, and the one that is shown, which is none while a password is reset. */
+let [current, shown] = [null, null]
 
 /** A new session: of this tab's login, of another tab's, or one that a reload found. */
 async function enter(sessionId) {
@@ -19,21 +24,24 @@ async function enter(sessionId) {
   await Promise.all([loadUser(), loadSettings(sayAll), loadCart(sessionId), loadDevices()])
   if (shown !== sessionId) return
   closeDoor()
+  find('behind').prepend(find('mailbox'))
   find('inside').hidden = false
   if (comesFromDoor) find('welcome').focus()
+  await followLink()
 }
 
 function leave(reason) {
   const wasInside = shown !== null
   shown = null
-  for (const forget of [forgetUser, emptyCart, forgetDevices]) forget()
-  openDoor()
+  for (const forget of [forgetUser, forgetAddress, emptyCart, forgetDevices]) forget()
+  if (find('outside').hidden) openDoor()
+  find('outside').append(find('mailbox'))
   if (wasInside) say(overKey(reason))
 }
 
 function overKey(reason) {
   if (reason.endsWith('_timeout')) return 'over_timeout'
-  return ['password_changed', 'revoked', 'token_reused'].includes(reason) ? `over_${reason}` : 'over'
+  return knows(`over_${reason}`) ? `over_${reason}` : 'over'
 }
 
 function sayAll() {
@@ -44,18 +52,34 @@ function sayAll() {
 /** What other tabs and devices may have changed while nobody looked here. */
 async function lookAgain() {
   if (shown === null || document.visibilityState !== 'visible') return
-  await Promise.all([reloadCart(), loadSettings(sayAll), loadDevices(), loadInstances()])
+  await Promise.all([loadUser(), reloadCart(), loadSettings(sayAll), loadDevices(), loadInstances()])
 }
 
-events.addEventListener('over', ({ detail }) => leave(detail.reason))
+function enterCurrent() {
+  if (current === null || current === shown || isResetting()) return
+  enter(current).catch(() => {}) // over again already: `leave` has been called
+}
+
+events.addEventListener('over', ({ detail }) => {
+  current = null
+  leave(detail.reason)
+})
 events.addEventListener('token', ({ detail }) => {
-  if (detail.sessionId !== shown) enter(detail.sessionId).catch(() => {}) // over again already: `leave` has been called
+  current = detail.sessionId
+  showVerification(detail.emailVerified)
+  enterCurrent()
 })
 document.addEventListener('visibilitychange', () => void lookAgain().catch(() => {}))
 
 setUpSettings(sayAll, () => shown !== null)
 setUpDoor()
+setUpForgotten(enterCurrent)
 setUpAccount()
+setUpAddress()
 sayAll()
 void loadInstances()
-await resume()
+void watchMailbox()
+const reset = takeLink('/reset-password')
+if (reset !== null) openReset(reset)
+const isInside = await resume()
+if (!isInside && hasLink()) say('link_waits')

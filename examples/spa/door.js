@@ -6,12 +6,15 @@ const form = find('door')
 const { email, password } = form.elements
 let isRegistering = false
 
-/** Shows the login form, and puts the focus there: whoever was inside has an account. */
-export function openDoor() {
+/** Shows the login form, with this address, and puts the focus there: whoever was inside has an account. */
+export function openDoor(address = email.value) {
   if (isRegistering) turn()
   find('inside').hidden = true
+  find('forgotten').hidden = true
+  find('login').hidden = false
   find('outside').hidden = false
-  const first = email.value === '' ? email : password
+  email.value = address
+  const first = address === '' ? email : password
   first.focus()
 }
 
@@ -31,6 +34,7 @@ function turn() {
   find('other-door').dataset.words = there
   find('other-hint').dataset.words = isRegistering ? 'has_account' : 'no_account'
   find('password-hint').hidden = !isRegistering
+  find('forgotten-hint').hidden = isRegistering
   password.autocomplete = isRegistering ? 'new-password' : 'current-password'
   showFault(form, '')
   translate()

@@ -1,4 +1,4 @@
-import { knows, words } from './words.js'
+import { duration, knows, words } from './words.js'
 
 /** Runs `submit` with the form's values, once at a time; shows the fault that it returns, or null. */
 export function onSubmit(form, submit) {
@@ -17,9 +17,14 @@ export function showFault(form, text) {
   form.querySelector('.fault').textContent = text
 }
 
+/** The digits of a code as it was typed: with spaces, or full-width. */
+export function digitsOf(code) {
+  return code.normalize('NFKC').replaceAll(/\s/g, '')
+}
+
 /** What a refusal means to a person; broken password rules in the service's own words, where we have none. */
 export function explain({ status, body, headers }) {
-  if (status === 429) return words('fault_too_many_requests', { seconds: headers.get('retry-after') })
+  if (status === 429) return words('fault_too_many_requests', { time: duration(Number(headers.get('retry-after'))) })
   if (status === 0 || status >= 500) return words('fault_away')
   const rules = body?.errors?.filter(({ rule }) => rule !== undefined) ?? []
   if (rules.length > 0) return rules.map(explainRule).join(' ')

@@ -56,13 +56,13 @@ export async function logout(scope) {
 }
 
 /**
- * Changes the password; every other session ends. Not repeated by itself: without an answer it may have been done.
- * It has its turn: the answer sets the cookie, whoever is logged in by then.
+ * A POST with the access token, for a form: the password, the address, a step-up. Not repeated by itself: without an answer it may
+ * have been done. It has its turn: an answer with tokens sets the cookie, whoever is logged in by then.
  */
-export async function changePassword(passwords) {
+export async function post(path, body) {
   const sessionId = await currentSession()
-  const answer = await callOnce(sessionId, 'POST', '/v1/password', { body: passwords }, alone)
-  if (answer.ok) take(answer.body)
+  const answer = await callOnce(sessionId, 'POST', path, { body }, alone)
+  if (answer.body?.access_token !== undefined) take(answer.body)
   return answer
 }
 
@@ -136,7 +136,13 @@ function adopt(next) {
   latestAt = next.at
   clearTimeout(timer)
   timer = setTimeout(renewInView, Math.max(next.expiresAt - EARLY_MS - Date.now(), 500))
-  tell('token', { sessionId: next.sessionId, from: next.at, until: next.expiresAt })
+  const emailVerified = claimsOf(next).email_verified === true
+  tell('token', { sessionId: next.sessionId, from: next.at, until: next.expiresAt, emailVerified })
+}
+
+// Only to show it: what a token says is the service's to check.
+function claimsOf({ token }) {
+  return JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')))
 }
 
 function end(reason) {

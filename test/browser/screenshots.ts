@@ -17,7 +17,8 @@ try {
   const take = (name: string) => page.screenshot({ path: `${FOLDER}${name}.png` })
   const press = (name: string) => page.getByRole('button', { name }).click()
   await take('login')
-  await register(person, { email: 'ada@example.org' })
+  const email = 'ada@example.org'
+  await register(person, { email })
   for (const product of ['Honey', 'Honey', 'Pears']) await press(`Add ${product}`)
   await page.getByText('3 in your cart').waitFor()
   await take('english-light')
@@ -30,6 +31,13 @@ try {
   await page.getByText('담은 상품 4개').waitFor()
   await page.evaluate('document.activeElement.blur()')
   await take('korean-dark')
+
+  const { page: other } = await openPage(browser, demo, { viewport: VIEW, locale: 'en-GB', colorScheme: 'light' })
+  await other.getByRole('button', { name: 'Forgot your password?' }).click()
+  await other.locator('#forgot').getByLabel('E-mail address').fill(email)
+  await other.getByRole('button', { name: 'Send the mail' }).click()
+  await other.getByRole('heading', { name: 'Mail that arrived' }).waitFor()
+  await other.screenshot({ path: `${FOLDER}forgotten.png` })
 } finally {
   await browser.close()
   await demo.stop()

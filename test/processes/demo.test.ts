@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readdir, rm } from 'node:fs/promises'
 import t, { type Test } from 'tap'
+import type { SentMail } from '../../examples/demo/mails.ts'
 import { demoPort, launchDemo, startDemo } from '../support/demo.ts'
 import { claimPort } from '../support/free-port.ts'
 import { TEST_SECRET } from '../support/home.ts'
@@ -82,17 +83,36 @@ t.test('with PORT=0 the demo finds a port, and says which', async (t) => {
 })
 
 t.test('the demo keeps nothing, and is the same whatever a service of this shell is told', async (t) => {
-  const env = { REDIS_URL: 'redis://127.0.0.1:1', AUTH_SECRET: TEST_SECRET, COOKIE_DOMAIN: 'shop.example' }
+  const env = {
+    REDIS_URL: 'redis://127.0.0.1:1',
+    AUTH_SECRET: TEST_SECRET,
+    COOKIE_DOMAIN: 'shop.example',
+    MAIL_URL: 'smtp://127.0.0.1:1',
+    APP_URL: 'https://shop.example',
+    MAIL_LOCALE: 'ko',
+  }
   const { child } = await launch(t, { ...env, PORT: `${await demoPort()}` })
   await child.printed('http://localhost')
   const url = /http:\S+/.exec(child.lines().join(' '))?.[0] ?? ''
-  const answer = await fetch(`${url}/v1/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
-    body: JSON.stringify({ email: 'ada@example.org', password: 'seven red bicycles in the rain', transport: 'cookie' }),
-  })
+  const post = (path: string, body: object) =>
+    fetch(url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+      body: JSON.stringify(body),
+    })
+  const email = 'ada@example.org'
+  const answer = await post('/v1/register', { email, password: 'seven red bicycles in the rain', transport: 'cookie' })
   t.equal(answer.status, 201)
   t.match(answer.headers.get('set-cookie'), /^__Host-refresh_token=/)
+  t.equal((await post('/v1/password/forgot', { email })).status, 202)
+  const [mail] = await eventually(
+    async () => {
+      const { mails } = (await (await fetch(`${url}/demo/mails`)).json()) as { mails: SentMail[] }
+      return mails.length > 0 && mails
+    },
+    { within: 10_000 },
+  )
+  t.match(mail, { to: email, subject: 'password', text: `${url}/reset-password#token=` })
 })
 
 t.test('the demo takes its buttons and its name from nobody else', async (t) => {
@@ -107,6 +127,9 @@ t.test('the demo takes its buttons and its name from nobody else', async (t) => 
   t.equal(status, 421)
   for (const path of ['/package.json', '/..%2f..%2fpackage.json', '/livez', '/docs', '/demo/instances/9/kill'])
     t.equal((await fetch(demo.url + path)).status, 404, path)
+  const link = `${demo.url}/reset-password`
+  t.equal((await fetch(link)).headers.get('content-type'), 'text/html; charset=utf-8')
+  for (const method of ['HEAD', 'POST']) t.equal((await fetch(link, { method })).status, 405)
   t.equal(await kill({ origin: demo.url }), 200)
   for (let count = 0; count < 3; count++) t.equal((await fetch(`${demo.url}/v1/me`)).status, 401)
 })

@@ -99,6 +99,7 @@ t.test('the page is served as the demo serves it, with its headers and types', a
   const { nginx } = shared
   const types = {
     '/': 'text/html',
+    '/reset-password': 'text/html',
     '/style.css': 'text/css',
     '/app.js': 'text/javascript',
     '/icon.svg': 'image/svg+xml',
