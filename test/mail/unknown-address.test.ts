@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Answer } from '../support/home.ts'
 import { type MailHome, openMailHome as openHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
+import { eventually } from '../support/settle.ts'
 import { type Command, keysOf, makeWatched, type Watched } from '../support/watched-store.ts'
 import { QUEUE_KEYS } from '../../src/mail/outbox.ts'
 
@@ -206,5 +207,15 @@ for (const [store, env] of Object.entries(STORES)) {
       current = body.new_password
     }
     t.equal((await home.mailsTo(me.email, 7)).length, 7)
+  })
+
+  t.test(`a mail that all recipients’ limit refuses is not counted for its recipient, on ${store}`, async (t) => {
+    const home = await openMailHome(t, { ...env, LIMIT_MAIL: '2/1h', LIMIT_MAIL_TOTAL: '1/1s' })
+    const { email } = await home.newcomer()
+    const ask = async (address: string) =>
+      (await home.call('POST', '/v1/password/forgot', { body: { email: address } })).status
+    t.equal(await ask(freeAddress()), 202)
+    t.strictSame([await ask(email), await ask(email), await ask(email)], [429, 429, 429])
+    t.ok(await eventually(async () => (await ask(email)) === 202, { within: 5000 }))
   })
 }

@@ -1,7 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { counters } from '../../store/keys.ts'
-import type { Counter } from '../../store/store.ts'
+import type { Count } from '../../store/store.ts'
 import { TooMany } from '../errors.ts'
 
 /**
@@ -10,17 +10,19 @@ import { TooMany } from '../errors.ts'
  */
 export async function countMail(deps: Deps, emailKey: string, caller: Caller): Promise<void> {
   const { LIMIT_MAIL, LIMIT_MAIL_TOTAL } = deps.config
-  await countOne(deps, 'mail', { key: counters.mails(emailKey), ...LIMIT_MAIL }, caller)
-  await countOne(deps, 'mail_total', { key: counters.allMails, ...LIMIT_MAIL_TOTAL }, caller)
+  const all = { key: counters.allMails, ...LIMIT_MAIL_TOTAL }
+  await demand(deps, 'mail_total', { counters: [all], adds: false }, caller) // else a refusal would use up the recipient's
+  await demand(deps, 'mail', { counters: [{ key: counters.mails(emailKey), ...LIMIT_MAIL }], adds: true }, caller)
+  await demand(deps, 'mail_total', { counters: [all], adds: true }, caller)
 }
 
-async function countOne(
+async function demand(
   { store, record }: Deps,
   limit: 'mail' | 'mail_total',
-  counter: Counter,
+  count: Count,
   caller: Caller,
 ): Promise<void> {
-  const usedUp = await store.count({ counters: [counter], adds: true })
+  const usedUp = await store.count(count)
   if (usedUp === null) return
   record({ event: 'limit.hit', limit }, caller)
   throw new TooMany(usedUp.leftMs)
