@@ -12,8 +12,9 @@ export type Purpose = (typeof PURPOSES)[number]
 export interface OneTimeSecret {
   /** 16 random bytes in base64url. */
   readonly nonce: string
-  /** The address that the mails go to. */
+  /** The address that the mails go to, and the language of the last one; null: the one of the service. */
   readonly email: string
+  readonly locale: string | null
   readonly madeAt: number
   /** When a mail with it was last asked for: token and code live from then on. */
   readonly askedAt: number
@@ -40,14 +41,14 @@ export const SPENT_MS = 15 * 60_000
  */
 export function ask(
   secrets: Secrets,
-  fresh: Pick<OneTimeSecret, 'nonce' | 'email'>,
+  fresh: Pick<OneTimeSecret, 'nonce' | 'email' | 'locale'>,
   moment: Moment,
   ttlMs: number,
 ): Secrets & { readonly current: OneTimeSecret } {
   const { current } = secrets
   const goesOn = current?.email === fresh.email && since(current.madeAt, moment) < ttlMs
   const next = goesOn ? current : { ...fresh, madeAt: moment.now }
-  return { ...secrets, current: { ...next, askedAt: moment.now } }
+  return { ...secrets, current: { ...next, locale: fresh.locale, askedAt: moment.now } }
 }
 
 /** What somebody shows: the token of a link, or a code. */
@@ -59,7 +60,7 @@ interface Code {
 
 /** What a shown secret comes to. */
 export type Use =
-  | { readonly kind: 'right'; readonly email: string } // it has not been used: it is used now
+  | { readonly kind: 'right'; readonly email: string; readonly locale: string | null } // it has not been used: it is used now
   | { readonly kind: 'repeat'; readonly email: string } // it was used a moment ago: the answer may have been lost
   | { readonly kind: 'invalid' } // wrong, expired, spent or superseded
 
@@ -75,7 +76,7 @@ export function decideUse(
   const isRight = (nonce: string) => isSecretOf(keys, { ...owner, nonce }, shown)
   const livesMs = shown.kind === 'code' ? Math.min(CODE_MS, ttlMs) : ttlMs
   if (current && isRight(current.nonce) && since(current.askedAt, moment) < livesMs)
-    return { kind: 'right', email: current.email }
+    return { kind: 'right', email: current.email, locale: current.locale }
   if (spent && isRight(spent.nonce) && since(spent.at, moment) < SPENT_MS) return { kind: 'repeat', email: spent.email }
   return { kind: 'invalid' }
 }

@@ -8,6 +8,8 @@ export interface User {
   readonly emailKey: string
   /** Whether the owner has shown that mail to the address arrives. */
   readonly emailVerified: boolean
+  /** The language of the last mail that the owner has used; absent: none is known. */
+  readonly locale?: string
   readonly passwordHash: string
   readonly createdAt: number
   readonly generation: number

@@ -11,7 +11,7 @@ export class BadTemplate extends Error {
   override readonly name = 'BadTemplate'
 }
 
-/** Finds the template of a kind in a language, or else in the language of MAIL_LOCALE. */
+/** Finds the template of a kind in a language (of `ko-KR`, if there is no such, in `ko`), or else in that of MAIL_LOCALE. */
 export type Templates = (kind: MailKind, locale: string) => Template
 
 const BUILT_IN = fileURLToPath(new URL('templates', import.meta.url))
@@ -35,7 +35,8 @@ export function openTemplates({
   for (const kind of MAIL_KINDS)
     if (!find(kind, LAST_RESORT)) throw badFile(`${LAST_RESORT}/${kind}.txt`, 1, 'is missing')
   return (kind, locale) => {
-    const template = find(kind, isKnown(locale) ? locale : MAIL_LOCALE) ?? find(kind, LAST_RESORT)
+    const known = [locale, locale.split('-')[0] ?? '', MAIL_LOCALE].find(isKnown) ?? LAST_RESORT
+    const template = find(kind, known) ?? find(kind, LAST_RESORT)
     if (template === undefined) throw new Error('every kind has a template')
     return template
   }

@@ -46,7 +46,7 @@ function tell(steps: readonly Step[]): Step[] {
     const [verb = '', what = ''] = happening.split(' ')
     if (verb === 'ask') {
       asked += 1
-      const next = ask(secrets, { nonce: nonceOf(asked), email: what }, at(now), HOUR)
+      const next = ask(secrets, { nonce: nonceOf(asked), email: what, locale: null }, at(now), HOUR)
       secrets = next
       return [minute, happening, `mail ${Buffer.from(next.current.nonce, 'base64url')[0]}`]
     }
@@ -122,17 +122,25 @@ for (const [name, steps] of Object.entries(STORIES)) {
   t.test(name, async (t) => t.strictSame(tell(steps), steps))
 }
 
+t.test('a secret remembers the language of the last mail with it', async (t) => {
+  const first = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a', locale: 'ko' }, at(0), HOUR)
+  const life = { moment: at(MINUTE), ttlMs: HOUR }
+  t.match(decideUse(KEYS, OWNER, first, linkOf(1), life), { kind: 'right', locale: 'ko' })
+  const second = ask(first, { nonce: nonceOf(2), email: 'a', locale: 'en' }, at(MINUTE), HOUR)
+  t.match(decideUse(KEYS, OWNER, second, linkOf(1), life), { kind: 'right', locale: 'en' })
+})
+
 t.test('what is remembered is kept as long as it can be shown', async (t) => {
-  const asked = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a' }, at(MINUTE), HOUR)
+  const asked = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a', locale: null }, at(MINUTE), HOUR)
   t.equal(secretsKeptUntil(asked, HOUR), 61 * MINUTE)
   t.equal(secretsKeptUntil(spend(asked, 2 * MINUTE), HOUR), 17 * MINUTE)
-  const again = ask(spend(asked, 2 * MINUTE), { nonce: nonceOf(2), email: 'a' }, at(3 * MINUTE), MINUTE)
+  const again = ask(spend(asked, 2 * MINUTE), { nonce: nonceOf(2), email: 'a', locale: null }, at(3 * MINUTE), MINUTE)
   t.equal(secretsKeptUntil(again, MINUTE), 17 * MINUTE)
 })
 
 t.test('users, purposes and mails are not interchangeable: each secret opens its own place alone', async (t) => {
   const places = ['uid', 'other'].flatMap((userId) => PURPOSES.map((purpose) => ({ userId, purpose })))
-  const secrets = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a' }, at(0), HOUR)
+  const secrets = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a', locale: null }, at(0), HOUR)
   const life = { moment: at(MINUTE), ttlMs: HOUR }
   for (const from of places) {
     for (const to of places) {
@@ -149,7 +157,7 @@ t.test('users, purposes and mails are not interchangeable: each secret opens its
 })
 
 t.test('a secret outlives the rotation of AUTH_SECRET, and dies with the secret that made it', async (t) => {
-  const secrets = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a' }, at(0), HOUR)
+  const secrets = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a', locale: null }, at(0), HOUR)
   const life = { moment: at(MINUTE), ttlMs: HOUR }
   const token = tokenOf(KEYS, derived(1))
   const byCode = { kind: 'code', code: codeOf(KEYS, derived(1)) } as const
@@ -181,7 +189,7 @@ t.test('a code is eight digits, and no other text is taken for it', async (t) =>
   const codes = Array.from({ length: 200 }, (_, mail) => codeOf(KEYS, derived(mail)))
   t.ok(codes.every((each) => /^\d{8}$/.test(each)))
   t.ok(new Set(codes).size > 190)
-  const secrets = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a' }, at(0), HOUR)
+  const secrets = ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a', locale: null }, at(0), HOUR)
   const right = codeOf(KEYS, derived(1))
   for (const wrong of ['', right.slice(1), `${right}0`, ` ${right}`, `${right}\n`, 'ไทย๑๒๓๔', 'x'.repeat(64)]) {
     const use = decideUse(KEYS, OWNER, secrets, { kind: 'code', code: wrong }, { moment: at(0), ttlMs: HOUR })
@@ -200,7 +208,7 @@ t.test(
 
 t.test('no secret of a mail can be computed from what the store has', async (t) => {
   const purposes: readonly Purpose[] = PURPOSES
-  const stored = JSON.stringify(ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a' }, at(0), HOUR))
+  const stored = JSON.stringify(ask(NO_SECRETS, { nonce: nonceOf(1), email: 'a', locale: null }, at(0), HOUR))
   for (const purpose of purposes) {
     const token = tokenOf(KEYS, derived(1, { userId: 'uid', purpose }))
     t.notOk(stored.includes(token) || stored.includes(codeOf(KEYS, derived(1, { userId: 'uid', purpose }))))

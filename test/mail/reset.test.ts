@@ -156,6 +156,18 @@ const STORIES: Record<string, (t: Test, home: MailHome) => Promise<void>> = {
     t.match(await reset(home, { token, new_password: NEW }), INVALID)
   },
 
+  'notices are in the language of the mail that the person used': async (t, home) => {
+    const me = await home.newcomer()
+    const asked = { body: { email: me.email, locale: 'ko' } }
+    const { token } = await home.letterAfter(me.email, () => home.call('POST', '/v1/password/forgot', asked))
+    await reset(home, { token, new_password: NEW })
+    t.match((await home.mailsTo(me.email, 2))[1]?.subject, /[가-힣]/)
+    const session = (await login(home, me.email, NEW)).body
+    const change = { current_password: NEW, new_password: `${NEW} again` }
+    await home.call('POST', '/v1/password', { token: session.access_token, body: change })
+    t.match((await home.mailsTo(me.email, 3))[2]?.subject, /[가-힣]/)
+  },
+
   'a notice tells that the password was reset, without a secret': async (t, home) => {
     const me = await home.newcomer()
     const { token, code } = await home.forgot(me.email)

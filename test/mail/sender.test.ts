@@ -20,7 +20,7 @@ const SOON = { within: 10_000 }
 const isQuiet = (deps: Deps) => eventually(async () => (await hintsOf(deps)).length === 0, SOON)
 
 async function putSecrets({ store }: Deps, userId: string, nonce: string, now: number) {
-  const current = { nonce, email: 'ada@example.org', madeAt: now, askedAt: now }
+  const current = { nonce, email: 'ada@example.org', locale: null, madeAt: now, askedAt: now }
   const secrets: Secrets = { ...NO_SECRETS, current }
   await store.commit({ checks: [], puts: [put(keys.secrets(userId, 'reset'), secrets, now + NOTICE_MS)], deletes: [] })
 }

@@ -4,9 +4,13 @@ import { endSessions } from '../../src/auth/sessions/end.ts'
 import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { untilWon } from '../../src/auth/until-won.ts'
+import { codeOf, type Purpose, tokenOf } from '../../src/domain/one-time-secret.ts'
 import { keys } from '../../src/store/keys.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { type Answer, type Home, openHome } from '../support/home.ts'
+import { NO_MAIL_LIMITS } from '../support/mail-home.ts'
+import { mailTo } from '../support/mails.ts'
+import { startSmtp } from '../support/smtp.ts'
 
 // Random histories of two users, played on the real app and on an oracle that knows the contract and not the code. Logins
 // open sessions through the use case, as argon2 would take all the time; now and then one goes by password.
@@ -23,6 +27,8 @@ const LEEWAY = 10 * S
 const ACCESS_TTL = 40 * S
 const SESSION_MAX = 3
 const IDLE = { short: 50 * S, long: 600 * S }
+const LETTER_TTL = 60 * S
+const SPENT = 900 * S
 const ABSOLUTE = { short: 70 * S, long: 700 * S }
 const SETTINGS = {
   REFRESH_GRACE: '10s',
@@ -34,6 +40,11 @@ const SETTINGS = {
   SESSION_MAX: '3',
   KEY_ROTATION: '1h',
   LOG_LEVEL: 'silent',
+  RESET_TTL: '60s',
+  VERIFY_TTL: '60s',
+  STEP_UP_AGE: '24h',
+  LIMIT_CODES: '1000000/1m',
+  ...NO_MAIL_LIMITS,
 }
 
 const CALLER = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: 'test', requestId: 'test' }
@@ -72,7 +83,30 @@ type Session = {
   data: number | null
 }
 
-type User = { id: string; readonly email: string; password: string; isThere: boolean; sessions: Session[] }
+/** What a mail holds, and when it was made and last asked for; `email` is where it went. */
+type Letter = { readonly token: string; readonly code: string; readonly madeAt: number; askedAt: number; email: string }
+
+/** What was used last, when, and with which password. */
+type Spent = { readonly letter: Letter; readonly at: number; readonly password: string }
+
+/** The mails of one purpose. */
+type Mails = { current: Letter | null; spent: Spent | null }
+
+type User = {
+  id: string
+  email: string
+  password: string
+  isThere: boolean
+  isVerified: boolean
+  sessions: Session[]
+  mails: Record<Purpose, Mails>
+}
+
+const noMails = (): User['mails'] => ({
+  verify: { current: null, spent: null },
+  reset: { current: null, spent: null },
+  change: { current: null, spent: null },
+})
 
 type World = { readonly home: Home; readonly users: readonly User[]; readonly trace: string[] }
 
@@ -110,7 +144,9 @@ function addReason(session: Session, reason: string, now: number): void {
 
 // ---- Requests ----
 
-function decode(text: string): { exp: number; iat: number; rtc: number; sid: string; sub: string } {
+type Claims = { exp: number; iat: number; rtc: number; sid: string; sub: string; email_verified?: true }
+
+function decode(text: string): Claims {
   return JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString())
 }
 
@@ -397,6 +433,8 @@ const steps = {
     user.id = answer.body.user.id
     if (user.id === before) refuse('a user id was used again')
     user.isThere = true
+    user.isVerified = false
+    user.mails = noMails()
     user.sessions = []
     const { session_id: id, refresh_token: refresh, access_token: access } = answer.body
     newSession(user, { id, refresh, access }, { transport: 'body', remember: false }, world.home.clock.now)
@@ -577,14 +615,7 @@ const steps = {
       if (isDead(answer, token, clock.now)) return
       expect(`logout of ${scope}`, wordOf(answer), ['204'])
     }
-    for (const other of user.sessions.filter((each) => scope === 'all' || each !== session)) {
-      const isCounted = other.ended !== null || isSurely(standing(other, clock.now), 'alive')
-      const before = other.access.map(({ isRevoked }) => isRevoked)
-      end(other, 'logged_out', clock.now)
-      // Of a session that had timed out the access tokens live out their minutes, or are refused with the others.
-      if (!isCounted)
-        for (const [index, token] of other.access.entries()) if (before[index] !== 'yes') token.isRevoked = 'maybe'
-    }
+    endOthers(user, scope === 'all' ? null : session, 'logged_out', clock.now)
     if (scope === 'all') revokeAll(user)
   },
 
@@ -647,6 +678,7 @@ const steps = {
     expect('changing the password', wordOf(answer), wanted)
     if (answer.status !== 200) return
     user.password = next
+    user.mails = noMails()
     for (const other of user.sessions) if (other !== session) end(other, 'password_changed', clock.now)
     revokeAll(user)
     session.usedAt = clock.now
@@ -670,8 +702,82 @@ const steps = {
     expect('removing the account', wordOf(answer), [isRight ? '204' : '403 wrong_password'])
     if (answer.status !== 204) return
     user.isThere = false
+    user.mails = noMails()
     for (const each of user.sessions) end(each, 'account_deleted', clock.now)
     revokeAll(user)
+  },
+
+  async forget(world: World, { a, b }: Step) {
+    const user = pick(world.users, a) as User
+    const email = b % 2 === 0 ? user.email : user.email.toUpperCase()
+    expect('forgetting', wordOf(await world.home.call('POST', '/v1/password/forgot', { body: { email } })), ['202'])
+    if (user.isThere) await write(world, user, 'reset', user.email)
+  },
+
+  async reset(world: World, { a, b, c }: Step) {
+    const { call, clock } = world.home
+    const user = pick(world.users, a) as User
+    const letter = somethingOf(user, 'reset', b)
+    if (letter === null) return
+    const isRepeat = c % 2 === 0
+    const next = isRepeat
+      ? (user.mails.reset.spent?.password ?? user.password)
+      : `nine blue, ${world.trace.length} times`
+    const { token, code } = letter
+    const proof = c % 3 === 0 ? { email: user.email, code } : { token }
+    const answer = await call('POST', '/v1/password/reset', { body: { ...proof, new_password: next } })
+    const showing = judgeLetter(user.mails.reset, letter, clock.now)
+    const isDone = showing === 'right' || (showing === 'repeat' && user.password === next)
+    expect(`reset, ${showing}`, wordOf(answer), [isDone ? '204' : '400 code_invalid'])
+    if (showing !== 'right') return
+    user.password = next
+    user.isVerified = true
+    useUp(user, 'reset', clock.now)
+    user.mails = { ...noMails(), reset: user.mails.reset }
+    for (const session of user.sessions) end(session, 'password_reset', clock.now)
+    revokeAll(user)
+  },
+
+  async askToVerify(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const { user } = session
+    const answer = await call('POST', '/v1/email/verification', { token: token.text })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    expect('asking to verify', wordOf(answer), [user.isVerified ? '204' : '202'])
+    if (!user.isVerified) await write(world, user, 'verify', user.email)
+  },
+
+  async verifyEmail(world: World, step: Step) {
+    await confirm(world, step, 'verify', ({ user }) => {
+      user.isVerified = true
+    })
+  },
+
+  /** To another address, or back. */
+  async askToChange(world: World, { a, b }: Step) {
+    const { call, clock } = world.home
+    const { session, token } = someAccess(world, a, b) ?? {}
+    if (!session || !token) return
+    const { user } = session
+    const next = user.email.startsWith('new-') ? user.email.slice(4) : `new-${user.email}`
+    const answer = await call('POST', '/v1/email/change', { token: token.text, body: { new_email: next } })
+    await meet(world, session, token)
+    if (isDead(answer, token, clock.now)) return
+    expect('asking to change', wordOf(answer), ['202'])
+    await write(world, user, 'change', next)
+  },
+
+  async changeEmail(world: World, step: Step) {
+    await confirm(world, step, 'change', (session, { email }, now) => {
+      const { user } = session
+      user.email = email
+      user.isVerified = true
+      user.mails = { ...noMails(), change: user.mails.change }
+      endOthers(user, session, 'email_changed', now)
+    })
   },
 
   async saveData(world: World, { a, b, c }: Step) {
@@ -720,6 +826,82 @@ const steps = {
   },
 }
 
+/** Somebody who is logged in shows something of a mail; `change` is what comes of it the first time. */
+async function confirm(
+  world: World,
+  { a, b, c }: Step,
+  purpose: 'verify' | 'change',
+  change: (session: Session, letter: Letter, now: number) => void,
+): Promise<void> {
+  const { call, clock } = world.home
+  const { session, token } = someAccess(world, a, b) ?? {}
+  const letter = session && somethingOf(session.user, purpose, c)
+  if (!session || !token || !letter) return
+  const { user } = session
+  const path = purpose === 'verify' ? '/v1/email/verify' : '/v1/email/change/confirm'
+  const body = c % 2 === 0 ? { token: letter.token } : { code: letter.code }
+  const answer = await call('POST', path, { token: token.text, body })
+  await meet(world, session, token)
+  if (isDead(answer, token, clock.now)) return
+  const said = standing(session, clock.now)
+  const showing = judgeLetter(user.mails[purpose], letter, clock.now)
+  const wanted = showing === 'invalid' ? '400 code_invalid' : '200'
+  expect(`${purpose}, ${showing}`, wordOf(answer), [
+    ...(said.has('alive') ? [wanted] : []),
+    ...(isSurely(said, 'alive') ? [] : ['401 token_revoked', '400 code_invalid']),
+  ])
+  if (answer.status !== 200) return
+  if (showing === 'right') {
+    useUp(user, purpose, clock.now)
+    change(session, letter, clock.now)
+  }
+  expect('the current token', receive(session, answer, clock.now), [session.tokens.at(-1)])
+  expect('email_verified', decode(answer.body.access_token).email_verified, [true])
+}
+
+/** All sessions of the user but one are ended. */
+function endOthers(user: User, kept: Session | null, reason: string, now: number): void {
+  for (const other of user.sessions.filter((each) => each !== kept)) {
+    const isCounted = other.ended !== null || isSurely(standing(other, now), 'alive')
+    const before = other.access.map(({ isRevoked }) => isRevoked)
+    end(other, reason, now)
+    // Of a session that had timed out the access tokens live out their minutes, or are refused with the others.
+    if (!isCounted)
+      for (const [index, token] of other.access.entries()) if (before[index] !== 'yes') token.isRevoked = 'maybe'
+  }
+}
+
+/** A mail was asked for: it holds the secret of the one before, unless that was used, has become old, or went elsewhere. */
+async function write({ home }: World, user: User, purpose: Purpose, email: string): Promise<void> {
+  const { clock, deps } = home
+  const found = await deps.store.get(keys.secrets(user.id, purpose))
+  const derived = { userId: user.id, purpose, nonce: found?.value.current?.nonce ?? '' }
+  const letter = { token: tokenOf(deps.authKeys, derived), code: codeOf(deps.authKeys, derived), email }
+  const mails = user.mails[purpose]
+  const goesOn = mails.current?.email === email && clock.now - mails.current.madeAt < LETTER_TTL
+  expect('the secret of a second mail is the same', letter.token === mails.current?.token, [goesOn])
+  mails.current = { ...letter, madeAt: goesOn ? (mails.current as Letter).madeAt : clock.now, askedAt: clock.now }
+}
+
+/** Something to show of the mails of a purpose: of the last one, of the one that was used, or of another purpose. */
+function somethingOf(user: User, purpose: Purpose, index: number): Letter | null {
+  const { current, spent } = user.mails[purpose]
+  const foreign = user.mails[purpose === 'reset' ? 'verify' : 'reset'].current
+  return pick([current, current, current, spent?.letter ?? null, foreign], index) ?? null
+}
+
+type Showing = 'right' | 'repeat' | 'invalid'
+
+function judgeLetter({ current, spent }: Mails, letter: Letter, now: number): Showing {
+  if (letter === current && now - letter.askedAt < LETTER_TTL) return 'right'
+  return letter === spent?.letter && now - spent.at < SPENT ? 'repeat' : 'invalid'
+}
+
+function useUp(user: User, purpose: Purpose, now: number): void {
+  const { current } = user.mails[purpose]
+  user.mails[purpose] = { current: null, spent: current && { letter: current, at: now, password: user.password } }
+}
+
 function revokeAll(user: User): void {
   for (const session of user.sessions) for (const token of session.access) token.isRevoked = 'yes'
 }
@@ -745,6 +927,12 @@ const WEIGHTS: Record<keyof typeof steps, number> = {
   list: 30,
   changePassword: 10,
   removeAccount: 3,
+  forget: 12,
+  reset: 14,
+  askToVerify: 10,
+  verifyEmail: 14,
+  askToChange: 8,
+  changeEmail: 14,
   saveData: 20,
   readData: 20,
   wait: 170,
@@ -783,7 +971,8 @@ function decided(home: Home): Home {
 
 async function makeUsers(home: Home): Promise<User[]> {
   const newcomers = [await home.newcomer(), await home.newcomer()]
-  return newcomers.map(({ email, password, user }) => ({ id: user.id, email, password, isThere: true, sessions: [] }))
+  const fresh = () => ({ isThere: true, isVerified: false, sessions: [], mails: noMails() })
+  return newcomers.map(({ email, password, user }) => ({ id: user.id, email, password, ...fresh() }))
 }
 
 /** Ends what an earlier run has left, so that each begins with two users who are logged in nowhere. */
@@ -810,8 +999,12 @@ async function play(world: World, history: readonly Step[]): Promise<void> {
 /** Plays RUNS histories on a home with this environment: each is one that the contract allows, and together they meet every rule. */
 export async function playOn(t: Test, env: Record<string, string>): Promise<void> {
   t.comment(`SEED=${SEED} RUNS=${RUNS}, histories of ${STEPS} steps`)
-  const home = decided(await openHome({ ...SETTINGS, ...env }))
-  t.teardown(home.close)
+  const smtp = await startSmtp({ hideSTARTTLS: true })
+  const home = decided(await openHome({ ...SETTINGS, ...mailTo(smtp.url), ...env }))
+  t.teardown(async () => {
+    await home.close()
+    await smtp.stop()
+  })
   let users: User[] | null = null
   let giveUpAt = Infinity
   let undecided = 0
@@ -860,8 +1053,20 @@ function isWide(t: Test): void {
     'token_reused',
     'account_deleted',
     'evicted',
+    'password_reset',
+    'email_changed',
   ]
   const rules = [
+    'reset, right: 204',
+    'reset, repeat: 204',
+    'reset, repeat: 400 code_invalid',
+    'reset, invalid: 400 code_invalid',
+    'verify, right: 200',
+    'verify, repeat: 200',
+    'verify, invalid: 400 code_invalid',
+    'change, right: 200',
+    'change, repeat: 200',
+    'change, invalid: 400 code_invalid',
     'refresh, rotate: 200',
     'refresh, repeat: 200',
     'refresh, late: 200',

@@ -10,7 +10,7 @@ import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
-import { judge, mailKeys, putSpent, readSecrets, secretMail } from '../mail/secrets.ts'
+import { judge, mailKeys, provenBy, putSpent, readSecrets, secretMail } from '../mail/secrets.ts'
 import { type OwnSession, readOwnSession, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -79,7 +79,7 @@ async function tryChange(deps: Deps, self: SessionName, shown: Shown, caller: Ca
   const secrets = entry as Entry<Secrets>
   if (held?.value !== email.key) return (await hold(deps, own, { email, secrets, held }), null)
   if (!(await claimAddress(deps, email, user.value.id))) return { kind: 'taken' }
-  const changed = { ...user.value, email: email.address, emailKey: email.key, emailVerified: true }
+  const changed = { ...provenBy(user.value, use), email: email.address, emailKey: email.key }
   const bearer = await commitChange(deps, own, { changed, secrets, held }, caller)
   if (bearer === null) return null
   await releaseAddress(deps, user.value)
@@ -113,7 +113,7 @@ async function commitChange(
     puts: [put(keys.user(userId), next, null), putSpent(deps, { userId, purpose: 'change' }, secrets), ...puts],
     deletes: [...mailKeys(userId, 'change'), ...deletes],
     events: [...events, { event: 'email.changed', user_id: userId, session_id: sessionId } as const],
-    mails: notice(deps, user.value, 'email-changed', caller),
+    mails: notice(deps, next, 'email-changed', caller, user.value.email),
   }
   return (await carryOut(deps, deed, caller)) ? { session: session.value, user: next } : null
 }

@@ -7,7 +7,7 @@ import { type Entry, put, unchanged } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
-import { judge, putSpent, readSecrets, secretMail } from '../mail/secrets.ts'
+import { judge, provenBy, putSpent, readSecrets, secretMail } from '../mail/secrets.ts'
 import { readOwnSession } from '../sessions/read.ts'
 import { untilWon } from '../until-won.ts'
 import { readUser } from './users.ts'
@@ -59,7 +59,7 @@ async function tryVerify(deps: Deps, self: SessionName, shown: Shown, caller: Ca
   const use = await judge(deps, owner, { user, entry }, shown)
   if (use.kind === 'invalid' || use.email !== user.value.email) return { kind: 'invalid' }
   if (use.kind === 'repeat') return { kind: 'ok', session: session.value, user: user.value }
-  const verified = { ...user.value, emailVerified: true }
+  const verified = provenBy(user.value, use)
   const deed = {
     checks: [user, entry as Entry<Secrets>],
     puts: [put(keys.user(self.userId), verified, null), putSpent(deps, owner, entry as Entry<Secrets>)],

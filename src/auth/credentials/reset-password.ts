@@ -10,7 +10,7 @@ import { findUser } from '../accounts/email-claims.ts'
 import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
-import { judge, mailKeys, putSpent, readSecrets, refuse, secretMail } from '../mail/secrets.ts'
+import { judge, mailKeys, provenBy, putSpent, readSecrets, refuse, secretMail } from '../mail/secrets.ts'
 import { readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
 import { untilWon } from '../until-won.ts'
@@ -100,23 +100,23 @@ async function tryReset(
   }
   const rules = findBrokenRules(password, user.value.email, deps.config.PASSWORD_MIN_LENGTH)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
-  const deed = await resetDeed(deps, { user, entry }, await hash(), caller)
+  const deed = await resetDeed(deps, { user, entry, proven: provenBy(user.value, use) }, await hash(), caller)
   return (await carryOut(deps, deed, caller)) ? { kind: 'ok' } : null
 }
 
 async function resetDeed(
   deps: Deps,
-  { user, entry }: { readonly user: Entry<User>; readonly entry: Entry<Secrets> },
+  { user, entry, proven }: { readonly user: Entry<User>; readonly entry: Entry<Secrets>; readonly proven: User },
   passwordHash: string,
   caller: Caller,
 ) {
   const { id, emailVerified, knownAddresses } = user.value
   const ended = endWrites(deps, await readSessionsToEnd(deps, user.value), 'password_reset')
-  const { next, denial } = nextGeneration(deps, user.value)
+  const { next, denial } = nextGeneration(deps, proven)
   // Whoever registered an address that is not theirs has planted nothing in the account of its owner.
   const planted = emailVerified ? [] : [keys.preferences(id)]
   const known = emailVerified ? knownAddresses : []
-  const written = { ...next, passwordHash, emailVerified: true, sessions: [], knownAddresses: known }
+  const written = { ...next, passwordHash, sessions: [], knownAddresses: known }
   return {
     checks: [user, entry],
     puts: [
@@ -127,7 +127,7 @@ async function resetDeed(
     ],
     deletes: [...mailKeys(id, 'reset'), ...planted, ...ended.deletes],
     events: [...ended.events, { event: 'password.reset', user_id: id } as const],
-    mails: notice(deps, user.value, 'password-changed', caller),
+    mails: notice(deps, written, 'password-changed', caller),
   }
 }
 

@@ -4,10 +4,15 @@ import { newId } from '../../domain/id.ts'
 import { type Mail, type MailKind, NOTICE_MS } from '../../domain/mail.ts'
 import type { User } from '../../domain/user.ts'
 
-/** A mail that tells what happened, as part of its deed; none where the service sends no mail. */
-export function notice(deps: Deps, { id, email }: User, kind: MailKind, caller: Caller, to = email): Mail[] {
+/** A mail that tells what happened, in the owner's language, as part of its deed; none where the service sends no mail. */
+export function notice(
+  deps: Deps,
+  { id, email, locale = deps.config.MAIL_LOCALE }: User,
+  kind: MailKind,
+  caller: Caller,
+  to = email,
+): Mail[] {
   if (deps.sender === null) return []
-  const { MAIL_LOCALE: locale } = deps.config
   return [{ ...newMail(deps, caller), userId: id, to, kind, locale, secret: null, expiresAt: deps.clock() + NOTICE_MS }]
 }
 

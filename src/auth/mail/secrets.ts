@@ -42,7 +42,7 @@ export async function readSecrets(deps: Deps, { userId, purpose }: SecretOwner):
 /** To whom a mail with a secret goes, and in which language. */
 export interface Recipient {
   readonly email: string
-  readonly locale: string | undefined
+  readonly locale?: string | null | undefined
 }
 
 /** The write of a secret, and the mail that holds it, as parts of a deed. The kind of the mail may need no secret. */
@@ -51,15 +51,23 @@ export function secretMail(
   owner: SecretOwner,
   entry: Entry<Secrets> | null,
   kind: MailKind,
-  { email, locale = deps.config.MAIL_LOCALE }: Recipient,
+  { email, locale = null }: Recipient,
   caller: Caller,
 ): { readonly put: Put; readonly mail: Mail } {
   const { userId, purpose } = owner
   const ttlMs = lifeOf(deps.config, purpose)
-  const secrets = ask(entry?.value ?? NO_SECRETS, { nonce: newId(), email }, deps.moment(), ttlMs)
+  const secrets = ask(entry?.value ?? NO_SECRETS, { nonce: newId(), email, locale }, deps.moment(), ttlMs)
   const { nonce, askedAt } = secrets.current
   const secret = kind === 'email-taken' ? null : { purpose, nonce }
-  const mail = { ...newMail(deps, caller), userId, to: email, kind, locale, secret, expiresAt: askedAt + ttlMs }
+  const mail = {
+    ...newMail(deps, caller),
+    userId,
+    to: email,
+    kind,
+    locale: locale ?? deps.config.MAIL_LOCALE,
+    secret,
+    expiresAt: askedAt + ttlMs,
+  }
   return { put: putSecrets(deps, owner, secrets), mail }
 }
 
@@ -75,6 +83,11 @@ export async function judge(
   if (user === null || use.kind === 'invalid') return { kind: 'invalid' }
   const isDead = shown.kind === 'code' && (await areCodesDead(deps, user.value.emailKey))
   return isDead ? { kind: 'invalid' } : use
+}
+
+/** The record of a user who has used what was mailed: mail to the address arrives, and this is a language of its owner. */
+export function provenBy(user: User, { locale }: Extract<Use, { kind: 'right' }>): User {
+  return { ...user, emailVerified: true, ...(locale === null ? {} : { locale }) }
 }
 
 /** Records that a secret was refused, and counts it if it is a code; `emailKey` is of the account, or where there is none of the address. */
