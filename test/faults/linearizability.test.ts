@@ -1,9 +1,11 @@
 import t from 'tap'
 import { type FailoverOptions, runClusterLosses, runSentinelFailovers } from '../linearizability/failovers.ts'
+import { exitPlainly } from '../support/plain-exit.ts'
 import { summarise, tell } from '../linearizability/report.ts'
 
 // The same clients and the same checker while primaries go; `npm run prove` lets more of them go.
 
+exitPlainly(t)
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 t.comment(`SEED=${seed}`)
 

@@ -24,6 +24,7 @@ export const LATE_MS = 10_000
 const CONTRACT: Partial<Record<Operation['kind'], readonly number[]>> = {
   revoke: [404], // ended by now
   password: [403], // another change came first
+  reset: [400], // another change came first, and what the mail holds is dead
 }
 
 /** What is known of a credential when it is shown; null: it may be alive or ended. */
@@ -94,7 +95,7 @@ function precedes(first: Operation, second: Operation): boolean {
 function hasEnded(ending: Operation, shown: Credential): boolean {
   if (!isDone(ending) || ending.ends === null) return false
   if ('session' in ending.ends) return shown.session === ending.ends.session
-  if (shown.kind === 'password') return ending.kind === 'password' && precedes(shown.grantedBy, ending)
+  if (shown.kind === 'password') return changesPassword(ending) && precedes(shown.grantedBy, ending)
   const isKept = shown.session === ending.ends.allBut
   if (!isKept && precedes(shown.openedBy, ending)) return true
   return shown.kind === 'access' && precedes(shown.grantedBy, ending)
@@ -108,8 +109,12 @@ function mayHaveEnded(ending: Operation, showing: Operation, shown: Credential, 
   const lastEffectAt = ending.endedAt + (isInDoubt(ending) ? LATE_MS : 0)
   if ((acceptedAt.get(shown) ?? 0) > lastEffectAt) return false
   if ('session' in ends) return shown.session === ends.session
-  if (shown.kind === 'password' && ending.kind !== 'password') return false
+  if (shown.kind === 'password' && !changesPassword(ending)) return false
   // The session goes on; a token of before the change is refused once another client of the session has got the next one.
   if (shown.kind === 'session' && shown.session === ends.allBut && showing.said !== 'password_changed') return false
   return shown.grantedBy.startedAt < lastEffectAt
+}
+
+function changesPassword({ kind }: Operation): boolean {
+  return kind === 'password' || kind === 'reset'
 }

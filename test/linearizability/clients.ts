@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
 import { type Access, makePool, type Place, type Session, type User } from './pool.ts'
 import { makeRandom, type Random } from './random.ts'
-import { makeRequests, type Requests } from './requests.ts'
+import { type Mailed, makeRequests, type Requests } from './requests.ts'
 import { eventually } from '../support/settle.ts'
 
 /** The clients of one run. */
@@ -21,12 +21,12 @@ const THINK_MS = [20, 150] as const
 const RECENT = 60
 
 /** The share of each kind of work, in tenths of a percent; the rest is verification. */
-const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, stolen: 10 }
+const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, resetPassword: 2, stolen: 10 }
 
 /** Registers the users. What each client chooses to do, the seed repeats. */
-export async function makeClients(url: string, history: History, seed: number): Promise<Clients> {
+export async function makeClients(url: string, history: History, seed: number, mailed: Mailed): Promise<Clients> {
   const pool = makePool(PLACES, USERS)
-  const requests = makeRequests(url, history, pool)
+  const requests = makeRequests(url, history, pool, mailed)
   const register = (user: User) => eventually(async () => isDone(await requests.register(user)), { within: 30_000 })
   await inTurn(pool.users, register)
 
@@ -44,6 +44,7 @@ export async function makeClients(url: string, history: History, seed: number): 
     else if (falls(SHARES.revoke)) await revokeAnother(session, random)
     else if (falls(SHARES.revokeAll)) await probeAfter(session.access, await requests.revokeAll(session))
     else if (falls(SHARES.changePassword)) await changePassword(session)
+    else if (falls(SHARES.resetPassword)) await resetPassword(session)
     else if (falls(SHARES.stolen)) await showStolen(random)
     else await verifyOne(session, random)
   }
@@ -83,6 +84,14 @@ export async function makeClients(url: string, history: History, seed: number): 
     user.isChanging = false
     await probeAfter(access, operation)
     if (isInDoubt(operation)) await requests.refresh(session)
+  }
+
+  async function resetPassword({ user, access }: Session): Promise<void> {
+    if (user.isChanging) return
+    user.isChanging = true
+    const operation = await requests.resetPassword(user)
+    user.isChanging = false
+    if (operation) await probeAfter(access, operation)
   }
 
   /** A thief shows the refresh token of a session that was left. */

@@ -10,6 +10,7 @@ export type Kind =
   | 'revoke' // DELETE /v1/sessions/{id}: another session of the user
   | 'revoke-all' // logout with scope all
   | 'password'
+  | 'reset' // the password, by what a mail holds
 
 /** What an operation ends if it is done: one session, or all of its user but one. */
 export type Ends = { readonly session: string } | { readonly allBut: string | null }

@@ -16,7 +16,12 @@ export type Requests = {
   readonly revoke: (session: Session, other: Session) => Promise<Operation>
   readonly revokeAll: (session: Session) => Promise<Operation>
   readonly changePassword: (session: Session) => Promise<Operation>
+  /** By a mail; null: none came. */
+  readonly resetPassword: (user: User) => Promise<Operation | null>
 }
+
+/** Asks for a mail to this address, and resolves to the token in it; null: it does not come. */
+export type Mailed = (email: string) => Promise<string | null>
 
 type Sent = { readonly body?: unknown; readonly token?: string }
 type Asked = Parameters<History['begin']>[0]
@@ -26,7 +31,7 @@ type Answer = { readonly operation: Operation; readonly body: unknown }
 const PATIENCE_MS = 8_000
 
 /** Makes the requests of clients who share a pool, to the instances behind `url`. */
-export function makeRequests(url: string, history: History, pool: Pool): Requests {
+export function makeRequests(url: string, history: History, pool: Pool, mailed: Mailed): Requests {
   let passwords = 0
   const newPassword = () => `seven red bicycles, number ${(passwords += 1)}`
 
@@ -123,6 +128,26 @@ export function makeRequests(url: string, history: History, pool: Pool): Request
         leaveAll(user, operation, session)
       } else if (isInDoubt(operation)) user.passwords = [next, ...user.passwords]
       else if (operation.status === 403 && current) user.passwords = [...others, current]
+      return operation
+    },
+
+    async resetPassword(user) {
+      const token = await mailed(user.email)
+      if (token === null) return null
+      const text = newPassword()
+      const asked = { kind: 'reset', user: user.name, shows: null, ends: { allBut: null } } as const
+      const sent = { body: { token, new_password: text } }
+      let wasInDoubt = false
+      const operation = await whileInDoubt(async () => {
+        const tried = (await ask(asked, 'POST', '/v1/password/reset', sent)).operation
+        wasInDoubt ||= isInDoubt(tried)
+        return tried
+      })
+      const next = pool.password(user, text, operation)
+      if (isDone(operation)) {
+        user.passwords = [next]
+        leaveAll(user, operation, null)
+      } else if (wasInDoubt) user.passwords = [next, ...user.passwords]
       return operation
     },
   }

@@ -5,7 +5,11 @@ import { freePort } from '../support/free-port.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
 import { type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
+import { NO_MAIL_LIMITS, readLetter } from '../support/mail-home.ts'
+import { mailTo } from '../support/mails.ts'
+import { type Smtp, startSmtp } from '../support/smtp.ts'
 import type { Broken } from './broken.ts'
+import type { Mailed } from './requests.ts'
 
 /** One of the instances behind nginx; `service` is its process of now. */
 export type Instance = {
@@ -24,6 +28,7 @@ export type World = {
   readonly url: string
   readonly front: Proxy
   readonly instances: readonly Instance[]
+  readonly mailed: Mailed
   /** Resolves when every instance says that it is ready. */
   readonly healed: () => Promise<void>
   readonly stop: () => Promise<void>
@@ -50,6 +55,7 @@ const ENV = {
   SESSION_MAX: '500',
   LOG_LEVEL: 'warn',
   ...NO_LIMITS,
+  ...NO_MAIL_LIMITS,
 }
 
 /** Starts it all; resolves when every instance is ready. */
@@ -57,20 +63,23 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const stops: (() => Promise<unknown>)[] = []
   const stop = async () => void (await Promise.allSettled(stops.map((each) => each())))
   try {
-    const instances = await Promise.all([1, 2, 3].map(() => startInstance(options, stops)))
+    const smtp = await startSmtp({ hideSTARTTLS: true })
+    stops.push(smtp.stop)
+    const instances = await Promise.all([1, 2, 3].map(() => startInstance(options, smtp, stops)))
     const balancer = await startBalancer({ ports: instances.map(({ front }) => front.port) })
     stops.push(balancer.stop)
     const front = await startProxy(balancer.port)
     stops.push(front.stop)
     const healed = async () => void (await Promise.all(instances.map(isReady)))
-    return { url: `http://127.0.0.1:${front.port}`, front, instances, healed, stop }
+    const url = `http://127.0.0.1:${front.port}`
+    return { url, front, instances, mailed: makeMailed(url, smtp), healed, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function startInstance(options: WorldOptions, stops: (() => Promise<unknown>)[]): Promise<Instance> {
+async function startInstance(options: WorldOptions, smtp: Smtp, stops: (() => Promise<unknown>)[]): Promise<Instance> {
   const { redisUrl, redisPort, broken } = options
   const port = await freePort()
   const front = await startProxy(port)
@@ -79,7 +88,7 @@ async function startInstance(options: WorldOptions, stops: (() => Promise<unknow
   const REDIS_URL = store === null ? redisUrl : `redis://127.0.0.1:${store.port}`
   const start = () =>
     startService(
-      { ...ENV, PORT: `${port}`, REDIS_URL, ...(broken === undefined ? {} : { BROKEN: broken }) },
+      { ...ENV, ...mailTo(smtp.url), PORT: `${port}`, REDIS_URL, ...(broken === undefined ? {} : { BROKEN: broken }) },
       { until: 'live', ...(broken === undefined ? {} : { command: [process.execPath, BROKEN_INSTANCE] }) },
     )
   const instance = {
@@ -94,6 +103,28 @@ async function startInstance(options: WorldOptions, stops: (() => Promise<unknow
   stops.push(() => instance.service.kill())
   await isReady(instance)
   return instance
+}
+
+/** The last mail is the one: all that are asked for before it is used hold the same token. */
+function makeMailed(url: string, smtp: Smtp): Mailed {
+  const find = (email: string, before: number) =>
+    smtp
+      .mailsTo(email)
+      .slice(before)
+      .map(readLetter)
+      .find(({ token }) => token !== '')?.token
+  return async (email) => {
+    const before = smtp.mailsTo(email).length
+    const body = JSON.stringify({ email })
+    const asked = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+    const ask = () => fetch(`${url}/v1/password/forgot`, { ...asked, signal: AbortSignal.timeout(5000) })
+    const isAsked = async () => (await ask().catch(() => null))?.status === 202
+    const come = async () => {
+      await eventually(isAsked, { within: 15_000 })
+      return eventually(() => find(email, before), { within: 15_000 })
+    }
+    return come().catch(() => null)
+  }
 }
 
 function isReady({ service }: { readonly service: Service }): Promise<true> {

@@ -1,10 +1,12 @@
 import t from 'tap'
 import { BROKEN } from '../linearizability/broken.ts'
 import { summarise, tell } from '../linearizability/report.ts'
+import { exitPlainly } from '../support/plain-exit.ts'
 import { runStandalone } from '../linearizability/standalone.ts'
 
 // Three instances behind nginx, 32 clients, 50 sessions, faults at random. `npm run prove` runs it for longer; SEED repeats its choices.
 
+exitPlainly(t)
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 t.comment(`SEED=${seed}`)
 
