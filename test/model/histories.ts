@@ -986,8 +986,9 @@ function decided(home: Home): Home {
 
 async function makeUsers(home: Home): Promise<User[]> {
   const newcomers = [await home.newcomer(), await home.newcomer()]
-  const fresh = () => ({ isThere: true, isVerified: false, sessions: [], mails: noMails() })
-  return newcomers.map(({ email, password, user }) => ({ id: user.id, email, password, ...fresh() }))
+  return newcomers.map(({ email, password, user }) => {
+    return { id: user.id, email, password, isThere: true, isVerified: false, sessions: [], mails: noMails() }
+  })
 }
 
 /** Ends what an earlier run has left, so that each begins with two users who are logged in nowhere. */
