@@ -22,6 +22,9 @@ export function showUser() {
   find('address').textContent = user?.email ?? ''
 }
 
+/** The address of who is logged in; undefined if nobody is. */
+export const userEmail = () => user?.email
+
 /** Forgets it: the session is over. */
 export function forgetUser() {
   user = null

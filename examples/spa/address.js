@@ -1,7 +1,7 @@
 import { loadUser } from './account.js'
 import { patiently } from './calls.js'
 import { loadDevices } from './devices.js'
-import { find } from './dom.js'
+import { find, translate } from './dom.js'
 import { digitsOf, explain, onSubmit, showFault } from './forms.js'
 import { takeLink } from './link.js'
 import { post } from './session.js'
@@ -30,6 +30,14 @@ export function forgetAddress() {
   for (const form of [find('ask-verify'), verify, change, confirm]) showFault(form, '')
   confirm.hidden = true
   stepUp.hidden = true
+  showCodeField(false)
+}
+
+/** Shows where the code of the mail is typed, once a mail is on its way. */
+function showCodeField(isAsked) {
+  verify.hidden = !isAsked
+  find('verify-hint').dataset.words = isAsked ? 'mail_sent' : 'verify_hint'
+  translate()
 }
 
 /** Does what the link of a mail is for, if one waits: also one that was opened before the login. */
@@ -51,9 +59,13 @@ async function tellDone(done) {
 async function askForVerification() {
   const answer = await post('/v1/email/verification', { locale: spoken() })
   if (!answer.ok) return explain(answer)
-  if (answer.status === 204) showVerification(true) // on another device
-  else verify.elements.code.focus()
-  say(answer.status === 204 ? VERIFICATION.done : 'mail_sent')
+  if (answer.status === 204) {
+    showVerification(true) // on another device
+    say(VERIFICATION.done)
+    return null
+  }
+  showCodeField(true)
+  verify.elements.code.focus()
   return null
 }
 

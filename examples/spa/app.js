@@ -1,4 +1,4 @@
-import { forgetUser, loadUser, setUpAccount, showUser } from './account.js'
+import { forgetUser, loadUser, setUpAccount, showUser, userEmail } from './account.js'
 import { followLink, forgetAddress, setUpAddress, showVerification } from './address.js'
 import { loadInstances, showBehind, showLife } from './behind.js'
 import { emptyCart, loadCart, reloadCart, showCart } from './cart.js'
@@ -31,12 +31,12 @@ async function enter(sessionId) {
 }
 
 function leave(reason) {
-  const wasInside = shown !== null
+  const [wasInside, email, why] = [shown !== null, userEmail(), overKey(reason)]
   shown = null
   for (const forget of [forgetUser, forgetAddress, emptyCart, forgetDevices]) forget()
-  if (find('outside').hidden) openDoor()
+  if (find('outside').hidden) openDoor(email)
   find('outside').append(find('mailbox'))
-  if (wasInside) say(overKey(reason))
+  if (wasInside || (why !== 'over' && !isResetting())) say(why)
 }
 
 function overKey(reason) {

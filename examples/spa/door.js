@@ -20,9 +20,16 @@ export function openDoor(address = email.value) {
 
 /** Hides it, and forgets what was typed. */
 export function closeDoor() {
+  emptyDoor()
+  find('outside').hidden = true
+}
+
+/** Forgets what was typed, and what was said of it; returns the address. */
+export function emptyDoor() {
+  const address = email.value
   form.reset()
   showFault(form, '')
-  find('outside').hidden = true
+  return address
 }
 
 /** From logging in to registering, and back. */

@@ -1,6 +1,6 @@
 import { send } from './calls.js'
 import { find, translate } from './dom.js'
-import { openDoor } from './door.js'
+import { emptyDoor, openDoor } from './door.js'
 import { digitsOf, explain, onSubmit, showFault } from './forms.js'
 import { say } from './status.js'
 import { spoken, words } from './words.js'
@@ -35,6 +35,7 @@ export function openReset(link) {
 function show(...forms) {
   for (const form of [ask, reset]) form.hidden = !forms.includes(form)
   find('reset-code').hidden = token !== null
+  code.required = token === null
   find('reset-hint').dataset.words = token === null ? 'forgot_sent' : 'reset_by_link'
   find('login').hidden = true
   find('outside').hidden = false
@@ -48,7 +49,7 @@ function close(email) {
     form.reset()
     showFault(form, '')
   }
-  openDoor(email)
+  openDoor(email || undefined) // by a link: the browser may have filled in whose it is
 }
 
 async function askForMail({ email }) {
@@ -78,7 +79,10 @@ async function resetPassword({ email, code: typed, new_password }) {
 
 /** Makes the forms work; `onBack` hears that the login form is shown again. */
 export function setUpForgotten(onBack) {
-  find('forgot-password').addEventListener('click', () => askFor(find('door').elements.email.value))
+  find('forgot-password').addEventListener('click', () => {
+    say(null)
+    askFor(emptyDoor())
+  })
   find('back-to-log-in').addEventListener('click', () => {
     close(ask.elements.email.value)
     onBack()

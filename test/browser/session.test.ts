@@ -168,7 +168,7 @@ t.test('a logout in one tab ends the other at its next call, and takes the cooki
   await Promise.race([isOver, add(other, 'Honey')])
   await isOver
   await loginForm(other)
-  t.equal(await other.locator('#welcome').textContent(), '', 'nothing of the person stays in the page')
+  t.equal(await other.locator('#welcome').textContent(), '', 'nothing of the person stays inside the page')
 })
 
 t.test('a password changed on another device ends this session at its next call, and says why', async (t) => {
