@@ -22,7 +22,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'test/support/service.ts',
   'npm ci && npm test': '.ci/run',
   'npm ci && npm run demo': 'test/support/demo.ts',
-  'MAIL_URL=file:./mails MAIL_FROM=no-reply@example.org APP_URL=http://localhost:8080 npm start':
+  'MAIL_URL=file:./mails MAIL_FROM=support@example.org APP_URL=http://localhost:8080 npm start':
     'test/processes/snippets.test.ts',
   'npm run rotate-keys': 'test/processes/lifecycle.test.ts',
   'npm run revoke-everything': 'test/faults/lost-data.test.ts',

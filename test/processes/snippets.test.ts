@@ -19,7 +19,7 @@ import { eventually } from '../support/settle.ts'
 // Runs the files that README.md and docs show, as they stand there, but for the ports: test/docs/pages.test.ts holds page and file equal.
 
 /** How docs/mail.md starts a service whose mails become files. */
-const WITH_MAIL = 'MAIL_URL=file:./mails MAIL_FROM=no-reply@example.org APP_URL=http://localhost:8080 npm start'
+const WITH_MAIL = 'MAIL_URL=file:./mails MAIL_FROM=support@example.org APP_URL=http://localhost:8080 npm start'
 
 const { PATH, HOME } = process.env
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
