@@ -4,9 +4,9 @@ import { endSessions } from '../../src/auth/sessions/end.ts'
 import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { untilWon } from '../../src/auth/until-won.ts'
-import { codeOf, type Purpose, tokenOf } from '../../src/domain/one-time-secret.ts'
+import { codeOf, type Purpose, PURPOSES, tokenOf } from '../../src/domain/one-time-secret.ts'
 import { keys } from '../../src/store/keys.ts'
-import { StoreUnavailable } from '../../src/store/store.ts'
+import { put, StoreUnavailable } from '../../src/store/store.ts'
 import { type Answer, type Home, openHome } from '../support/home.ts'
 import { NO_MAIL_LIMITS } from '../support/mail-home.ts'
 import { mailTo } from '../support/mails.ts'
@@ -736,6 +736,10 @@ const steps = {
     user.mails = { ...noMails(), reset: user.mails.reset }
     for (const session of user.sessions) end(session, 'password_reset', clock.now)
     revokeAll(user)
+    for (const [password, wanted] of [[next, '204'] as const, [`${next}?`, '400 code_invalid'] as const]) {
+      const again = await call('POST', '/v1/password/reset', { body: { ...proof, new_password: password } })
+      expect('reset, repeat', wordOf(again), [wanted])
+    }
   },
 
   async askToVerify(world: World, { a, b }: Step) {
@@ -747,13 +751,13 @@ const steps = {
     await meet(world, session, token)
     if (isDead(answer, token, clock.now)) return
     expect('asking to verify', wordOf(answer), [user.isVerified ? '204' : '202'])
-    if (!user.isVerified) await write(world, user, 'verify', user.email)
+    if (user.isVerified) return
+    await write(world, user, 'verify', user.email)
+    await showNow(world, { session, token }, 'verify', b)
   },
 
   async verifyEmail(world: World, step: Step) {
-    await confirm(world, step, 'verify', ({ user }) => {
-      user.isVerified = true
-    })
+    await confirm(world, step, 'verify')
   },
 
   /** To another address, or back. */
@@ -768,16 +772,11 @@ const steps = {
     if (isDead(answer, token, clock.now)) return
     expect('asking to change', wordOf(answer), ['202'])
     await write(world, user, 'change', next)
+    await showNow(world, { session, token }, 'change', b)
   },
 
   async changeEmail(world: World, step: Step) {
-    await confirm(world, step, 'change', (session, { email }, now) => {
-      const { user } = session
-      user.email = email
-      user.isVerified = true
-      user.mails = { ...noMails(), change: user.mails.change }
-      endOthers(user, session, 'email_changed', now)
-    })
+    await confirm(world, step, 'change')
   },
 
   async saveData(world: World, { a, b, c }: Step) {
@@ -826,18 +825,39 @@ const steps = {
   },
 }
 
-/** Somebody who is logged in shows something of a mail, perhaps twice; `change` is what comes of it the first time. */
-async function confirm(
-  world: World,
-  { a, b, c }: Step,
-  purpose: 'verify' | 'change',
-  change: (session: Session, letter: Letter, now: number) => void,
-): Promise<void> {
+/** Somebody who is logged in shows something of a mail. */
+async function confirm(world: World, { a, b, c }: Step, purpose: 'verify' | 'change'): Promise<void> {
   const { session, token } = someAccess(world, a, b) ?? {}
   const letter = session && somethingOf(session.user, purpose, c)
   if (!session || !token || !letter) return
-  const shown = { purpose, letter, body: c % 2 === 0 ? { token: letter.token } : { code: letter.code } }
-  for (let times = 0; times <= a % 2; times += 1) await show(world, { session, token }, shown, change)
+  const body = c % 2 === 0 ? { token: letter.token } : { code: letter.code }
+  await show(world, { session, token }, { purpose, letter, body })
+}
+
+/** What has just been mailed is shown at once, in most histories, and again. */
+async function showNow(
+  world: World,
+  shower: { session: Session; token: Access },
+  purpose: 'verify' | 'change',
+  index: number,
+): Promise<void> {
+  const letter = shower.session.user.mails[purpose].current as Letter
+  for (let times = 0; times < index % 3; times += 1)
+    await show(world, shower, { purpose, letter, body: { token: letter.token } })
+}
+
+/** What comes of it the first time. */
+const CHANGES: Record<'verify' | 'change', (session: Session, letter: Letter, now: number) => void> = {
+  verify({ user }) {
+    user.isVerified = true
+  },
+  change(session, { email }, now) {
+    const { user } = session
+    user.email = email
+    user.isVerified = true
+    user.mails = { ...noMails(), change: user.mails.change }
+    endOthers(user, session, 'email_changed', now)
+  },
 }
 
 interface Shown {
@@ -850,7 +870,6 @@ async function show(
   world: World,
   { session, token }: { session: Session; token: Access },
   { purpose, letter, body }: Shown,
-  change: (session: Session, letter: Letter, now: number) => void,
 ): Promise<void> {
   const { call, clock } = world.home
   const { user } = session
@@ -868,7 +887,7 @@ async function show(
   if (answer.status !== 200) return
   if (showing === 'right') {
     useUp(user, purpose, clock.now)
-    change(session, letter, clock.now)
+    CHANGES[purpose](session, letter, clock.now)
   }
   expect('the current token', receive(session, answer, clock.now), [session.tokens.at(-1)])
   expect('email_verified', decode(answer.body.access_token).email_verified, [true])
@@ -944,7 +963,7 @@ const WEIGHTS: Record<keyof typeof steps, number> = {
   removeAccount: 3,
   forget: 12,
   reset: 14,
-  askToVerify: 10,
+  askToVerify: 24,
   verifyEmail: 14,
   askToChange: 14,
   changeEmail: 18,
@@ -997,9 +1016,21 @@ async function begin(home: Home, users: readonly User[]): Promise<World> {
   for (const [index, user] of users.entries()) {
     if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
     await endSessions(home.deps, { userId: user.id, keep: null }, CALLER)
+    await forgetMails(home, user)
     user.sessions = []
   }
   return world
+}
+
+/** No mail has ever been sent to the user. */
+async function forgetMails({ deps }: Home, user: User): Promise<void> {
+  const entry = await deps.store.get(keys.user(user.id))
+  if (entry === null) throw new Error('nobody is there')
+  const written = put(entry.key, { ...entry.value, emailVerified: false }, null)
+  const deletes = PURPOSES.map((purpose) => keys.secrets(user.id, purpose))
+  await deps.store.commit({ checks: [entry], puts: [written], deletes })
+  user.isVerified = false
+  user.mails = noMails()
 }
 
 async function play(world: World, history: readonly Step[]): Promise<void> {
