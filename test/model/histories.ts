@@ -842,6 +842,8 @@ async function showNow(
   index: number,
 ): Promise<void> {
   const letter = shower.session.user.mails[purpose].current as Letter
+  const wrong = letter.code === '00000000' ? '00000001' : '00000000'
+  await show(world, shower, { purpose, letter: { ...letter, code: wrong }, body: { code: wrong } })
   for (let times = 0; times < index % 3; times += 1)
     await show(world, shower, { purpose, letter, body: { token: letter.token } })
 }
