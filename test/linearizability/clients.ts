@@ -21,7 +21,7 @@ const THINK_MS = [20, 150] as const
 const RECENT = 60
 
 /** The share of each kind of work, in tenths of a percent; the rest is verification. */
-const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, resetPassword: 2, stolen: 10 }
+const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, resetPassword: 4, stolen: 10 }
 
 /** Registers the users. What each client chooses to do, the seed repeats. */
 export async function makeClients(url: string, history: History, seed: number, mailed: Mailed): Promise<Clients> {

@@ -54,7 +54,7 @@ export function makeRequests(url: string, history: History, pool: Pool, mailed: 
   return {
     async register(user) {
       const text = newPassword()
-      user.email = `${user.name}-${newId()}@example.org`
+      user.email = `${user.name}-${newId()}@example.org`.toLowerCase() // as its mails are addressed
       const asked = { kind: 'register', user: user.name, shows: null, ends: null } as const
       const { operation } = await ask(asked, 'POST', '/v1/register', { body: { email: user.email, password: text } })
       if (isDone(operation)) user.passwords = [pool.password(user, text, operation)]

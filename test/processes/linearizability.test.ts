@@ -1,5 +1,6 @@
 import t from 'tap'
 import { BROKEN } from '../linearizability/broken.ts'
+import { isDone } from '../linearizability/history.ts'
 import { summarise, tell } from '../linearizability/report.ts'
 import { exitPlainly } from '../support/plain-exit.ts'
 import { runStandalone } from '../linearizability/standalone.ts'
@@ -21,6 +22,10 @@ t.test('no answer breaks a promise while stores, instances and connections fail'
   })
   t.comment(summarise(outcome, outcome.faults))
   t.strictSame(outcome.violations.map(tell), [])
+  t.ok(
+    outcome.operations.some((each) => each.kind === 'reset' && isDone(each)),
+    'somebody was back in by mail',
+  )
   t.ok(outcome.ofEnded > SHOWN, 'what was ended was shown again')
   t.ok(outcome.ofAlive > SHOWN, 'what nobody had ended was shown')
 })
