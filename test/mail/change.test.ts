@@ -1,15 +1,10 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { Newcomer } from '../support/home.ts'
-import { isAlive, type MailHome, openMailHome } from '../support/mail-home.ts'
-import { startRedis } from '../support/redis.ts'
+import { INVALID, isAlive, login, type MailHome, type MailStories, playOnBothStores } from '../support/mail-home.ts'
 
 // A person changes the address of the account.
 
-const INVALID = { status: 400, body: { code: 'code_invalid' } }
 const MINUTE = 60_000
-
-const redis = await startRedis()
-t.teardown(redis.stop)
 
 type Caller = Pick<Newcomer, 'access_token'>
 
@@ -19,11 +14,9 @@ const ask = (home: MailHome, { access_token }: Caller, new_email: string) =>
   home.call('POST', '/v1/email/change', { token: access_token, body: { new_email } })
 const confirm = (home: MailHome, { access_token }: Caller, body: object) =>
   home.call('POST', '/v1/email/change/confirm', { token: access_token, body })
-const login = (home: MailHome, email: string, password: string) =>
-  home.call('POST', '/v1/login', { body: { email, password } })
 const letterAt = (home: MailHome, me: Caller, email: string) => home.letterAfter(email, () => ask(home, me, email))
 
-const STORIES: Record<string, (t: Test, home: MailHome) => Promise<void>> = {
+const STORIES: MailStories = {
   'the new address logs in, the old one does not; this session goes on, the others end': async (t, home) => {
     const me = await home.newcomer()
     const other = { ...me, ...(await login(home, me.email, me.password)).body }
@@ -159,7 +152,4 @@ const STORIES: Record<string, (t: Test, home: MailHome) => Promise<void>> = {
   },
 }
 
-for (const [store, env] of Object.entries({ LMDB: {}, Redis: { REDIS_URL: redis.url } })) {
-  for (const [name, story] of Object.entries(STORIES))
-    t.test(`${name}, on ${store}`, async (t) => story(t, await openMailHome(t, env)))
-}
+await playOnBothStores(t, STORIES)

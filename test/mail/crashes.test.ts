@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import type { Newcomer } from '../support/home.ts'
-import { type MailHome, openMailHome } from '../support/mail-home.ts'
+import { login, type MailHome, openMailHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Command, makeWatched, type Watched } from '../support/watched-store.ts'
 
@@ -36,8 +36,6 @@ async function open(t: Test, env: Record<string, string>): Promise<World> {
 let addresses = 0
 const newAddress = () => `crashes-${process.pid}-${(addresses += 1)}@example.org`
 
-const login = (home: MailHome, email: string, password: string) =>
-  home.call('POST', '/v1/login', { body: { email, password } })
 const register = (home: MailHome, email: string, password: string) =>
   home.call('POST', '/v1/register', { body: { email, password } })
 const confirm = (home: MailHome, { access_token }: Pick<Newcomer, 'access_token'>, token: string) =>

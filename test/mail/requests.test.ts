@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { CallOptions, Newcomer } from '../support/home.ts'
-import { isAlive, type Letter, type MailHome, openMailHome } from '../support/mail-home.ts'
+import { INVALID, isAlive, type Letter, type MailHome, openMailHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
 import { makeWatched } from '../support/watched-store.ts'
 
@@ -8,7 +8,6 @@ import { makeWatched } from '../support/watched-store.ts'
 
 const NEW = 'nine blue umbrellas on the roof'
 const EVIL = 'evil.example.net'
-const INVALID = { status: 400, body: { code: 'code_invalid' } }
 const ROUTES = [
   '/v1/password/forgot',
   '/v1/password/reset',

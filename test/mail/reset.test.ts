@@ -1,21 +1,14 @@
-import t, { type Test } from 'tap'
-import { isAlive, type MailHome, openMailHome } from '../support/mail-home.ts'
-import { startRedis } from '../support/redis.ts'
+import t from 'tap'
+import { INVALID, isAlive, login, type MailHome, type MailStories, playOnBothStores } from '../support/mail-home.ts'
 
 // A person who has lost the password gets back in by mail.
 
 const NEW = 'nine blue umbrellas on the roof'
 const MINUTE = 60_000
-const INVALID = { status: 400, body: { code: 'code_invalid' } }
-
-const redis = await startRedis()
-t.teardown(redis.stop)
 
 const reset = (home: MailHome, body: object) => home.call('POST', '/v1/password/reset', { body })
-const login = (home: MailHome, email: string, password: string) =>
-  home.call('POST', '/v1/login', { body: { email, password } })
 
-const STORIES: Record<string, (t: Test, home: MailHome) => Promise<void>> = {
+const STORIES: MailStories = {
   'the person is back in, and every token of before is dead at the moment of the 204': async (t, home) => {
     const me = await home.newcomer()
     const elsewhere = (await login(home, me.email, me.password)).body
@@ -182,7 +175,4 @@ function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-for (const [store, env] of Object.entries({ LMDB: {}, Redis: { REDIS_URL: redis.url } })) {
-  for (const [name, story] of Object.entries(STORIES))
-    t.test(`${name}, on ${store}`, async (t) => story(t, await openMailHome(t, env)))
-}
+await playOnBothStores(t, STORIES)

@@ -1,14 +1,8 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { Newcomer } from '../support/home.ts'
-import { isAlive, type MailHome, openMailHome } from '../support/mail-home.ts'
-import { startRedis } from '../support/redis.ts'
+import { INVALID, isAlive, type MailHome, type MailStories, playOnBothStores } from '../support/mail-home.ts'
 
 // A person shows that mail to the address of the account arrives.
-
-const INVALID = { status: 400, body: { code: 'code_invalid' } }
-
-const redis = await startRedis()
-t.teardown(redis.stop)
 
 type Caller = Pick<Newcomer, 'access_token'>
 
@@ -23,7 +17,7 @@ function isVerified(token: string): boolean {
   return claims.email_verified === true
 }
 
-const STORIES: Record<string, (t: Test, home: MailHome) => Promise<void>> = {
+const STORIES: MailStories = {
   'tokens say it from then on; until then they say nothing of it': async (t, home) => {
     const me = await home.newcomer()
     t.notOk(isVerified(me.access_token))
@@ -114,7 +108,4 @@ const STORIES: Record<string, (t: Test, home: MailHome) => Promise<void>> = {
   },
 }
 
-for (const [store, env] of Object.entries({ LMDB: {}, Redis: { REDIS_URL: redis.url } })) {
-  for (const [name, story] of Object.entries(STORIES))
-    t.test(`${name}, on ${store}`, async (t) => story(t, await openMailHome(t, env)))
-}
+await playOnBothStores(t, STORIES)

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import type { Instead } from '../../src/compose.ts'
 import { type Home, type Newcomer, openHome } from './home.ts'
 import { mailTo } from './mails.ts'
+import { startRedis } from './redis.ts'
 import { eventually } from './settle.ts'
 import { type Arrived, type Smtp, startSmtp } from './smtp.ts'
 
@@ -58,6 +59,25 @@ export async function openMailHome(
     eventually(() => smtp.mailsTo(email).length >= count && smtp.mailsTo(email), { within: 10_000 })
   return { ...home, smtp, lettersTo, mailsTo, letterAfter, forgot }
 }
+
+/** The answer to a token or a code that is no good. */
+export const INVALID = { status: 400, body: { code: 'code_invalid' } }
+
+/** What happens in a home, by the sentence that it shows. */
+export type MailStories = Readonly<Record<string, (t: Test, home: MailHome) => Promise<void>>>
+
+/** Plays each story on both stores, in a home of its own. */
+export async function playOnBothStores(t: Test, stories: MailStories): Promise<void> {
+  const redis = await startRedis()
+  t.teardown(redis.stop)
+  for (const [store, env] of Object.entries({ LMDB: {}, Redis: { REDIS_URL: redis.url } })) {
+    for (const [name, story] of Object.entries(stories))
+      void t.test(`${name}, on ${store}`, async (t) => story(t, await openMailHome(t, env)))
+  }
+}
+
+export const login = (home: Home, email: string, password: string) =>
+  home.call('POST', '/v1/login', { body: { email, password } })
 
 /** Reads what a person finds in a mail. */
 export function readLetter({ subject = '', text = '' }: Arrived): Letter {

@@ -10,7 +10,7 @@ import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
-import { judge, mailKeys, provenBy, putSpent, readSecrets, secretMail } from '../mail/secrets.ts'
+import { judge, mailKeys, provenBy, putSpent, readSecrets, writeSecretMail } from '../mail/secrets.ts'
 import { type OwnSession, readOwnSession, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -24,7 +24,7 @@ import { claimAddress, findUser, releaseAddress } from './email-claims.ts'
 export async function askForChange(
   deps: Deps,
   self: SessionName,
-  { email, locale }: { readonly email: Email; readonly locale: string | undefined },
+  { email, locale }: { readonly email: Email; readonly locale: string | null },
   caller: Caller,
 ): Promise<boolean> {
   const owner = { userId: self.userId, purpose: 'change' } as const
@@ -33,13 +33,11 @@ export async function askForChange(
   const isTaken = holder !== null && holder.value.id !== self.userId
   const kind = isTaken ? 'email-taken' : 'change-email'
   const asked = await untilWon(async () => {
-    const { user, entry } = await readSecrets(deps, owner)
-    if (user === null) return 'over'
-    const to = { email: email.address, locale }
-    const { put: secret, mail } = secretMail(deps, owner, entry, kind, to, caller)
-    const mails = [mail, ...notice(deps, user.value, 'email-change-asked', caller)]
-    const checks = [user, unchanged(keys.secrets(self.userId, 'change'), entry)]
-    return (await carryOut(deps, { checks, puts: [secret], deletes: [], events: [], mails }, caller)) ? 'asked' : null
+    const state = await readSecrets(deps, owner)
+    if (state.user === null) return 'over'
+    const mails = notice(deps, state.user.value, 'email-change-asked', caller)
+    const mail = { kind, email: email.address, locale } as const
+    return (await writeSecretMail(deps, owner, state, mail, { events: [], mails }, caller)) ? 'asked' : null
   })
   return asked === 'asked'
 }

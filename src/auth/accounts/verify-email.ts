@@ -3,11 +3,11 @@ import type { Caller } from '../../domain/caller.ts'
 import type { Secrets, Shown } from '../../domain/one-time-secret.ts'
 import type { SessionName } from '../../domain/session.ts'
 import { keys } from '../../store/keys.ts'
-import { type Entry, put, unchanged } from '../../store/store.ts'
+import { type Entry, put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
-import { judge, provenBy, putSpent, readSecrets, secretMail } from '../mail/secrets.ts'
+import { judge, provenBy, putSpent, readSecrets, writeSecretMail } from '../mail/secrets.ts'
 import { readOwnSession } from '../sessions/read.ts'
 import { untilWon } from '../until-won.ts'
 import { readUser } from './users.ts'
@@ -19,7 +19,7 @@ export type VerificationAsked = 'asked' | 'verified' | 'over'
 export async function askForVerification(
   deps: Deps,
   { userId }: SessionName,
-  locale: string | undefined,
+  locale: string | null,
   caller: Caller,
 ): Promise<VerificationAsked> {
   const owner = { userId, purpose: 'verify' } as const
@@ -28,14 +28,12 @@ export async function askForVerification(
   if (found.emailVerified) return 'verified'
   await countMail(deps, found.emailKey, caller)
   return untilWon(async () => {
-    const { user, entry } = await readSecrets(deps, owner)
-    if (user === null) return 'over'
-    if (user.value.emailVerified) return 'verified'
-    const to = { email: user.value.email, locale }
-    const { put: secret, mail } = secretMail(deps, owner, entry, 'verify-email', to, caller)
-    const checks = [user, unchanged(keys.secrets(userId, 'verify'), entry)]
-    const deed = { checks, puts: [secret], deletes: [], events: [], mails: [mail] }
-    return (await carryOut(deps, deed, caller)) ? 'asked' : null
+    const state = await readSecrets(deps, owner)
+    if (state.user === null) return 'over'
+    const { email, emailVerified } = state.user.value
+    if (emailVerified) return 'verified'
+    const mail = { kind: 'verify-email', email, locale } as const
+    return (await writeSecretMail(deps, owner, state, mail, { events: [] }, caller)) ? 'asked' : null
   })
 }
 

@@ -5,12 +5,12 @@ import { nobodyAt, readToken, type Secrets, type Shown } from '../../domain/one-
 import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
-import { type Entry, put, unchanged } from '../../store/store.ts'
+import { type Entry, put } from '../../store/store.ts'
 import { findUser } from '../accounts/email-claims.ts'
 import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
-import { judge, mailKeys, provenBy, putSpent, readSecrets, refuse, secretMail } from '../mail/secrets.ts'
+import { judge, mailKeys, provenBy, putSpent, readSecrets, refuse, writeSecretMail } from '../mail/secrets.ts'
 import { readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
 import { untilWon } from '../until-won.ts'
@@ -22,18 +22,17 @@ import { makePasswordCheck } from './password-check.ts'
  * Writes the mail for whoever has this address. If nobody has, the same is done for a user that does not exist, and the mail is
  * never sent: neither the answer nor its time tells. Throws TooMany.
  */
-export async function askForReset(deps: Deps, email: Email, locale: string | undefined, caller: Caller): Promise<void> {
+export async function askForReset(deps: Deps, email: Email, locale: string | null, caller: Caller): Promise<void> {
   await countMail(deps, email.key, caller)
   const found = await findUser(deps, email)
   const owner = { userId: found?.value.id ?? nobodyAt(deps.authKeys, email.key), purpose: 'reset' } as const
   await untilWon(async () => {
-    const { user, entry } = await readSecrets(deps, owner)
-    if (user !== null && user.value.emailKey !== email.key) return 'moved'
-    const to = { email: user?.value.email ?? email.address, locale }
-    const { put: secret, mail } = secretMail(deps, owner, entry, 'reset-password', to, caller)
-    const checks = [unchanged(keys.user(owner.userId), user), unchanged(keys.secrets(owner.userId, 'reset'), entry)]
-    const events = [{ event: 'password.reset_asked', user_id: user?.value.id ?? null }] as const
-    return (await carryOut(deps, { checks, puts: [secret], deletes: [], events, mails: [mail] }, caller)) || null
+    const state = await readSecrets(deps, owner)
+    const user = state.user?.value ?? null
+    if (user !== null && user.emailKey !== email.key) return 'moved'
+    const mail = { kind: 'reset-password', email: user?.email ?? email.address, locale } as const
+    const events = [{ event: 'password.reset_asked', user_id: user?.id ?? null }] as const
+    return (await writeSecretMail(deps, owner, state, mail, { events }, caller)) || null
   })
 }
 

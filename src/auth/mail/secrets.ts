@@ -1,7 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { newId } from '../../domain/id.ts'
-import type { Mail, MailKind } from '../../domain/mail.ts'
+import type { MailKind } from '../../domain/mail.ts'
 import {
   ask,
   decideUse,
@@ -18,7 +18,8 @@ import {
 import type { User } from '../../domain/user.ts'
 import { lifeOf } from '../../mail/link-life.ts'
 import { keys } from '../../store/keys.ts'
-import { type Entry, put, type Put } from '../../store/store.ts'
+import { type Entry, put, type Put, unchanged } from '../../store/store.ts'
+import { carryOut, type Deed } from '../deed.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
 import { areCodesDead, countWrongCode } from './limits.ts'
 import { newMail } from './notices.ts'
@@ -39,36 +40,41 @@ export async function readSecrets(deps: Deps, { userId, purpose }: SecretOwner):
   return { user, entry }
 }
 
-/** To whom a mail with a secret goes, and in which language. */
-export interface Recipient {
+/** A mail with a secret: what it tells, to whom it goes, and in which language; null: in the service's own. */
+export interface SecretMail {
+  readonly kind: MailKind
   readonly email: string
-  readonly locale?: string | null | undefined
+  readonly locale: string | null
 }
 
-/** The write of a secret, and the mail that holds it, as parts of a deed. The kind of the mail may need no secret. */
-export function secretMail(
+/**
+ * Writes a secret with the mail that holds it, and what else belongs to the deed. (`email-taken` goes to somebody else, and holds
+ * none.) False: the user or the secrets have changed since they were read; read them and decide again.
+ */
+export async function writeSecretMail(
   deps: Deps,
   owner: SecretOwner,
-  entry: Entry<Secrets> | null,
-  kind: MailKind,
-  { email, locale = null }: Recipient,
+  { user, entry }: SecretsOfUser,
+  { kind, email, locale }: SecretMail,
+  { events, mails = [] }: Pick<Deed, 'events' | 'mails'>,
   caller: Caller,
-): { readonly put: Put; readonly mail: Mail } {
+): Promise<boolean> {
   const { userId, purpose } = owner
   const ttlMs = lifeOf(deps.config, purpose)
   const secrets = ask(entry?.value ?? NO_SECRETS, { nonce: newId(), email, locale }, deps.moment(), ttlMs)
   const { nonce, askedAt } = secrets.current
-  const secret = kind === 'email-taken' ? null : { purpose, nonce }
   const mail = {
     ...newMail(deps, caller),
     userId,
     to: email,
     kind,
     locale: locale ?? deps.config.MAIL_LOCALE,
-    secret,
+    secret: kind === 'email-taken' ? null : { purpose, nonce },
     expiresAt: askedAt + ttlMs,
   }
-  return { put: putSecrets(deps, owner, secrets), mail }
+  const checks = [unchanged(keys.user(userId), user), unchanged(keys.secrets(userId, purpose), entry)]
+  const deed = { checks, puts: [putSecrets(deps, owner, secrets)], deletes: [], events, mails: [mail, ...mails] }
+  return carryOut(deps, deed, caller)
 }
 
 /** Decides about a secret that was shown. A code is not taken after too many wrong ones, see LIMIT_CODES. */

@@ -36,6 +36,18 @@ export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'to
 /** The problems that a route with a body may answer about the body. */
 export const BODY_PROBLEMS = ['bad_request', 'too_large', 'unsupported_media_type'] as const
 
+/** The problems that a route behind an access token, with a body and a limit, may answer. */
+export const CALLER_PROBLEMS = [
+  ...TOKEN_PROBLEMS,
+  ...BODY_PROBLEMS,
+  'too_many_requests',
+  'busy',
+  'store_unavailable',
+] as const
+
+/** The same, where the caller is asked for the password again. */
+export const OWN_PASSWORD_PROBLEMS = [...CALLER_PROBLEMS, 'wrong_password'] as const
+
 /** The response schemas, by status, of the problems that a route may answer; the OpenAPI document lists the codes of each. */
 export function problems(...codes: ProblemCode[]): Record<number, z.ZodType> {
   const all: ProblemCode[] = [...codes, 'internal']

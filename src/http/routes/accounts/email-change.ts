@@ -7,10 +7,9 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { demandEmail, MAIL_PROOF_REFUSALS, tokensAnswer } from '../answers.ts'
-import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { CALLER_PROBLEMS, problems } from '../problem-schemas.ts'
 import { Accepted, EmailChangeBody, MailProofBody, Tokens } from '../schemas.ts'
 
-const COMMON = [...TOKEN_PROBLEMS, ...BODY_PROBLEMS, 'too_many_requests', 'store_unavailable', 'busy'] as const
 const route = { tags: ['Accounts'], security: [{ bearer: [] }] }
 
 const changeSchema = {
@@ -19,7 +18,7 @@ const changeSchema = {
   summary: 'Ask for a mail to change the address',
   description: 'Mail goes to the new address, a notice to the old one. The answer is the same if the new one is taken.',
   body: EmailChangeBody,
-  response: { 202: Accepted, ...problems(...COMMON, 'step_up_required') },
+  response: { 202: Accepted, ...problems(...CALLER_PROBLEMS, 'step_up_required') },
 }
 
 const confirmSchema = {
@@ -30,7 +29,7 @@ const confirmSchema = {
   body: MailProofBody,
   response: {
     200: Tokens.meta({ description: 'The address is changed.', headers: ['Set-Cookie'] }),
-    ...problems(...COMMON, 'code_invalid', 'email_taken'),
+    ...problems(...CALLER_PROBLEMS, 'code_invalid', 'email_taken'),
   },
 }
 
@@ -48,7 +47,7 @@ export function emailChangeRoutes(app: App, { deps, bearer, limitPerAddress, coo
       const email = demandEmail('new_email', request.body.new_email)
       demandFresh(deps, request.token)
       const self = sessionOf(request.token.claims)
-      const asked = await askForChange(deps, self, { email, locale: request.body.locale }, callerOf(request))
+      const asked = await askForChange(deps, self, { email, locale: request.body.locale ?? null }, callerOf(request))
       if (!asked) throw new Problem('token_revoked')
       return reply.code(202).send()
     },

@@ -6,10 +6,9 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { MAIL_PROOF_REFUSALS, tokensAnswer } from '../answers.ts'
-import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { CALLER_PROBLEMS, problems } from '../problem-schemas.ts'
 import { Accepted, MailProofBody, NoContent, Tokens, VerificationBody } from '../schemas.ts'
 
-const COMMON = [...TOKEN_PROBLEMS, ...BODY_PROBLEMS, 'too_many_requests', 'store_unavailable', 'busy'] as const
 const route = { tags: ['Accounts'], security: [{ bearer: [] }] }
 
 const askSchema = {
@@ -21,7 +20,7 @@ const askSchema = {
   response: {
     202: Accepted,
     204: NoContent.meta({ description: 'The address is verified already.' }),
-    ...problems(...COMMON),
+    ...problems(...CALLER_PROBLEMS),
   },
 }
 
@@ -33,7 +32,7 @@ const verifySchema = {
   body: MailProofBody,
   response: {
     200: Tokens.meta({ description: 'Verified: the new token says so.', headers: ['Set-Cookie'] }),
-    ...problems(...COMMON, 'code_invalid'),
+    ...problems(...CALLER_PROBLEMS, 'code_invalid'),
   },
 }
 
@@ -49,7 +48,7 @@ export function verificationRoutes(app: App, { deps, bearer, limitPerAddress, co
     onRequest,
     async handler(request, reply) {
       const self = sessionOf(request.token.claims)
-      const asked = await askForVerification(deps, self, request.body?.locale, callerOf(request))
+      const asked = await askForVerification(deps, self, request.body?.locale ?? null, callerOf(request))
       if (asked === 'over') throw new Problem('token_revoked')
       return reply.code(asked === 'verified' ? 204 : 202).send()
     },

@@ -6,7 +6,7 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { OWN_PASSWORD_REFUSALS, userAnswer } from '../answers.ts'
-import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { OWN_PASSWORD_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent, RemovalBody, User } from '../schemas.ts'
 
 const readSchema = {
@@ -30,14 +30,7 @@ const removeSchema = {
   security: [{ bearer: [] }],
   response: {
     204: NoContent.meta({ description: 'Gone.', headers: ['Set-Cookie'] }),
-    ...problems(
-      ...TOKEN_PROBLEMS,
-      ...BODY_PROBLEMS,
-      'wrong_password',
-      'too_many_requests',
-      'busy',
-      'store_unavailable',
-    ),
+    ...problems(...OWN_PASSWORD_PROBLEMS),
   },
 }
 

@@ -6,7 +6,7 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { OWN_PASSWORD_REFUSALS, tokensAnswer } from '../answers.ts'
-import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { OWN_PASSWORD_PROBLEMS, problems } from '../problem-schemas.ts'
 import { PasswordBody, Tokens } from '../schemas.ts'
 
 const schema = {
@@ -20,15 +20,7 @@ const schema = {
   security: [{ bearer: [] }],
   response: {
     200: Tokens.meta({ description: 'The password is changed.', headers: ['Set-Cookie'] }),
-    ...problems(
-      ...TOKEN_PROBLEMS,
-      ...BODY_PROBLEMS,
-      'wrong_password',
-      'password_unacceptable',
-      'too_many_requests',
-      'busy',
-      'store_unavailable',
-    ),
+    ...problems(...OWN_PASSWORD_PROBLEMS, 'password_unacceptable'),
   },
 }
 

@@ -46,7 +46,7 @@ export function resetRoutes(app: App, { deps, limitPerAddress }: CookieEdge): vo
     onRequest: limitPerAddress('api'),
     async handler(request, reply) {
       const email = demandEmail('email', request.body.email)
-      await askForReset(deps, email, request.body.locale, callerOf(request))
+      await askForReset(deps, email, request.body.locale ?? null, callerOf(request))
       return reply.code(202).send()
     },
   })

@@ -6,7 +6,7 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { OWN_PASSWORD_REFUSALS, tokensAnswer } from '../answers.ts'
-import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { OWN_PASSWORD_PROBLEMS, problems } from '../problem-schemas.ts'
 import { StepUpBody, Tokens } from '../schemas.ts'
 
 const schema = {
@@ -18,14 +18,7 @@ const schema = {
   security: [{ bearer: [] }],
   response: {
     200: Tokens.meta({ description: 'The same session, its `auth_time` now.', headers: ['Set-Cookie'] }),
-    ...problems(
-      ...TOKEN_PROBLEMS,
-      ...BODY_PROBLEMS,
-      'wrong_password',
-      'too_many_requests',
-      'busy',
-      'store_unavailable',
-    ),
+    ...problems(...OWN_PASSWORD_PROBLEMS),
   },
 }
 
