@@ -108,6 +108,11 @@ export function isExpired({ iat, exp }: Pick<AccessClaims, 'iat' | 'exp'>, now: 
   return now >= Math.min(exp * 1000, iat * 1000 + ttlMs) + LEEWAY_MS
 }
 
+/** Whether the person has proved who they are within `ageMs`, by the token: a stolen token of an old login is not fresh. */
+export function isFresh({ auth_time }: Pick<AccessClaims, 'auth_time'>, now: number, ageMs: number): boolean {
+  return now - auth_time * 1000 <= ageMs
+}
+
 /** Whether the text has the only legal form of a signed JWT: three base64url parts without padding, RFC 7515 section 7.1. */
 export function isCompactJws(text: string): boolean {
   return text.length <= MAX_TOKEN_LENGTH && COMPACT_JWS.test(text)

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import t from 'tap'
 import type { AccessClaims } from '../../src/domain/access-token.ts'
-import { isCompactJws, isExpired, isIssuedAs, makeClaims, readClaims } from '../../src/domain/access-token.ts'
+import { isCompactJws, isExpired, isFresh, isIssuedAs, makeClaims, readClaims } from '../../src/domain/access-token.ts'
 import type { AuthKeys } from '../../src/domain/auth-secret.ts'
 import { decrypt, deriveAuthKey, encrypt, isEncryptedByOldKey, mac } from '../../src/domain/auth-secret.ts'
 import type { RefreshClaim } from '../../src/domain/refresh-token.ts'
@@ -143,6 +143,13 @@ t.test('an access token says that the address is verified, or nothing of it', as
   const verified = makeClaims(issuer, { ...subject, emailVerified: true }, life)
   t.strictSame(admissible(structuredClone(verified)), { ...made, email_verified: true })
   for (const wrong of [false, 'true', 1, null]) t.equal(readClaims({ ...made, email_verified: wrong }), null)
+})
+
+t.test('a token is fresh for so long after its person has proved who they are, and not a ms longer', async (t) => {
+  const proven = { auth_time: 1_700_000_000 }
+  t.ok(isFresh(proven, 1_700_000_300_000, 300_000))
+  t.notOk(isFresh(proven, 1_700_000_300_001, 300_000))
+  t.ok(isFresh(proven, 1_699_999_999_000, 300_000), 'by a clock that is behind')
 })
 
 t.test('an access token lives its time less a spread of up to 5 %, and at least a second', async (t) => {
