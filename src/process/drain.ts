@@ -56,8 +56,14 @@ export function closeGently(app: App): void {
       await nextTurn()
     }
   }
+  // To Node 26 a connection that has sent nothing yet is idle, and `server.close` closes the idle ones.
+  const closeIdle = server.closeIdleConnections.bind(server)
+  server.closeIdleConnections = () => {
+    if (![...open].some(isSilent)) closeIdle()
+  }
   const closeSilent = () => {
-    for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of open) if (isSilent(socket)) socket.destroy()
+    closeIdle()
   }
   app.addHook('preClose', async () => {
     if (!server.listening) return
@@ -66,4 +72,8 @@ export function closeGently(app: App): void {
     server.close() // in the same turn: Fastify does so a little later
     setTimeout(() => setImmediate(closeSilent), SILENCE_MS).unref() // what has arrived is read first
   })
+}
+
+function isSilent(socket: Socket): boolean {
+  return socket.bytesRead === 0
 }
