@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
+import { type IsBreached, knowsNoBreach, openBreaches } from './auth/credentials/breaches.ts'
 import { type Hashing, makeHashing } from './auth/credentials/hashing.ts'
 import { keyPolicyOf, openKeyring } from './auth/keys/keyring.ts'
 import type { Config } from './config/environment.ts'
@@ -47,6 +48,7 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
     store,
     keyring,
     hashing: instead.hashing ?? openHashing(config),
+    isBreached: openBreachesOf(config, logger),
     authKeys,
     clock,
     moment,
@@ -117,6 +119,11 @@ const THREADS = Number(process.env['UV_THREADPOOL_SIZE']) || 4
 function openHashing(config: Config): Hashing {
   const { ARGON2_MEMORY_KIB: memoryKib, ARGON2_PASSES: passes, ARGON2_LANES: lanes } = config
   return makeHashing({ memoryKib, passes, lanes, processors: Math.min(availableParallelism(), THREADS) })
+}
+
+function openBreachesOf({ BREACHED_PASSWORDS_URL: url }: Config, logger: Logger): IsBreached {
+  if (url === undefined) return knowsNoBreach
+  return openBreaches(url, (err) => logger.warn({ err }, 'a new password was taken without the list of breached ones'))
 }
 
 /**

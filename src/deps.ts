@@ -1,3 +1,4 @@
+import type { IsBreached } from './auth/credentials/breaches.ts'
 import type { Hashing } from './auth/credentials/hashing.ts'
 import type { Keyring } from './auth/keys/keyring.ts'
 import type { Config } from './config/environment.ts'
@@ -13,6 +14,7 @@ export interface Deps {
   readonly store: Store
   readonly keyring: Keyring
   readonly hashing: Hashing
+  readonly isBreached: IsBreached
   /** The keys derived from AUTH_SECRET. */
   readonly authKeys: AuthKeys
   /** The time of now in ms since the epoch, by the clock that all instances share. */

@@ -6,7 +6,7 @@ import { duration, lifetime } from './durations.ts'
 import { isAddressOrRange, isHost } from './hosts.ts'
 import { limit } from './limits.ts'
 import { faultOfAppUrl, faultOfMailUrl, isLocale, isPrintable, readMailFrom, readMailUrl } from './mail-url.ts'
-import { faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
+import { faultOfBreachesUrl, faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
 import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
 import { readSecretFiles } from './secret-files.ts'
 import { faultless, integer, list, readable, text } from './variable-kinds.ts'
@@ -42,6 +42,7 @@ const Variables = z.object({
   REMEMBER_ABSOLUTE: lifetime('90d'),
   SESSION_MAX: integer(50, 1, 1000),
   PASSWORD_MIN_LENGTH: integer(15, 8, 256),
+  BREACHED_PASSWORDS_URL: faultless(faultOfBreachesUrl).optional(),
   ARGON2_MEMORY_KIB: integer(19_456, 19_456, 4_194_304),
   ARGON2_PASSES: integer(2, 2, 100),
   ARGON2_LANES: integer(1, 1, 16),

@@ -13,6 +13,12 @@ export function faultOfIssuer(text: string): string | null {
   return 'must be a URL in its canonical form: lower case, punycode, no default port, nothing to be escaped or resolved'
 }
 
+/** What is wrong with a BREACHED_PASSWORDS_URL, to which the beginning of a hash is added; null: nothing. */
+export function faultOfBreachesUrl(text: string): string | null {
+  const isFolder = text.endsWith('/') && faultOfIssuer(text.slice(0, -1)) === null
+  return isFolder ? null : 'must be an http or https URL that ends in a slash, without credentials, query or fragment'
+}
+
 /** Whether a text can be the audience of a token: any printable ASCII, but an http or https URL only in its canonical form. */
 export function isAudience(text: string): boolean {
   return /^https?:/i.test(text) ? isCanonicalUrl(text) : /^[\x20-\x7e]+$/.test(text)

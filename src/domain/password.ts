@@ -10,6 +10,12 @@ export interface BrokenRule {
   readonly message: string
 }
 
+/** What is broken by a password that is on a list of breached ones. */
+export const BREACHED: BrokenRule = {
+  rule: 'too_common',
+  message: 'This password is known from a breach of data. Use another, here and wherever you use it.',
+}
+
 /** The most code points that a password may have in its NFC form. */
 export const PASSWORD_MAX_LENGTH = 256
 /**

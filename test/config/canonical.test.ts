@@ -90,6 +90,14 @@ const REFUSED: Record<string, string[]> = {
   REFRESH_GRACE: ['00s', '010s', '-0s', '1e1s'],
   SESSION_MAX: ['050', '5e1', '50.', '+50'],
   PASSWORD_MIN_LENGTH: ['015', '0xf', '1_5'],
+  BREACHED_PASSWORDS_URL: [
+    'https://api.example.org/range',
+    'https://API.example.org/range/',
+    'https://api.example.org/range/?x=/',
+    'https://user:pass@api.example.org/range/',
+    'file:///range/',
+    'api.example.org/range/',
+  ],
   ARGON2_MEMORY_KIB: ['019456', '19_456', '19,456'],
   TRUST_PROXY: [
     '10.0.0.1/8',

@@ -2,10 +2,11 @@ import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import type { Email } from '../../domain/email.ts'
 import { newId } from '../../domain/id.ts'
-import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
+import { type BrokenRule, normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
+import { judgeNewPassword } from '../credentials/new-password.ts'
 import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
@@ -32,7 +33,7 @@ export async function register(
   wish: SessionWish,
   caller: Caller,
 ): Promise<Registered> {
-  const rules = findBrokenRules(password, email.address, deps.config.PASSWORD_MIN_LENGTH)
+  const rules = await judgeNewPassword(deps, password, email.address)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   if ((await findUser(deps, email)) !== null) return { kind: 'taken' }
   const passwordHash = await deps.hashing.hash(normalisePassword(password))

@@ -1,6 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
-import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
+import { type BrokenRule, normalisePassword } from '../../domain/password.ts'
 import { spendForChange } from '../../domain/rotation.ts'
 import type { Session, SessionName } from '../../domain/session.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
@@ -14,6 +14,7 @@ import { endWrites, extendData, nextGeneration, putSession } from '../sessions/s
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { guessesBehindToken } from './guesses.ts'
+import { judgeNewPassword } from './new-password.ts'
 import { makePasswordCheck, type PasswordCheck } from './password-check.ts'
 
 /** What a change of the password comes to: the session that goes on, or why nothing is changed. */
@@ -33,12 +34,12 @@ export async function changePassword(
   { current, next }: { readonly current: string; readonly next: string },
   caller: Caller,
 ): Promise<PasswordChanged> {
-  const { config, hashing, store } = deps
+  const { hashing, store } = deps
   const guesses = guessesBehindToken(deps, self, caller)
   await guesses.guard()
   const found = await store.get(keys.user(self.userId))
   if (found === null) return { kind: 'over' }
-  const rules = findBrokenRules(next, found.value.email, config.PASSWORD_MIN_LENGTH)
+  const rules = await judgeNewPassword(deps, next, found.value.email)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   const isRight = makePasswordCheck(deps, current)
   if (!(await isRight(found.value.passwordHash))) return guesses.fail({ kind: 'wrong' })

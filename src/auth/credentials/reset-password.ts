@@ -2,7 +2,7 @@ import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { type Email, readEmail } from '../../domain/email.ts'
 import { nobodyAt, readToken, type Secrets, type Shown } from '../../domain/one-time-secret.ts'
-import { type BrokenRule, findBrokenRules, normalisePassword } from '../../domain/password.ts'
+import { type BrokenRule, normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put } from '../../store/store.ts'
@@ -14,6 +14,7 @@ import { judge, mailKeys, provenBy, putSpent, readSecrets, refuse, writeSecretMa
 import { readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
 import { untilWon } from '../until-won.ts'
+import { judgeNewPassword } from './new-password.ts'
 import { makePasswordCheck } from './password-check.ts'
 
 // A person who has lost the password asks for a mail, and sets another password with what is in it. No session opens.
@@ -97,7 +98,7 @@ async function tryReset(
     const isSame = await makePasswordCheck(deps, password)(user.value.passwordHash)
     return isSame ? { kind: 'ok' } : { kind: 'invalid' }
   }
-  const rules = findBrokenRules(password, user.value.email, deps.config.PASSWORD_MIN_LENGTH)
+  const rules = await judgeNewPassword(deps, password, user.value.email)
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   const deed = await resetDeed(deps, { user, entry, proven: provenBy(user.value, use) }, await hash(), caller)
   return (await carryOut(deps, deed, caller)) ? { kind: 'ok' } : null
