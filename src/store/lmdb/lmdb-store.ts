@@ -34,6 +34,12 @@ const SWEEP_BATCH = 1000
 const TALLIES_IN_MEMORY = 100_000
 /** The longest key that LMDB takes. */
 const MAX_KEY_BYTES = 1978
+/**
+ * As much of the address space is set aside for the file; it takes neither memory nor disk. By itself lmdb would begin with 128 KiB,
+ * and map the file anew each time that another process has made it longer: from two threads at once, without a lock, after
+ * which a close unmaps memory that is not its own.
+ */
+const MAP_BYTES = 2 ** 36
 
 /**
  * Opens the embedded store: one LMDB folder, which the processes of one machine can share. A commit is on disk (fsync) before it is
@@ -85,7 +91,7 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
 
 async function openTables(dir: string): Promise<Tables> {
   await prepareFolder(dir)
-  const root = open({ path: dir, noSubdir: false, overlappingSync: false })
+  const root = open({ path: dir, noSubdir: false, overlappingSync: false, mapSize: MAP_BYTES })
   await refuseCutFile(root, dir)
   return {
     root,
