@@ -5,8 +5,8 @@ import { batchReads } from '../read-batch.ts'
 import { complete, shorten } from '../shapes.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
-import { demandRoom } from './disk-room.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
+import { transactAtOnce, transactIn } from './transact.ts'
 
 /** A value as it is stored. */
 interface Row {
@@ -93,17 +93,15 @@ async function openTables(dir: string): Promise<Tables> {
   await prepareFolder(dir)
   const root = open({ path: dir, noSubdir: false, overlappingSync: false, mapSize: MAP_BYTES })
   await refuseCutFile(root, dir)
+  return transactAtOnce(root, dir, () => tablesOf(root))
+}
+
+function tablesOf(root: RootDatabase): Tables {
   return {
     root,
     rows: root.openDB({ name: 'rows', encoding: 'json' }),
     expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
   }
-}
-
-/** Runs the work in a transaction, if the disk of the folder has room for what it writes. */
-function transactIn<T>(root: RootDatabase, dir: string, work: () => T): Promise<T> {
-  demandRoom(dir)
-  return root.transaction(work)
 }
 
 /** Reads from a new snapshot: another process may have committed since the last one. */
