@@ -77,6 +77,23 @@ t.test('LMDB: a commit that fails on the way writes nothing and loses nothing', 
   t.equal(await store.commit({ checks: [unchanged(kept, before)], puts: [put(kept, 'then', null)], deletes: [] }), true)
 })
 
+t.test(
+  'LMDB: a close waits for the commits and reads that are under way, and refuses those that come later',
+  async (t) => {
+    const dir = await folder(t)
+    for (let turn = 0; turn < 10; turn += 1) {
+      const store = await openHere({ dir })
+      const key = newTag()
+      const [written, read] = [set(store, key, turn), store.get(key)]
+      await new Promise((resolve) => setImmediate(resolve))
+      const closed = store.close()
+      await t.rejects(store.get(key), StoreUnavailable)
+      await t.rejects(set(store, key, 'later'), StoreUnavailable)
+      await t.resolves(Promise.all([written, read, closed]))
+    }
+  },
+)
+
 t.test('LMDB: expired rows leave the disk, those renewed in time stay', async (t) => {
   const dir = await folder(t)
   const root = open({ path: dir, noSubdir: false }) // before the store: to open a table waits for the writer, in this very thread

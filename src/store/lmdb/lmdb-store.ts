@@ -5,6 +5,7 @@ import { batchReads } from '../read-batch.ts'
 import { complete, shorten } from '../shapes.ts'
 import { type Commit, type Entry, type Key, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
+import { makeGate } from './gate.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
 import { transactAtOnce, transactIn } from './transact.ts'
 
@@ -47,12 +48,13 @@ const MAP_BYTES = 2 ** 36
  */
 export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
   const tables = await openTables(dir)
-  const readBatch = batchReads((names) => inDoubt(() => readFresh(tables, names, clock())))
+  const gate = makeGate()
+  const readBatch = batchReads((names) => inDoubt(() => gate.pass(() => readFresh(tables, names, clock()))))
   const [passing, lasting] = [memoryTallies(TALLIES_IN_MEMORY), storedTallies(tables)]
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
-  const transact = <T>(work: () => T) => inDoubt(() => transactIn(tables.root, dir, work))
+  const transact = <T>(work: () => T) => inDoubt(() => gate.pass(() => transactIn(tables.root, dir, work)))
 
   async function sweep(): Promise<void> {
     while ((await transact(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
@@ -83,6 +85,7 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
     weaknesses: async () => [],
     async close() {
       clearInterval(sweeper)
+      await gate.close() // lmdb fails, and may crash, when a transaction ends after the close has begun
       await tables.root.close()
     },
   }
