@@ -18,8 +18,8 @@ const SEED = Number(process.env['SEED'] ?? 20_261_122)
 const LANES = isQuick ? 9 : 4
 const { CONTENDERS: word, SCENARIOS: letters } = process.env
 /** The quick form needs no more: between them the first two show something in every scenario. */
-const QUICK = ['memory, round robin', 'express-session + Redis', 'Latchkey, body', 'Latchkey, cookie']
-const isAsked = (name: string) => (word === undefined ? !isQuick || QUICK.includes(name) : name.includes(word))
+const QUICK = new Set(['memory, round robin', 'express-session + Redis', 'Latchkey, body', 'Latchkey, cookie'])
+const isAsked = (name: string) => (word === undefined ? !isQuick || QUICK.has(name) : name.includes(word))
 const contenders = CONTENDERS.filter(({ name }) => isAsked(name))
 const scenarios = SCENARIOS.filter(({ letter }) => letters === undefined || letters.split(',').includes(letter))
 
