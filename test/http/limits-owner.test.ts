@@ -138,8 +138,15 @@ t.test(
       const counted = report.matchAll(/cmdstat_(getex|mget|get|eval|evalsha|pttl|set):calls=(\d+)/g)
       return Object.fromEntries([...counted].map(([, name, calls]) => [name, calls]))
     }
-    const known = await cost(me)
-    t.ok(known['getex'], JSON.stringify(known))
-    t.strictSame(await cost(nobody), known)
+    /** What one login of three costs at the least: work in the background may fall into the others. */
+    const leastCost = async (who: { email: string }) => {
+      const costs = [await cost(who), await cost(who), await cost(who)]
+      const sum = (each: Record<string, string>) =>
+        Object.values(each).reduce((total, calls) => total + Number(calls), 0)
+      return costs.toSorted((one, other) => sum(one) - sum(other))[0]
+    }
+    const known = await leastCost(me)
+    t.ok(known?.['getex'], JSON.stringify(known))
+    t.strictSame(await leastCost(nobody), known)
   },
 )
