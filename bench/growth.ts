@@ -115,7 +115,7 @@ function newcomer({ clock, config, keyring }: Deps): Bearer {
   const email = `${userId.toLowerCase()}@example.org`
   const knownAddresses = [{ address: ip, seenAt: now }]
   const names = { id: userId, email, emailKey: email, emailVerified: false, passwordHash: PASSWORD_HASH }
-  const user = { ...names, createdAt: now, generation: 0, sessions: [id], knownAddresses }
+  const user = { ...names, createdAt: now, generation: 0, roles: [], app: {}, sessions: [id], knownAddresses }
   const place = { kind: 'live', id, userId, secret: newId(), store: keyring.identity() as string } as const
   const wish = { transport: 'body', remember: false, amr: ['pwd'], ip, userAgent: USER_AGENT } as const
   const rotation = { counter: 0, held: 0, spentAt: [], late: null, changedFrom: 0, passwordGeneration: 0 }

@@ -1,5 +1,6 @@
 import { compose, type Instead } from '../compose.ts'
 import type { Config } from '../config/environment.ts'
+import { buildAdminApp } from '../http/admin-app.ts'
 import { buildApp } from '../http/app.ts'
 import { makeDrain } from '../process/drain.ts'
 import { exit, giveUp, outliveFaults } from '../process/exit.ts'
@@ -30,13 +31,16 @@ export async function serve(
   const { deps, close } = await compose(config, logger, instead)
   const { isDraining, drain } = makeDrain()
   const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const app = await buildApp(deps, { logger, isDraining, checkReadiness })
+  const options = { logger, isDraining, checkReadiness }
+  const app = await buildApp(deps, options)
+  const adminApp = config.ADMIN_PORT === undefined ? null : await buildAdminApp(deps, options)
 
   async function stop(noticeMs: number): Promise<void> {
     if (isDraining()) return
     setTimeout(giveUp, GIVE_UP_MS).unref()
     logger.info('stopping')
     await Promise.all([drain(app, noticeMs), deps.sender?.stop()])
+    await adminApp?.close()
     await close()
     logger.info('stopped')
     await exit(0, output)
@@ -47,6 +51,7 @@ export async function serve(
 
   await awaitKeys(deps.keyring, KEYS_PATIENCE_MS)
   const address = await app.listen({ host: await listenAddress(config.HOST), port: config.PORT })
+  await adminApp?.listen({ host: await listenAddress(config.ADMIN_HOST), port: config.ADMIN_PORT as number })
   logger.info({ address, store: config.REDIS_URL ? 'redis' : 'embedded' }, 'listening')
   if (config.REDIS_URL && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checkReadiness()

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { readSecret } from '../domain/random-secret.ts'
 import { LONGEST_ACCESS_TTL_MS } from '../domain/revocation.ts'
 import { ALGORITHMS } from '../domain/signing-keys.ts'
+import { type AdminKey, readAdminKey } from './admin-keys.ts'
 import { duration, lifetime } from './durations.ts'
 import { isAddressOrRange, isHost } from './hosts.ts'
 import { limit } from './limits.ts'
@@ -9,16 +10,20 @@ import { faultOfAppUrl, faultOfMailUrl, isLocale, isPrintable, readMailFrom, rea
 import { faultOfBreachesUrl, faultOfIssuer, isAudience, isCookieDomainOf, isDomain, isOrigin } from './origins.ts'
 import { faultOfRedisUrl, readRedisUrl } from './redis-url.ts'
 import { readSecretFiles } from './secret-files.ts'
-import { faultless, integer, list, readable, text } from './variable-kinds.ts'
+import { anyInteger, faultless, integer, list, readable, text } from './variable-kinds.ts'
 
 const HSTS_FORM = /^max-age=(?:0|[1-9]\d{0,9})(?:; includeSubDomains)?(?:; preload)?$/
 
 const folder = () => text((value) => !/\p{Cc}/u.test(value), 'must be a path without control characters')
 
+const HOST_FAULT = 'must be a host name in lower case or an IP address in its shortest form'
+const ADMIN_KEYS_FAULT =
+  'must be name=key, or name+export=key, a key of 32 or more random bytes in base64url, or a list of such'
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const Variables = z.object({
-  HOST: text(isHost, 'must be a host name in lower case or an IP address in its shortest form').default('127.0.0.1'),
+  HOST: text(isHost, HOST_FAULT).default('127.0.0.1'),
   PORT: integer(3000, 0, 65535),
   REDIS_URL: readable(readRedisUrl, faultOfRedisUrl).optional(),
   DATA_DIR: folder().default('./data'),
@@ -74,6 +79,13 @@ const Variables = z.object({
   RESET_TTL: lifetime('1h'),
   VERIFY_TTL: lifetime('24h'),
   STEP_UP_AGE: lifetime('5m'),
+  ADMIN_HOST: text(isHost, HOST_FAULT).default('127.0.0.1'),
+  ADMIN_PORT: anyInteger(1, 65535).optional(),
+  ADMIN_KEYS: list()
+    .transform((keys) => keys.map(readAdminKey))
+    .refine((keys) => !keys.includes(null), ADMIN_KEYS_FAULT)
+    .transform((keys) => keys as AdminKey[])
+    .refine((keys) => new Set(keys.map(({ name }) => name)).size === keys.length, 'must have a name of its own each'),
   HSTS: text(
     (header) => header === 'off' || HSTS_FORM.test(header),
     'must be off, or in the form of max-age=31536000; includeSubDomains',
@@ -128,6 +140,11 @@ const Environment = withMail
   .refine((env) => env.REDIS_URL === undefined || env.MAIL_URL?.kind !== 'file', {
     path: ['MAIL_URL'],
     message: 'must be an SMTP server with REDIS_URL: file: is for development',
+    when: () => true,
+  })
+  .refine((env) => env.ADMIN_KEYS.length === 0 || env.ADMIN_PORT !== undefined, {
+    path: ['ADMIN_KEYS'],
+    message: 'needs an ADMIN_PORT',
     when: () => true,
   })
   .refine(isCookieKept, {

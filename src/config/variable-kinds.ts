@@ -23,9 +23,12 @@ export const faultless = (faultOf: (value: string) => string | null) =>
 
 /** The schema of a variable that holds a whole number, in decimal digits without leading zeros. */
 export const integer = (fallback: number, least: number, most: number) =>
+  z.string().default(String(fallback)).pipe(anyInteger(least, most))
+
+/** The schema of a whole number as `integer` reads it, without a default. */
+export const anyInteger = (least: number, most: number) =>
   z
     .string()
-    .default(String(fallback))
     .transform(readCount)
     .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`)
 

@@ -1,4 +1,5 @@
 import { acrOf, type AuthMethod } from './auth-methods.ts'
+import type { JsonObject } from './merge-patch.ts'
 import { LEEWAY_MS } from './revocation.ts'
 import type { SessionName } from './session.ts'
 
@@ -24,6 +25,10 @@ export interface AccessClaims {
   readonly acr: string
   /** Whether mail to the person's address is known to arrive; absent: it is not. */
   readonly email_verified?: true
+  /** What the operator lets the person do, RFC 9068 section 2.2.3.1; absent: nothing. */
+  readonly roles?: readonly string[]
+  /** What the operator tells services about the person; absent: nothing. */
+  readonly app?: JsonObject
 }
 
 /** Who issues tokens, and for whom: the claims that are the same in every token of this service. */
@@ -42,6 +47,8 @@ export interface Subject {
   readonly authAt: number
   readonly amr: readonly AuthMethod[]
   readonly emailVerified: boolean
+  readonly roles: readonly string[]
+  readonly app: JsonObject
 }
 
 /**
@@ -70,6 +77,8 @@ export function makeClaims(
     amr: subject.amr,
     acr: acrOf(subject.amr),
     ...(subject.emailVerified ? { email_verified: true } : {}),
+    ...(subject.roles.length > 0 ? { roles: subject.roles } : {}),
+    ...(Object.keys(subject.app).length > 0 ? { app: subject.app } : {}),
   }
 }
 
@@ -86,8 +95,13 @@ export function readClaims(payload: unknown): AccessClaims | null {
   if (!TEXTS.every((name) => typeof claims[name] === 'string')) return null
   if (!NUMBERS.every((name) => Number.isSafeInteger(claims[name]))) return null
   if ('nbf' in claims || !Array.isArray(claims['amr'])) return null
-  if ('email_verified' in claims && claims['email_verified'] !== true) return null
-  return claims as unknown as AccessClaims
+  return areUserClaims(claims) ? (claims as unknown as AccessClaims) : null
+}
+
+/** Whether what the claims say of the user, if anything, is of the right type. */
+function areUserClaims({ email_verified = true, roles = [], app = {} }: Record<string, unknown>): boolean {
+  const areRoles = Array.isArray(roles) && roles.every((role) => typeof role === 'string')
+  return email_verified === true && areRoles && typeof app === 'object' && app !== null && !Array.isArray(app)
 }
 
 /** Names the session that the token belongs to. */
@@ -118,5 +132,6 @@ export function isCompactJws(text: string): boolean {
   return text.length <= MAX_TOKEN_LENGTH && COMPACT_JWS.test(text)
 }
 
-const MAX_TOKEN_LENGTH = 4096
+/** Enough for the most roles, the largest `app` and the longest names of an issuer. */
+const MAX_TOKEN_LENGTH = 8192
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/

@@ -5,4 +5,7 @@ export interface Caller {
   readonly network: string
   readonly userAgent: string
   readonly requestId: string
+  /** The name of the operator's key, and for whom the operator says to act; absent: a person asks for themself. */
+  readonly by?: string
+  readonly actor?: string
 }

@@ -20,6 +20,7 @@ export const OVER_REASONS = [
   'evicted',
   'password_reset',
   'email_changed',
+  'disabled',
   'unknown',
 ] as const
 export type OverReason = (typeof OVER_REASONS)[number]

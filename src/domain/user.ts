@@ -1,3 +1,5 @@
+import type { JsonObject } from './merge-patch.ts'
+
 /**
  * An account. Times are ms since the epoch. `sessions` lists session ids; those of ended sessions are removed when the list is
  * full.
@@ -12,7 +14,14 @@ export interface User {
   readonly locale?: string
   readonly passwordHash: string
   readonly createdAt: number
+  /** When the owner last logged in; absent: never since the registration. */
+  readonly lastLoginAt?: number
+  /** Since when the operator lets nobody in, and why; absent: the account is open. */
+  readonly disabled?: { readonly at: number; readonly reason?: string }
   readonly generation: number
+  /** What the operator lets the owner do, and tells services about the owner: both are in every token. */
+  readonly roles: readonly string[]
+  readonly app: JsonObject
   readonly sessions: readonly string[]
   readonly knownAddresses: readonly KnownAddress[]
 }
@@ -21,4 +30,9 @@ export interface User {
 export interface KnownAddress {
   readonly address: string
   readonly seenAt: number
+}
+
+/** Whether a text can be the id of a user: 1 to 64 of the letters, digits and `_ -`. */
+export function isUserId(text: string): boolean {
+  return /^[\w-]{1,64}$/.test(text)
 }

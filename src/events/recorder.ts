@@ -1,10 +1,15 @@
 import type { Logger } from 'pino'
+import type { Caller } from '../domain/caller.ts'
 import type { EventName, RecordEvent } from './security-events.ts'
 
 /** The level of each event in the log. */
 const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'account.registered': 'info',
   'account.deleted': 'info',
+  'account.disabled': 'info',
+  'account.enabled': 'info',
+  'roles.changed': 'info',
+  'app.changed': 'info',
   'login.succeeded': 'info',
   'login.failed': 'info',
   'password.changed': 'info',
@@ -23,6 +28,8 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'mail.sent': 'info',
   'mail.failed': 'warn', // somebody waits for it
   'limit.hit': 'info',
+  'operator.called': 'info',
+  'operator.refused': 'warn',
   'origin.refused': 'info',
   'key.rotated': 'info',
   'store.replaced': 'warn', // everybody logs in again
@@ -31,7 +38,10 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
 /** Makes the recorder, which writes each security event as a line of the log: `event`, its fields, and who sent the request. */
 export function makeRecorder(logger: Logger): RecordEvent {
   return (event, caller) => {
-    const who = caller === null ? {} : { ip: caller.ip, user_agent: caller.userAgent, request_id: caller.requestId }
-    logger[LEVELS[event.event]]({ ...event, ...who })
+    logger[LEVELS[event.event]]({ ...event, ...(caller === null ? {} : fieldsOf(caller)) })
   }
+}
+
+function fieldsOf({ ip, userAgent, requestId, by, actor }: Caller) {
+  return { ip, user_agent: userAgent, request_id: requestId, by, actor }
 }

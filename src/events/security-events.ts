@@ -10,8 +10,12 @@ import type { EndReason, OverReason } from '../domain/session.ts'
 export interface SecurityEvents {
   'account.registered': { user_id: string; session_id: string }
   'account.deleted': { user_id: string }
+  'account.disabled': { user_id: string }
+  'account.enabled': { user_id: string }
+  'roles.changed': { user_id: string }
+  'app.changed': { user_id: string }
   'login.succeeded': { user_id: string; session_id: string }
-  'login.failed': { user_id: string | null; cause: 'unknown_account' | 'wrong_password' }
+  'login.failed': { user_id: string | null; cause: 'unknown_account' | 'wrong_password' | 'disabled' }
   'password.changed': { user_id: string; session_id: string }
   'password.refused': { user_id: string; session_id: string }
   'password.reset_asked': { user_id: string | null }
@@ -32,6 +36,10 @@ export interface SecurityEvents {
   /** It will not arrive; `cause` is the code of the server, of an error, or `expired`. */
   'mail.failed': { user_id: string; kind: MailKind; tries: number; cause: string }
   'limit.hit': { limit: string }
+  /** A request to the operator's listener, with the route and the status of its answer. */
+  'operator.called': { route: string; status: number; user_id: string | null }
+  /** A request to the operator's listener without a right key. */
+  'operator.refused': object
   'origin.refused': object
   'key.rotated': { kid: string; alg: string }
   'store.replaced': object

@@ -4,6 +4,7 @@ import { headerText } from '../domain/header-text.ts'
 import { networksOf, readAddress } from '../domain/ip-address.ts'
 
 const USER_AGENT_LENGTH = 256
+const ACTOR_LENGTH = 256
 
 /**
  * Who sent the request. `ip` is the address of the client behind trusted proxies: an IP address, or empty if the connection is
@@ -16,5 +17,13 @@ export function callerOf(request: FastifyRequest): Caller {
     network: networksOf(ip)[0].name,
     userAgent: headerText(request.headers['user-agent'] ?? '', USER_AGENT_LENGTH),
     requestId: request.id,
+    ...operatorOf(request),
   }
+}
+
+/** Who of the operator's people asks: the name of the key, and what the request says of the person behind it. */
+function operatorOf({ adminKey, headers }: FastifyRequest): Pick<Caller, 'by' | 'actor'> {
+  if (!adminKey) return {}
+  const actor = headerText(`${headers['x-actor'] ?? ''}`, ACTOR_LENGTH)
+  return { by: adminKey.name, ...(actor === '' ? {} : { actor }) }
 }

@@ -21,7 +21,7 @@ export function complete(key: string, written: unknown): unknown {
     : wholeSession(userId, sessionId, written as Short)
 }
 
-type ShortUser = Omit<User, 'id' | 'emailKey' | 'emailVerified' | 'generation'> & Partial<User>
+type ShortUser = Omit<User, 'id' | 'emailKey' | 'emailVerified' | 'generation' | 'roles' | 'app'> & Partial<User>
 
 function shortUser(user: User) {
   return {
@@ -30,11 +30,13 @@ function shortUser(user: User) {
     emailKey: user.emailKey === user.email ? undefined : user.emailKey,
     emailVerified: user.emailVerified || undefined,
     generation: user.generation || undefined,
+    roles: user.roles.length === 0 ? undefined : user.roles,
+    app: Object.keys(user.app).length === 0 ? undefined : user.app,
   }
 }
 
 function wholeUser(id: string, written: ShortUser): User {
-  return { id, emailKey: written.email, emailVerified: false, generation: 0, ...written }
+  return { id, emailKey: written.email, emailVerified: false, generation: 0, roles: [], app: {}, ...written }
 }
 
 type Short = EndedSession | ShortSession

@@ -65,6 +65,8 @@ async function home(t: Test) {
       authAt: time.now,
       amr: ['pwd'],
       emailVerified: false,
+      roles: [],
+      app: {},
     } as const
     return makeClaims(ISSUER, subject, {
       now: time.now,

@@ -107,6 +107,8 @@ const subject = {
   authAt: 1_700_000_000_999,
   amr: ['pwd'],
   emailVerified: false,
+  roles: [],
+  app: {},
 } as const
 const life = { now: 1_700_000_100_999, ttlMs: 300_000, spread: 0, jti: 'jti' }
 const made: AccessClaims = {

@@ -33,6 +33,8 @@ const newcomer: User = {
   email: 'ada@example.org',
   emailKey: 'ada@example.org',
   emailVerified: false,
+  roles: [],
+  app: {},
   passwordHash: 'a-hash',
   createdAt: 1000,
   generation: 0,

@@ -84,26 +84,7 @@ export async function openHome(
     throw error
   })
 
-  async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
-    const { body, token, headers = {}, ip = '127.0.0.1' } = options
-    const response = await app.inject({
-      method,
-      url: path,
-      remoteAddress: ip,
-      headers: {
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
-    })
-    const isJson = /json/.test(String(response.headers['content-type']))
-    return {
-      status: response.statusCode,
-      headers: response.headers,
-      body: (isJson ? JSON.parse(response.payload) : response.payload) as Body,
-    }
-  }
+  const call: Home['call'] = (method, path, options) => callApp(app, method, path, options)
 
   return {
     app,
@@ -124,5 +105,31 @@ export async function openHome(
       await close()
       if (env['DATA_DIR'] === undefined) await rm(dir, { recursive: true })
     },
+  }
+}
+
+/** Asks an app of this process. A body that is no text is sent as JSON. */
+export async function callApp<Body>(
+  app: App,
+  method: string,
+  path: string,
+  { body, token, headers = {}, ip = '127.0.0.1' }: CallOptions = {},
+): Promise<Answer<Body>> {
+  const response = await app.inject({
+    method: method as 'GET',
+    url: path,
+    remoteAddress: ip,
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const isJson = /json/.test(String(response.headers['content-type']))
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    body: (isJson ? JSON.parse(response.payload) : response.payload) as Body,
   }
 }

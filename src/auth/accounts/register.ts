@@ -54,6 +54,8 @@ function newUser(deps: Deps, email: Email, passwordHash: string, caller: Caller)
     passwordHash,
     createdAt: deps.clock(),
     generation: 0,
+    roles: [],
+    app: {},
     sessions: [],
     knownAddresses: addKnownAddress(deps, [], caller),
   }

@@ -1,11 +1,12 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
-import type { SessionName, Transport } from '../../domain/session.ts'
-import type { SecurityEvent } from '../../events/security-events.ts'
+import type { Session, SessionName, Transport } from '../../domain/session.ts'
+import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
+import type { Entry } from '../../store/store.ts'
 import { guessesBehindToken } from '../credentials/guesses.ts'
 import { makePasswordCheck } from '../credentials/password-check.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, type Deed } from '../deed.ts'
 import { mailKeys } from '../mail/secrets.ts'
 import { readOwner, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
@@ -33,16 +34,34 @@ export async function removeAccount(deps: Deps, self: SessionName, password: str
     if (!(await isRight(user.value.passwordHash))) return guesses.fail({ kind: 'wrong' } as const)
     await guesses.guard()
     const sessions = await readSessionsToEnd(deps, user.value)
-    const { puts, deletes, events } = endWrites(deps, sessions, 'account_deleted')
-    const deed = {
-      checks: [user],
-      puts: [nextGeneration(deps, user.value).denial, ...puts],
-      deletes: [keys.user(userId), keys.preferences(userId), ...mailKeys(userId), ...deletes],
-      events: [...events, { event: 'account.deleted', user_id: userId } satisfies SecurityEvent],
-    }
+    const deed = removal(deps, user, sessions)
     const transport = sessions.find(({ id }) => id === sessionId)?.transport ?? 'body'
     return (await carryOut(deps, deed, caller)) ? { kind: 'ok' as const, user: user.value, transport } : null
   })
   if (removed.kind === 'ok') await releaseAddress(deps, removed.user)
   return removed
+}
+
+/** Removes the account for the operator, in the same way. False: there is no such user. */
+export async function removeUser(deps: Deps, userId: string, caller: Caller): Promise<boolean> {
+  const removed = await untilWon(async () => {
+    const user = await readOwner(deps, userId)
+    if (user === null) return 'unknown'
+    const deed = removal(deps, user, await readSessionsToEnd(deps, user.value))
+    return (await carryOut(deps, deed, caller)) ? user.value : null
+  })
+  if (removed === 'unknown') return false
+  await releaseAddress(deps, removed)
+  return true
+}
+
+function removal(deps: Deps, user: Entry<User>, sessions: readonly Session[]): Deed {
+  const { id } = user.value
+  const { puts, deletes, events } = endWrites(deps, sessions, 'account_deleted')
+  return {
+    checks: [user],
+    puts: [nextGeneration(deps, user.value).denial, ...puts],
+    deletes: [keys.user(id), keys.preferences(id), ...mailKeys(id), ...deletes],
+    events: [...events, { event: 'account.deleted', user_id: id }],
+  }
 }

@@ -13,8 +13,11 @@ import { untilWon } from '../until-won.ts'
 import { guessesAtLogin } from './guesses.ts'
 import { makePasswordCheck, type PasswordCheck } from './password-check.ts'
 
-/** What a login comes to: a session, or a wrong address or password. */
-export type Authenticated = ({ readonly kind: 'ok' } & Bearer) | { readonly kind: 'wrong' }
+/** What a login comes to: a session, a wrong address or password, or a right one of an account that the operator has disabled. */
+export type Authenticated =
+  | ({ readonly kind: 'ok' } & Bearer)
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'disabled' }
 
 /** Stands for an address that nobody can have: a login with it fails as one for an unknown address does, and as slowly. */
 const NOBODYS: Email = { address: '', key: '' }
@@ -38,23 +41,28 @@ export async function authenticate(
   if (found === null || !wasRight) return guesses.fail(recordFailure(deps, found, caller))
   await guesses.guard()
   const opened = await openByPassword(deps, found, { password, isRight }, wish, caller)
-  return opened === 'changed' ? guesses.fail(recordFailure(deps, found, caller)) : { kind: 'ok', ...opened }
+  if (opened === 'changed') return guesses.fail(recordFailure(deps, found, caller))
+  if (opened !== 'disabled') return { kind: 'ok', ...opened }
+  deps.record({ event: 'login.failed', user_id: found.id, cause: 'disabled' }, caller)
+  return { kind: 'disabled' }
 }
 
-/** Opens the session; `changed`: the account is gone by now, or its password is another one. */
+/** Opens the session; `changed`: the account is gone by now, or its password is another one; `disabled`: by the operator. */
 async function openByPassword(
   deps: Deps,
   { id, passwordHash: checked }: User,
   { password, isRight }: { readonly password: string; readonly isRight: PasswordCheck },
   wish: SessionWish,
   caller: Caller,
-): Promise<Bearer | 'changed'> {
+): Promise<Bearer | 'changed' | 'disabled'> {
   const rehashed = deps.hashing.isOutdated(checked) ? await deps.hashing.hash(normalisePassword(password)) : checked
   return untilWon(async () => {
     const user = await deps.store.get(keys.user(id))
     if (user === null || !(await isRight(user.value.passwordHash))) return 'changed'
+    if (user.value.disabled) return 'disabled'
     const passwordHash = user.value.passwordHash === checked ? rehashed : user.value.passwordHash
-    const change = { passwordHash, knownAddresses: addKnownAddress(deps, user.value.knownAddresses, caller) }
+    const knownAddresses = addKnownAddress(deps, user.value.knownAddresses, caller)
+    const change = { passwordHash, knownAddresses, lastLoginAt: deps.clock() }
     const mails = isSeenFirst(deps, user.value, caller) ? notice(deps, user.value, 'new-sign-in', caller) : []
     return openSession(deps, user, { amr: ['pwd'], event: 'login.succeeded', change, mails }, wish, caller)
   })

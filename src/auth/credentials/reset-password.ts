@@ -20,17 +20,18 @@ import { makePasswordCheck } from './password-check.ts'
 // A person who has lost the password asks for a mail, and sets another password with what is in it. No session opens.
 
 /**
- * Writes the mail for whoever has this address. If nobody has, the same is done for a user that does not exist, and the mail is
+ * Writes the mail for whoever has this address. If nobody has, or the account is disabled, the same is done for a user that does not exist, and the mail is
  * never sent: neither the answer nor its time tells. Throws TooMany.
  */
 export async function askForReset(deps: Deps, email: Email, locale: string | null, caller: Caller): Promise<void> {
   await countMail(deps, email.key, caller)
-  const found = await findUser(deps, email)
-  const owner = { userId: found?.value.id ?? nobodyAt(deps.authKeys, email.key), purpose: 'reset' } as const
+  const found = (await findUser(deps, email))?.value
+  const userId = found === undefined || found.disabled ? nobodyAt(deps.authKeys, email.key) : found.id
+  const owner = { userId, purpose: 'reset' } as const
   await untilWon(async () => {
     const state = await readSecrets(deps, owner)
     const user = state.user?.value ?? null
-    if (user !== null && user.emailKey !== email.key) return 'moved'
+    if (user !== null && (user.emailKey !== email.key || user.disabled)) return 'moved'
     const mail = { kind: 'reset-password', email: user?.email ?? email.address, locale } as const
     const events = [{ event: 'password.reset_asked', user_id: user?.id ?? null }] as const
     return (await writeSecretMail(deps, owner, state, mail, { events }, caller)) || null

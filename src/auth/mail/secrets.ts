@@ -86,7 +86,7 @@ export async function judge(
 ): Promise<Use> {
   const at = { moment: deps.moment(), ttlMs: lifeOf(deps.config, owner.purpose) }
   const use = decideUse(deps.authKeys, owner, entry?.value ?? NO_SECRETS, shown, at)
-  if (user === null || use.kind === 'invalid') return { kind: 'invalid' }
+  if (user === null || user.value.disabled || use.kind === 'invalid') return { kind: 'invalid' }
   const isDead = shown.kind === 'code' && (await areCodesDead(deps, user.value.emailKey))
   return isDead ? { kind: 'invalid' } : use
 }

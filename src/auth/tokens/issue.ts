@@ -35,9 +35,10 @@ export function issueTokens(deps: Deps, { session, user }: Bearer): Tokens {
   const { config, clock, keyring, authKeys } = deps
   const { id: sessionId, userId, counter, transport, secret, remember, authAt, amr } = session
   const now = clock()
+  const { generation, emailVerified, roles, app } = user
   const claims = makeClaims(
     issuerOf(deps),
-    { userId, sessionId, generation: user.generation, counter, authAt, amr, emailVerified: user.emailVerified },
+    { userId, sessionId, generation, counter, authAt, amr, emailVerified, roles, app },
     { now, ttlMs: config.ACCESS_TTL, spread: Math.random(), jti: newId() },
   )
   return {

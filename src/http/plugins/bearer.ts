@@ -5,7 +5,7 @@ import { makeVerifier, type NamingToken } from '../../auth/tokens/verify.ts'
 import type { Deps } from '../../deps.ts'
 import { Problem, type ProblemCode } from '../problems.ts'
 import type { App } from '../typed-app.ts'
-import { headerLines } from './request-header-lines.ts'
+import { bearerText } from './bearer-text.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -36,7 +36,7 @@ export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
   app.decorateRequest('token', null as never)
 
   async function requireToken(request: FastifyRequest): Promise<void> {
-    const text = tokenText(request)
+    const text = bearerText(request)
     const token = recall(text) ?? (await verify(text))
     if (token === null) throw new Problem('token_invalid')
     const state = await readTokenState(deps, token)
@@ -44,17 +44,5 @@ export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
     request.token = token
   }
 
-  return { requireToken, readNamingToken: async (request) => verifySignature(tokenText(request)) }
-}
-
-/** The scheme ends at one space or more, RFC 9110 section 11.4; the parser has taken off the white space around the value. */
-const SCHEME = /^bearer(?: +|$)/i
-
-/** The text after `Bearer` in the Authorization header. Throws Problem if there are two headers: neither is taken. */
-function tokenText({ raw }: FastifyRequest): string {
-  const [header = '', ...others] = headerLines(raw, 'authorization')
-  if (others.length > 0) throw new Problem('token_invalid')
-  const scheme = SCHEME.exec(header)
-  if (scheme === null) throw new Problem('no_token')
-  return header.slice(scheme[0].length)
+  return { requireToken, readNamingToken: async (request) => verifySignature(bearerText(request)) }
 }

@@ -1,30 +1,69 @@
+import { z } from 'zod'
+import type { AccessClaims } from '../../../domain/access-token.ts'
+import { isRole, MAX_ROLES, meets } from '../../../domain/roles.ts'
 import type { Edge } from '../../edge.ts'
+import { Problem } from '../../problems.ts'
 import type { App } from '../../typed-app.ts'
 import { TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent } from '../schemas.ts'
+
+const role = z.string().refine(isRole, 'must be the name of a role')
+
+/** What a gateway may demand beyond a live token. */
+const Query = z.object({
+  role: z
+    .union([role, z.array(role).max(MAX_ROLES)])
+    .optional()
+    .meta({ description: 'A role that the person must have; repeated: all of them.', examples: ['editor'] }),
+  acr: z.enum(['aal1', 'aal2']).optional().meta({ description: 'The least level of assurance.' }),
+  max_age: z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number of seconds')
+    .transform(Number)
+    .optional()
+    .meta({ description: 'For how many seconds at most the person may have proved who they are.', examples: ['300'] }),
+})
 
 const schema = {
   operationId: 'verify',
   tags: ['Tokens'],
   summary: 'Is this access token alive?',
-  description: 'For gateways (nginx auth_request). Never limited, never sets a cookie.',
+  description:
+    'For gateways (nginx auth_request). Never limited, never sets a cookie. A live token that does not meet what is demanded is 403.',
   security: [{ bearer: [] }],
+  querystring: Query,
   response: {
-    204: NoContent.meta({ description: 'Alive.', headers: ['X-Auth-Subject', 'X-Auth-Session'] }),
-    ...problems(...TOKEN_PROBLEMS, 'store_unavailable'),
+    204: NoContent.meta({
+      description: 'Alive.',
+      headers: ['X-Auth-Subject', 'X-Auth-Session', 'X-Auth-Roles', 'X-Auth-Acr', 'X-Auth-Time'],
+    }),
+    ...problems(...TOKEN_PROBLEMS, 'bad_request', 'insufficient', 'store_unavailable'),
   },
 }
 
 /** GET /v1/verify */
-export function verifyRoute(app: App, { bearer }: Edge): void {
+export function verifyRoute(app: App, { bearer, deps }: Edge): void {
   app.route({
     method: 'GET',
     url: '/v1/verify',
     schema,
     onRequest: bearer.requireToken,
     handler(request, reply) {
-      const { sub, sid } = request.token.claims
-      void reply.code(204).header('x-auth-subject', sub).header('x-auth-session', sid).send()
+      const { claims } = request.token
+      const { role: named = [], acr, max_age: maxAge } = request.query
+      if (!meets(claims, { roles: [named].flat(), acr, maxAge }, deps.clock())) throw new Problem('insufficient')
+      void reply.code(204).headers(headersOf(claims)).send()
     },
   })
+}
+
+/** What the token says of its bearer; empty where it says nothing. */
+function headersOf({ sub, sid, roles = [], acr, auth_time }: AccessClaims) {
+  return {
+    'x-auth-subject': sub,
+    'x-auth-session': sid,
+    'x-auth-roles': roles.join(','),
+    'x-auth-acr': acr,
+    'x-auth-time': auth_time,
+  }
 }

@@ -20,9 +20,19 @@ const schema = {
   body: CredentialsBody,
   response: {
     200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
-    ...problems(...BODY_PROBLEMS, 'bad_credentials', 'cross_site', 'too_many_requests', 'busy', 'store_unavailable'),
+    ...problems(
+      ...BODY_PROBLEMS,
+      'bad_credentials',
+      'account_disabled',
+      'cross_site',
+      'too_many_requests',
+      'busy',
+      'store_unavailable',
+    ),
   },
 }
+
+const REFUSALS = { wrong: 'bad_credentials', disabled: 'account_disabled' } as const
 
 /** POST /v1/login */
 export function loginRoute(app: App, edge: CookieEdge): void {
@@ -38,7 +48,7 @@ export function loginRoute(app: App, edge: CookieEdge): void {
       const replaced = transport === 'cookie' ? readCookie(edge, request) : null
       const wish = { transport, remember, replaces: replaced?.claim.sessionId }
       const result = await authenticate(deps, { email, password }, wish, callerOf(request))
-      if (result.kind === 'wrong') throw new Problem('bad_credentials')
+      if (result.kind !== 'ok') throw new Problem(REFUSALS[result.kind])
       if (replaced !== null) await logOut(deps, [replaced], 'session', callerOf(request))
       return tokensAnswer(reply, cookie, issueTokens(deps, result), result.user)
     },

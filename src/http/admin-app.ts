@@ -1,0 +1,19 @@
+import type { Deps } from '../deps.ts'
+import { requireAdminKey } from './plugins/admin-key.ts'
+import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
+import { accessRoutes } from './routes/admin/access.ts'
+import { userRoutes } from './routes/admin/users.ts'
+import { healthRoutes } from './routes/operations/health.ts'
+import { type AppOptions, makeApp } from './server.ts'
+import type { App } from './typed-app.ts'
+
+/** Builds the app of the operator's listener, which no proxy should pass on. It does not listen yet. */
+export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<App> {
+  const app = makeApp(deps, options)
+  requireAdminKey(app, deps)
+  answerUnknownRoutes(app, async () => {}) // nobody without a key gets so far below /admin
+  healthRoutes(app, options.checkReadiness)
+  for (const add of [userRoutes, accessRoutes]) add(app, deps)
+  await app.ready()
+  return app
+}

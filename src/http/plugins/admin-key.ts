@@ -1,0 +1,62 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { AdminKey } from '../../config/admin-keys.ts'
+import type { Deps } from '../../deps.ts'
+import { Problem } from '../problems.ts'
+import { callerOf } from '../request-caller.ts'
+import type { App } from '../typed-app.ts'
+import { bearerText } from './bearer-text.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The key of a request below `/admin`; null elsewhere. */
+    adminKey: AdminKey | null
+  }
+}
+
+/**
+ * Lets only requests with a right key get at what is below `/admin`, whether it is there or not; elsewhere no key is asked for. Each
+ * call is recorded when it has been answered. Call it before the routes are added.
+ */
+export function requireAdminKey(app: App, { config, record }: Deps): void {
+  const keys = config.ADMIN_KEYS.map((key) => ({ key, digest: digestOf(key.key) }))
+
+  /** Compares with every key, in a time that tells nothing of them. */
+  function findKey(text: string): AdminKey | null {
+    const digest = digestOf(text)
+    const [found] = keys.filter((each) => timingSafeEqual(each.digest, digest))
+    return found?.key ?? null
+  }
+
+  app.decorateRequest('adminKey', null)
+  app.addHook('onRequest', async (request) => {
+    if (!isGuarded(request)) return
+    request.adminKey = findKey(bearerText(request))
+    if (request.adminKey !== null) return
+    record({ event: 'operator.refused' }, callerOf(request))
+    throw new Problem('token_invalid')
+  })
+  app.addHook('onResponse', async (request, { statusCode: status }) => {
+    if (request.adminKey === null) return
+    const { id = null } = (request.params ?? {}) as { id?: string }
+    const route = `${request.method} ${request.routeOptions.url ?? ''}`
+    record({ event: 'operator.called', route, status, user_id: id }, callerOf(request))
+  })
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** Whether the request is for something below `/admin`, by the path as the router understands it. */
+function isGuarded({ is404, url, routeOptions }: FastifyRequest): boolean {
+  return /^\/admin(?:[/?]|$)/.test(is404 ? decoded(url) : (routeOptions.url ?? ''))
+}
+
+function decoded(url: string): string {
+  try {
+    return decodeURIComponent(url)
+  } catch {
+    return url
+  }
+}

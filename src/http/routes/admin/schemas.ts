@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { isRole, MAX_ROLES } from '../../../domain/roles.ts'
+import { isUserId } from '../../../domain/user.ts'
+import { Email, Time } from '../fields.ts'
+import { JsonDocument } from '../schemas.ts'
+
+// The shapes of the operator's listener.
+
+const UserId = z.string().refine(isUserId, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
+export const UserParams = z.object({ id: z.string().meta({ description: 'A user.' }) })
+
+const Role = z.string().refine(isRole, 'must be 1 to 64 of A-Z a-z 0-9 _ - . :')
+export const Roles = z
+  .array(Role)
+  .max(MAX_ROLES)
+  .meta({ examples: [['editor', 'billing:read']] })
+export const RolesBody = z.strictObject({ roles: Roles }).meta({ id: 'Roles' })
+
+export const App = JsonDocument.meta({
+  description: 'An object of yours, at most 1 KiB, that services find in tokens.',
+})
+
+export const DisabledBody = z
+  .strictObject({
+    reason: z
+      .string()
+      .max(200)
+      .optional()
+      .meta({ description: 'For operators.', examples: ['fraud'] }),
+  })
+  .meta({ id: 'Disabling' })
+
+export const UserQuery = z.object({ email: Email.optional() })
+
+const Count = z.int().min(0).max(2_000_000_000)
+
+export const AdminUser = z
+  .object({
+    id: UserId,
+    email: z.string().meta({ description: 'As normalised.', examples: ['ada@example.org'] }),
+    email_verified: z.boolean(),
+    created_at: Time,
+    last_login_at: Time.optional(),
+    roles: Roles,
+    app: App,
+    disabled: z
+      .object({ at: Time, reason: z.string().optional() })
+      .optional()
+      .meta({ description: 'Since when nobody is let in.' }),
+    sessions: Count.meta({ description: 'How many are live.' }),
+    factors: z.object({ totp: z.boolean(), passkeys: Count, recovery_codes_left: Count }),
+  })
+  .meta({ id: 'AdminUser' })
+
+export const AdminUsers = z
+  .object({ users: z.array(AdminUser), next: z.string().optional() })
+  .meta({ id: 'AdminUsers' })

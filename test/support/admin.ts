@@ -1,0 +1,37 @@
+import type { Test } from 'tap'
+import type { Instead } from '../../src/compose.ts'
+import { buildAdminApp } from '../../src/http/admin-app.ts'
+import type { App } from '../../src/http/typed-app.ts'
+import { makeReadiness } from '../../src/process/readiness.ts'
+import { type Answer, type CallOptions, callApp, type Home, openHome } from './home.ts'
+
+/** A key of the operator's listener, random and of no other use. */
+export const ADMIN_KEY = 'Yc1c3mJ7c0cW8fB5QqZtVx2uLr9sKp4nHd6gEa0iOyM'
+export const ADMIN = { ADMIN_PORT: '9', ADMIN_KEYS: `ops=${ADMIN_KEY}` }
+
+/** A home with the operator's listener. */
+export interface AdminHome extends Home {
+  readonly adminApp: App
+  /** Asks the operator's listener, with the key unless a token is given. */
+  readonly admin: <Body = any>(method: string, path: string, options?: CallOptions) => Promise<Answer<Body>>
+}
+
+/** Opens a home with the operator's listener; closed with the test. */
+export async function openAdminHome(
+  t: Test,
+  env: Record<string, string> = {},
+  instead: Pick<Instead, 'store'> = {},
+): Promise<AdminHome> {
+  const home = await openHome({ ...ADMIN, ...env }, instead)
+  const { log: logger } = home.app
+  const isDraining = () => false
+  const checkReadiness = makeReadiness(home.deps, isDraining, logger)
+  const adminApp = await buildAdminApp(home.deps, { logger, isDraining, checkReadiness })
+  t.teardown(async () => {
+    await adminApp.close()
+    await home.close()
+  })
+  const admin: AdminHome['admin'] = (method, path, options = {}) =>
+    callApp(adminApp, method, path, { token: ADMIN_KEY, ...options })
+  return { ...home, adminApp, admin }
+}
