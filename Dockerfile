@@ -12,7 +12,7 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY package.json ./
-COPY openapi/openapi.json ./openapi/
+COPY openapi/openapi.json openapi/admin.json ./openapi/
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/build/src ./build/src
 

@@ -15,6 +15,7 @@ interface RouteSchema {
   readonly description: string
   readonly security?: readonly Tree[]
   readonly params?: z.ZodObject
+  readonly querystring?: z.ZodObject
   readonly body?: z.ZodType
   readonly response: Record<number, z.ZodType>
 }
@@ -32,10 +33,12 @@ const PARSER_REFUSALS: ReadonlySet<ProblemCode> = new Set(['bad_request', 'reque
 /** The operation of a route, from its schema. */
 export function operationOf(components: Components, { url, method, schema }: KnownRoute): Tree {
   if (schema === undefined) return pageOperation(components, url)
-  const { operationId, tags, summary, description, security, params, body, response } = schema as unknown as RouteSchema
+  const told = schema as unknown as RouteSchema
+  const { operationId, tags, summary, description, security, params, querystring, body, response } = told
   const { answers, refusals } = readResponses(response)
   const parameters = [
     ...pathParameters(components, params),
+    ...queryParameters(components, querystring),
     ...(refusals.has('precondition_failed') ? [ifMatch(components)] : []),
   ]
   return {
@@ -90,6 +93,14 @@ function pathParameters(components: Components, params: z.ZodObject | undefined)
   return Object.entries(params?.shape ?? {}).map(([name, field]) => {
     const { description, ...schema } = schemaOf(components, field as z.ZodType, 'input')
     return { name, in: 'path', required: true, description, schema }
+  })
+}
+
+function queryParameters(components: Components, query: z.ZodObject | undefined): Tree[] {
+  return Object.entries(query?.shape ?? {}).map(([name, field]) => {
+    const { description, examples, ...schema } = schemaOf(components, field as z.ZodType, 'input')
+    const [example] = (examples ?? []) as readonly unknown[]
+    return { name, in: 'query', required: false, description, schema, ...(example === undefined ? {} : { example }) }
   })
 }
 

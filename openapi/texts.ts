@@ -1,6 +1,6 @@
 import type { ProblemCode, ProblemDetails } from '../src/http/problems.ts'
 
-// What the document says that no route schema can say.
+// What the documents say that no route schema can say.
 
 export const DESCRIPTION = `A JWT auth service: short-lived access tokens, rotating refresh tokens, instant revocation.
 
@@ -20,6 +20,27 @@ that would come back as another, is refused: send it as a string. Every answer i
 
 **Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
 status. \`/readyz\` alone answers 503 in its own form. A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`
+
+export const ADMIN_DESCRIPTION = `What the operator of Latchkey does with its users: a listener of its own, which no proxy should pass on.
+
+**Keys.** Send one of \`ADMIN_KEYS\` as \`Authorization: Bearer\`. Without a right key everything below \`/admin\` is 401, whether it is there
+or not. The log has each call, with the name of the key and what \`X-Actor\` says of the person behind it.
+
+**At once.** A 204 holds on every instance: whatever it takes away, no token of before is accepted any more.
+
+**Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
+status. \`/readyz\` alone answers 503 in its own form.`
+
+/** The groups of the operator's operations, in the order they are shown. */
+export const ADMIN_TAGS = {
+  Users: 'Finding, changing, stopping and removing accounts.',
+  Health: 'For load balancers and orchestrators.',
+  Docs: 'This contract.',
+}
+
+export const ADMIN_SECURITY_SCHEMES = {
+  adminKey: { type: 'http', scheme: 'bearer', description: 'One of ADMIN_KEYS.' },
+}
 
 /** The groups of operations, in the order they are shown. */
 export const TAGS = {
@@ -88,6 +109,18 @@ export const HEADERS: Record<string, object> = {
     schema: { type: 'string', enum: ['Bearer realm="latchkey"', 'Bearer realm="latchkey", error="invalid_token"'] },
     example: 'Bearer realm="latchkey", error="invalid_token"',
   },
+  'X-Auth-Acr': {
+    description: 'The level of assurance that the login reached.',
+    required: true,
+    schema: { type: 'string', enum: ['aal1', 'aal2'] },
+    example: 'aal1',
+  },
+  'X-Auth-Roles': {
+    description: 'The roles of the user, comma-separated; empty: none.',
+    required: true,
+    schema: text,
+    example: 'editor,billing:read',
+  },
   'X-Auth-Session': {
     description: 'The id of the session.',
     required: true,
@@ -99,6 +132,12 @@ export const HEADERS: Record<string, object> = {
     required: true,
     schema: text,
     example: 'Jb3l0mTqRk6yHfX1sDwZ8g',
+  },
+  'X-Auth-Time': {
+    description: 'When the person last proved who they are, in seconds since the epoch.',
+    required: true,
+    schema: { type: 'integer', minimum: 0, maximum: 10_000_000_000 },
+    example: 1_769_860_800,
   },
 }
 

@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts'
 import { requireAdminKey } from './plugins/admin-key.ts'
+import { serveAdminDocument } from './plugins/api-docs.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { accessRoutes } from './routes/admin/access.ts'
 import { userRoutes } from './routes/admin/users.ts'
@@ -13,6 +14,7 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   requireAdminKey(app, deps)
   answerUnknownRoutes(app, async () => {}) // nobody without a key gets so far below /admin
   healthRoutes(app, options.checkReadiness)
+  serveAdminDocument(app)
   for (const add of [userRoutes, accessRoutes]) add(app, deps)
   await app.ready()
   return app

@@ -55,6 +55,9 @@ export const keys = {
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
 
+/** How the keys of all users end, and of nothing else. */
+export const USER_ENDING = '}:user'
+
 const NAMED = /^\{([^}]*)\}:(?:user|session:(.*))$/
 
 /** The ids in the key of a user (`userId`) or of a session (`sessionId`, too); null: another kind of key. */

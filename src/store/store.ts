@@ -67,9 +67,15 @@ export interface UsedUp {
   readonly leftMs: number
 }
 
+/** Some of the keys that a walk meets, and where it goes on; null: it is over. */
+export interface Page {
+  readonly keys: readonly string[]
+  readonly next: string | null
+}
+
 /**
- * A store. When it fails, or its answer is in doubt, `get`, `getMany`, `commit` and `count` reject with StoreUnavailable, and
- * with nothing else.
+ * A store. When it fails, or its answer is in doubt, `get`, `getMany`, `commit`, `count` and `scan` reject with
+ * StoreUnavailable, and with nothing else.
  */
 export interface Store {
   /** Reads one entry; null: the key is absent or expired. */
@@ -83,6 +89,12 @@ export interface Store {
    * sent before.
    */
   count(count: Count): Promise<UsedUp | null>
+  /**
+   * Walks over all keys that end in `ending`, looking at about `count` keys of any kind at a time. A walk begins with null, and goes
+   * on at what the last page said. Every key that is there throughout is met, at least once: if the servers have changed
+   * meanwhile, the walk begins anew, and so it does at a cursor that is none.
+   */
+  scan(ending: string, cursor: string | null, count: number): Promise<Page>
   /** Why the store cannot be relied on, in words for an operator; empty: it can. Never rejects. */
   faults(): Promise<readonly string[]>
   /**

@@ -35,6 +35,9 @@ const TOLD = [
   'www-authenticate',
   'x-auth-subject',
   'x-auth-session',
+  'x-auth-roles',
+  'x-auth-acr',
+  'x-auth-time',
   'allow',
 ]
 

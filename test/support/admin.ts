@@ -23,10 +23,7 @@ export async function openAdminHome(
   instead: Pick<Instead, 'store'> = {},
 ): Promise<AdminHome> {
   const home = await openHome({ ...ADMIN, ...env }, instead)
-  const { log: logger } = home.app
-  const isDraining = () => false
-  const checkReadiness = makeReadiness(home.deps, isDraining, logger)
-  const adminApp = await buildAdminApp(home.deps, { logger, isDraining, checkReadiness })
+  const adminApp = await openAdminApp(home)
   t.teardown(async () => {
     await adminApp.close()
     await home.close()
@@ -34,4 +31,12 @@ export async function openAdminHome(
   const admin: AdminHome['admin'] = (method, path, options = {}) =>
     callApp(adminApp, method, path, { token: ADMIN_KEY, ...options })
   return { ...home, adminApp, admin }
+}
+
+/** Builds the app of the operator's listener in a home. */
+export async function openAdminApp({ app, deps }: Home): Promise<App> {
+  const { log: logger } = app
+  const isDraining = () => false
+  const checkReadiness = makeReadiness(deps, isDraining, logger)
+  return buildAdminApp(deps, { logger, isDraining, checkReadiness })
 }

@@ -22,21 +22,22 @@ const CSP =
 
 // The compiled file is one level deeper than its source: it lies in build/.
 const DOCUMENT = new URL('../../../../openapi/openapi.json', import.meta.url)
+const ADMIN_DOCUMENT = new URL('../../../../openapi/admin.json', import.meta.url)
+const CACHE_FOR = 'public, max-age=300'
 
 /** GET /openapi.json, the committed contract, and GET /docs, a page to try it. The page loads nothing from other servers. */
 export function serveDocs(app: App): void {
   const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const document = readFileSync(DOCUMENT, 'utf8')
-  const cacheFor = 'public, max-age=300'
 
   app.route({
     method: 'GET',
     ...openToAnyPage(app, '/openapi.json'),
-    handler: async (_request, reply) => reply.type('application/json').header('cache-control', cacheFor).send(document),
+    handler: async (_request, reply) => reply.type('application/json').header('cache-control', CACHE_FOR).send(document),
   })
   app.get('/docs', async (_request, reply) => reply.type('text/html').header('content-security-policy', CSP).send(PAGE))
   app.get('/docs/start.js', async (_request, reply) =>
-    reply.type('text/javascript').header('cache-control', cacheFor).send(START),
+    reply.type('text/javascript').header('cache-control', CACHE_FOR).send(START),
   )
   for (const [file, type] of [
     ['swagger-ui.css', 'text/css'],
@@ -44,7 +45,15 @@ export function serveDocs(app: App): void {
   ] as const) {
     const content = readFileSync(join(assets, file)) // read once: streamed, the file would stay open for a client that reads no answer
     app.get(`/docs/${file}`, async (_request, reply) =>
-      reply.type(type).header('cache-control', cacheFor).send(content),
+      reply.type(type).header('cache-control', CACHE_FOR).send(content),
     )
   }
+}
+
+/** GET /openapi.json of the operator's listener, the committed contract. */
+export function serveAdminDocument(app: App): void {
+  const document = readFileSync(ADMIN_DOCUMENT, 'utf8')
+  app.get('/openapi.json', async (_request, reply) =>
+    reply.type('application/json').header('cache-control', CACHE_FOR).send(document),
+  )
 }

@@ -8,6 +8,7 @@ import { makeCommit } from './commit.ts'
 import { makeCount } from './count.ts'
 import { explain, findFaults, findLostMemory } from './faults.ts'
 import { watchReplicas } from './replicas.ts'
+import { makeScan } from './scan.ts'
 import { type Tide, watchTide } from './tide.ts'
 
 /** Opens the Redis store, over connected or connecting clients (see client.ts). `clock` turns expiry times into lifetimes. */
@@ -16,7 +17,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
   const replicas = watchReplicas(clients)
   const tide = watchTide(clients, replicas.areThere)
   const [read, runCommit] = [makeRead(clients, tide), makeCommit(clients, replicas, tide)]
-  const runCount = makeCount(clients)
+  const [runCount, runScan] = [makeCount(clients), makeScan(clients)]
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
   const refusals = watchRefusals(clients)
@@ -32,6 +33,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
       return inDoubt(() => runCommit(commit, version, clock()))
     },
     count: (count) => inDoubt(() => runCount(count)),
+    scan: (ending, cursor, count) => inDoubt(() => runScan(ending, cursor, count)),
     faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusals() ?? error)]),
     weaknesses: () =>
       findLostMemory(clients).then(
