@@ -84,6 +84,7 @@ export const english = {
   over_password_changed: 'You are logged out: the password was changed on another device.',
   over_password_reset: 'You are logged out: the password was reset by mail.',
   over_email_changed: 'You are logged out: the e-mail address was changed on another device.',
+  over_disabled: 'You are logged out: this account has been disabled.',
   over_revoked: 'You are logged out: another device ended this session.',
   over_timeout: 'You are logged out: you were away for long.',
   over_token_reused: 'You are logged out: somebody else used the key of this session.',

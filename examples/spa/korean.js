@@ -84,6 +84,7 @@ export const korean = {
   over_password_changed: '다른 기기에서 비밀번호를 변경하여 로그아웃되었습니다.',
   over_password_reset: '메일로 비밀번호를 재설정하여 로그아웃되었습니다.',
   over_email_changed: '다른 기기에서 이메일 주소를 변경하여 로그아웃되었습니다.',
+  over_disabled: '이 계정이 사용 중지되어 로그아웃되었습니다.',
   over_revoked: '다른 기기에서 이 세션을 종료하여 로그아웃되었습니다.',
   over_timeout: '오래 자리를 비워 로그아웃되었습니다.',
   over_token_reused: '다른 누군가가 이 세션의 열쇠를 사용하여 로그아웃되었습니다.',

@@ -67,6 +67,15 @@ export interface UsedUp {
   readonly leftMs: number
 }
 
+/** A step of a walk over all keys that end so. */
+export interface Walk {
+  readonly ending: string
+  /** What the last page said; null: the walk begins. */
+  readonly cursor: string | null
+  /** About how many keys, of any kind, are looked at. */
+  readonly count: number
+}
+
 /** Some of the keys that a walk meets, and where it goes on; null: it is over. */
 export interface Page {
   readonly keys: readonly string[]
@@ -90,11 +99,10 @@ export interface Store {
    */
   count(count: Count): Promise<UsedUp | null>
   /**
-   * Walks over all keys that end in `ending`, looking at about `count` keys of any kind at a time. A walk begins with null, and goes
-   * on at what the last page said. Every key that is there throughout is met, at least once: if the servers have changed
-   * meanwhile, the walk begins anew, and so it does at a cursor that is none.
+   * Goes a step of a walk. Every key that is there throughout is met, at least once: if the servers have changed meanwhile, the walk
+   * begins anew, and so it does at a cursor that is none.
    */
-  scan(ending: string, cursor: string | null, count: number): Promise<Page>
+  scan(walk: Walk): Promise<Page>
   /** Why the store cannot be relied on, in words for an operator; empty: it can. Never rejects. */
   faults(): Promise<readonly string[]>
   /**

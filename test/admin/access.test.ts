@@ -80,6 +80,48 @@ const STORIES: Record<string, (t: Test, home: AdminHome) => Promise<void>> = {
     }
   },
 
+  async 'a user is logged out everywhere, and may log in again'(t, home) {
+    const me = await home.newcomer()
+    const other = (await login(home, me)).body as Newcomer
+    const at = `/admin/v1/users/${me.user.id}/sessions`
+    const { body } = await home.admin('GET', at)
+    t.match(body.sessions, [
+      { id: me.session_id, current: false },
+      { id: other.session_id, current: false },
+    ])
+    t.equal((await home.admin('DELETE', at)).status, 204)
+    for (const each of [me, other]) {
+      t.match(await verify(home, each.access_token), { status: 401, body: { code: 'token_revoked' } })
+      t.match(await refresh(home, each), { status: 401, body: { reason: 'revoked' } })
+    }
+    t.strictSame((await home.admin('GET', at)).body, { sessions: [] })
+    t.equal((await home.admin('DELETE', at)).status, 204, 'again')
+    t.equal((await login(home, me)).status, 200)
+    for (const method of ['GET', 'DELETE'])
+      t.equal((await home.admin(method, '/admin/v1/users/nobody/sessions')).status, 404)
+  },
+
+  async 'a walk over all users meets each that is there throughout'(t, home) {
+    const people = await Promise.all(Array.from({ length: 40 }, () => home.newcomer()))
+    const met = new Set<string>()
+    let cursor = ''
+    for (let pages = 0; pages < 500; pages += 1) {
+      const { status, body } = await home.admin('GET', `/admin/v1/users?limit=7${cursor}`)
+      t.equal(status, 200)
+      for (const { id } of body.users) met.add(id)
+      if (pages < 10) await home.newcomer()
+      if (body.next === undefined) break
+      cursor = `&cursor=${body.next}`
+    }
+    t.strictSame(
+      people.filter(({ user }) => !met.has(user.id)),
+      [],
+    )
+    for (const query of ['?limit=0', '?limit=1000', '?limit=x', `?cursor=${'x'.repeat(257)}`])
+      t.match(await home.admin('GET', `/admin/v1/users${query}`), { status: 400, body: { code: 'bad_request' } })
+    t.equal((await home.admin('GET', '/admin/v1/users?cursor=no%20cursor')).status, 200)
+  },
+
   async 'a removed account is gone, and its address is free'(t, home) {
     const me = await home.newcomer()
     const at = `/admin/v1/users/${me.user.id}`

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Key, Store } from '../../src/store/store.ts'
+import type { Key, Page, Store } from '../../src/store/store.ts'
 import { absent, put, StoreUnavailable, unchanged } from '../../src/store/store.ts'
 import { eventually } from '../support/settle.ts'
 
@@ -73,6 +73,41 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
     for (const store of all) await set(store, key, 'same')
     t.equal(await two.commit({ ...writes, checks: [unchanged(key, before)] }), false, 'it is back')
     t.equal(await two.commit({ ...writes, checks: [unchanged(key, await far.get(key))] }), true, 'a check alone')
+  })
+
+  await t.test('a walk meets every key that is there throughout, and none of another ending', async (t) => {
+    const ending = `:walk-${randomBytes(6).toString('hex')}`
+    const names = (what: string) => Array.from({ length: 300 }, (_, place) => `${newTag()}:${what}-${place}${ending}`)
+    const [stay, come] = [names('stay'), names('come')]
+    await Promise.all(stay.map((key) => set(one, key, key)))
+    await Promise.all(stay.map((key) => set(one, `${key}:more`, key)))
+    const met: string[] = []
+    for (let cursor: string | null = null, pages = 0; ; pages += 1) {
+      const { keys, next } = await [one, two, far][pages % 3]!.scan({ ending, cursor, count: 50 })
+      met.push(...keys)
+      await Promise.all(come.splice(0, 10).map((key) => set(far, key, key)))
+      if (next === null) break
+      cursor = next
+    }
+    t.same(
+      stay.filter((key) => !met.includes(key)),
+      [],
+    )
+    t.same(
+      met.filter((key) => !key.endsWith(ending)),
+      [],
+    )
+    const first = await one.scan({ ending, cursor: null, count: 100_000 })
+    t.ok((await one.scan({ ending, cursor: 'no cursor', count: 100_000 })).keys.length >= first.keys.length)
+    const gone = `${newTag()}:gone${ending}`
+    await set(one, gone, 1)
+    await one.commit({ ...writes, deletes: [gone] })
+    for (let cursor: string | null = null; ;) {
+      const page: Page = await two.scan({ ending, cursor, count: 1000 })
+      t.notOk(page.keys.includes(gone), 'what has gone is not met')
+      if (page.next === null) break
+      cursor = page.next
+    }
   })
 
   await t.test('null means: must not exist', async (t) => {

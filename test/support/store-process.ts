@@ -64,6 +64,7 @@ export async function openElsewhere(place: Place, env: Record<string, string> = 
     getMany: (keys) => ask('getMany', keys),
     commit: (commit) => ask('commit', commit),
     count: (count) => ask('count', count),
+    scan: (walk) => ask('scan', walk),
     faults: () => ask('faults'),
     weaknesses: () => ask('weaknesses'),
     close: () => end('SIGTERM'),

@@ -39,17 +39,17 @@ export async function endSession(
   })
 }
 
-/** Ends all sessions of a user, in one commit; but for the session `keep`, if there is one. */
+/** Ends all sessions of a user, in one commit; but for the session `keep`, if there is one. False: there is no such user. */
 export async function endSessions(
   deps: Deps,
-  { userId, keep }: { userId: string; keep: string | null },
+  { userId, keep, reason }: { userId: string; keep: string | null; reason: EndReason },
   caller: Caller,
-): Promise<void> {
-  await untilWon(async () => {
+): Promise<boolean> {
+  const done = await untilWon(async () => {
     const user = await readOwner(deps, userId)
     if (user === null) return 'gone'
     const ended = (await readSessionsToEnd(deps, user.value)).filter((session) => session.id !== keep)
-    const { puts, deletes, events } = endWrites(deps, ended, 'logged_out')
+    const { puts, deletes, events } = endWrites(deps, ended, reason)
     const { next, denial } = nextGeneration(deps, user.value)
     const sessions = user.value.sessions.filter((id) => id === keep)
     // The user is always written, so that a login under way loses its race and decides again.
@@ -57,4 +57,5 @@ export async function endSessions(
     const writes = [written, ...puts, ...(keep === null ? [denial] : [])]
     return (await carryOut(deps, { checks: [user], puts: writes, deletes, events }, caller)) ? 'ended' : null
   })
+  return done === 'ended'
 }

@@ -66,7 +66,8 @@ async function endMany(
     if (fault !== null) faults.push(fault)
     else {
       const { userId, sessionId } = sessionNamedBy(each)
-      await endSessions(deps, { userId, keep: scope === 'others' ? sessionId : null }, caller)
+      const keep = scope === 'others' ? sessionId : null
+      await endSessions(deps, { userId, keep, reason: 'logged_out' }, caller)
       return null
     }
   }

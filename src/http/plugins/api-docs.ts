@@ -33,7 +33,8 @@ export function serveDocs(app: App): void {
   app.route({
     method: 'GET',
     ...openToAnyPage(app, '/openapi.json'),
-    handler: async (_request, reply) => reply.type('application/json').header('cache-control', CACHE_FOR).send(document),
+    handler: async (_request, reply) =>
+      reply.type('application/json').header('cache-control', CACHE_FOR).send(document),
   })
   app.get('/docs', async (_request, reply) => reply.type('text/html').header('content-security-policy', CSP).send(PAGE))
   app.get('/docs/start.js', async (_request, reply) =>

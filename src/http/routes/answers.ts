@@ -2,6 +2,8 @@ import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
 import type { Tokens } from '../../auth/tokens/issue.ts'
 import { type Email, readEmail } from '../../domain/email.ts'
+import { deadline, type Session } from '../../domain/session.ts'
+import type { Moment } from '../../domain/time.ts'
 import type { User } from '../../domain/user.ts'
 import type { RefreshCookie } from '../plugins/refresh-cookie.ts'
 import { Problem } from '../problems.ts'
@@ -44,5 +46,19 @@ export function tokensAnswer(
     refresh_expires_in: tokens.refreshExpiresIn,
     session_id: tokens.sessionId,
     ...(user === undefined ? {} : { user: userAnswer(user) }),
+  }
+}
+
+/** The JSON of a live session. */
+export function sessionAnswer(session: Session, current: boolean, moment: Moment) {
+  return {
+    id: session.id,
+    current,
+    created_at: new Date(session.createdAt).toISOString(),
+    last_used_at: new Date(session.lastUsedAt).toISOString(),
+    expires_at: new Date(deadline(session, moment).at).toISOString(),
+    user_agent: session.userAgent,
+    ip: session.ip,
+    remember: session.remember,
   }
 }

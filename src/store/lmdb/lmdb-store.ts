@@ -3,7 +3,7 @@ import { type Database, open, type RootDatabase } from 'lmdb'
 import { keys } from '../keys.ts'
 import { batchReads } from '../read-batch.ts'
 import { complete, shorten } from '../shapes.ts'
-import { type Commit, type Entry, type Key, type Page, put, type Store, StoreUnavailable } from '../store.ts'
+import { type Commit, type Entry, type Key, type Page, put, type Store, StoreUnavailable, type Walk } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { makeGate } from './gate.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
@@ -77,7 +77,7 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
       if (count.mayBeLost === true) return countIn(passing, count, Date.now())
       return transact(() => countIn(lasting, count, Date.now()))
     },
-    scan: (ending, cursor, count) => inDoubt(() => gate.pass(() => scan(tables, { ending, cursor, count }, clock()))),
+    scan: (walk) => inDoubt(() => gate.pass(() => scan(tables, walk, clock()))),
     faults: () =>
       store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
         () => [],
@@ -124,14 +124,7 @@ function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
   return row ? { key, value: complete(key, row.value) as T, version: row.version } : null
 }
 
-interface Walk {
-  readonly ending: string
-  /** The last key that was looked at; null: none yet. */
-  readonly cursor: string | null
-  readonly count: number
-}
-
-/** Looks at the next keys in their order; those that have expired are not met. */
+/** Looks at the next keys in their order; the cursor is the last one. Those that have expired are not met. */
 function scan(tables: Tables, { ending, cursor, count }: Walk, now: number): Page {
   tables.rows.resetReadTxn()
   const last = cursor === null ? null : Buffer.from(cursor, 'base64url').toString('utf8')

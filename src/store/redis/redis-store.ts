@@ -33,7 +33,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
       return inDoubt(() => runCommit(commit, version, clock()))
     },
     count: (count) => inDoubt(() => runCount(count)),
-    scan: (ending, cursor, count) => inDoubt(() => runScan(ending, cursor, count)),
+    scan: (walk) => inDoubt(() => runScan(walk)),
     faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusals() ?? error)]),
     weaknesses: () =>
       findLostMemory(clients).then(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
-import type { Page } from '../store.ts'
+import type { Page, Walk } from '../store.ts'
 import type { RedisClients } from './client.ts'
 
 /** Where a walk goes on: at which server, at which cursor of its own, and between which servers. */
@@ -15,7 +15,7 @@ interface Place {
  * a move of slots: then the walk begins anew.
  */
 export function makeScan({ client }: RedisClients) {
-  return async (ending: string, cursor: string | null, count: number): Promise<Page> => {
+  return async ({ ending, cursor, count }: Walk): Promise<Page> => {
     const nodes = nodesOf(client)
     const servers = await nameServers(nodes)
     const known = cursor === null ? null : readPlace(cursor)
@@ -38,7 +38,10 @@ function nodesOf(client: Redis | Cluster): Redis[] {
 async function nameServers(nodes: readonly Redis[]): Promise<string> {
   const runs = await Promise.all(nodes.map((node) => node.info('server')))
   const epochs = nodes.length > 1 ? await Promise.all(nodes.map((node) => node.cluster('INFO'))) : []
-  const told = [...runs.map((text) => /^run_id:\w+/m.exec(text)), ...epochs.map((text) => /^cluster_current_epoch:\d+/m.exec(text))]
+  const told = [
+    ...runs.map((text) => /^run_id:\w+/m.exec(text)),
+    ...epochs.map((text) => /^cluster_current_epoch:\d+/m.exec(text)),
+  ]
   return createHash('sha256').update(told.join()).digest('base64url').slice(0, 16)
 }
 

@@ -30,7 +30,16 @@ export const DisabledBody = z
   })
   .meta({ id: 'Disabling' })
 
-export const UserQuery = z.object({ email: Email.optional() })
+export const UserQuery = z.object({
+  email: Email.optional().meta({ description: 'The exact address: nobody or one.', examples: ['ada@example.org'] }),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/, 'must be a whole number from 1 to 999')
+    .transform(Number)
+    .default(100)
+    .meta({ description: 'About how many; a page may have more, or fewer, or none.', examples: ['100'] }),
+  cursor: z.string().max(256).optional().meta({ description: 'The `next` of the last page.' }),
+})
 
 const Count = z.int().min(0).max(2_000_000_000)
 
@@ -53,5 +62,8 @@ export const AdminUser = z
   .meta({ id: 'AdminUser' })
 
 export const AdminUsers = z
-  .object({ users: z.array(AdminUser), next: z.string().optional() })
+  .object({
+    users: z.array(AdminUser),
+    next: z.string().optional().meta({ description: 'The cursor of the next page; absent: there is none.' }),
+  })
   .meta({ id: 'AdminUsers' })

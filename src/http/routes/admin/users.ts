@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { findUser } from '../../../auth/accounts/email-claims.ts'
 import { removeUser } from '../../../auth/accounts/remove.ts'
-import { readUser } from '../../../auth/accounts/users.ts'
+import { listUsers, readUser } from '../../../auth/accounts/users.ts'
 import { readLiveSessions } from '../../../auth/sessions/read.ts'
 import type { Deps } from '../../../deps.ts'
 import type { User } from '../../../domain/user.ts'
@@ -19,8 +19,9 @@ const SECURITY = [{ adminKey: [] }]
 const findSchema = {
   operationId: 'findUsers',
   tags: ['Users'],
-  summary: 'Find the user of an address',
-  description: 'By the exact address, as normalised; nobody or one.',
+  summary: 'Find the user of an address, or list all',
+  description:
+    'With `email` by the exact address; else a page of a walk, which meets every user that is there throughout at least once.',
   querystring: UserQuery,
   security: SECURITY,
   response: {
@@ -61,9 +62,14 @@ export function userRoutes(app: App, deps: Deps): void {
     method: 'GET',
     url: '/admin/v1/users',
     schema: findSchema,
-    async handler({ query: { email = '' } }) {
-      const found = await findUser(deps, demandEmail('email', email))
-      return { users: found === null ? [] : [await userAnswer(deps, found.value)] }
+    async handler({ query: { email, limit, cursor } }) {
+      if (email !== undefined) {
+        const found = await findUser(deps, demandEmail('email', email))
+        return { users: found === null ? [] : [await userAnswer(deps, found.value)] }
+      }
+      const { users, next } = await listUsers(deps, cursor ?? null, limit)
+      const answers = await Promise.all(users.map((user) => userAnswer(deps, user)))
+      return { users: answers, ...(next === null ? {} : { next }) }
     },
   })
 

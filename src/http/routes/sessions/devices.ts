@@ -2,12 +2,11 @@ import { readUser } from '../../../auth/accounts/users.ts'
 import { endSession } from '../../../auth/sessions/end.ts'
 import { readLiveSessions } from '../../../auth/sessions/read.ts'
 import { isId } from '../../../domain/id.ts'
-import { deadline, type Session } from '../../../domain/session.ts'
-import type { Moment } from '../../../domain/time.ts'
 import type { Edge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
+import { sessionAnswer } from '../answers.ts'
 import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent, SessionParams, Sessions } from '../schemas.ts'
 
@@ -70,17 +69,4 @@ export function sessionRoutes(app: App, { deps, bearer, limitPerAddress }: Edge)
       return reply.code(204).send()
     },
   })
-}
-
-function sessionAnswer(session: Session, current: boolean, moment: Moment) {
-  return {
-    id: session.id,
-    current,
-    created_at: new Date(session.createdAt).toISOString(),
-    last_used_at: new Date(session.lastUsedAt).toISOString(),
-    expires_at: new Date(deadline(session, moment).at).toISOString(),
-    user_agent: session.userAgent,
-    ip: session.ip,
-    remember: session.remember,
-  }
 }
