@@ -35,6 +35,7 @@ const CONNECTIONS = 64
 const LOGINS_AT_ONCE = 8
 /** Half of a storm. With mails the heap takes half a minute until it grows no more. */
 const [STORM_MS, MAIL_STORM_MS] = isQuick ? [2000, 2000] : [4000, 30_000]
+const WARM_STORM_MS = 1000
 const STORM_LOGINS = 64
 const STORM_VERIFIES_PER_SECOND = 200
 const MAILS_PER_SECOND = 200
@@ -231,7 +232,7 @@ async function manyMails(server: Started, { accounts }: Place, forMs: number) {
 async function storm(place: Place, env: Record<string, string>, others: Others, halfMs: number): Promise<Storm> {
   const server = await startLatchkey(cores, { ...place.env, ...env })
   const rate = { perSecond: STORM_VERIFIES_PER_SECOND, forMs: halfMs, next: bearers(place.accounts) }
-  await pace(server.port, rate) // warm up, in a calm
+  await Promise.all([others(server, place, WARM_STORM_MS), pace(server.port, rate)]) // warm up: then there is a calm
   const both = Promise.all([others(server, place, 2 * halfMs), pace(server.port, { ...rate, forMs: 2 * halfMs })])
   await sleep(halfMs)
   const firstMb = readPeakMb(server.pid)
