@@ -16,6 +16,8 @@ t.teardown(home.close)
 interface Served {
   readonly port: number
   readonly connections: () => Promise<number>
+  /** How many there have been so far. */
+  readonly everConnected: () => number
 }
 
 /** The app on a port of its own, with this much patience. */
@@ -28,8 +30,11 @@ async function serve(t: Test, patience: Patience): Promise<Served> {
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => app.close())
+  let ever = 0
+  app.server.on('connection', () => (ever += 1))
   const { port } = app.server.address() as AddressInfo
-  return { port, connections: promisify<number>((done) => app.server.getConnections(done)) }
+  const connections = promisify<number>((done) => app.server.getConnections(done))
+  return { port, connections, everConnected: () => ever }
 }
 
 /** Node looks for late requests once a second; who is hung up on has one more to hang up, too. */
@@ -115,13 +120,17 @@ function beRude(port: number, { says, drips = '', ear = 'open', halfCloses = fal
 }
 
 /** One connection that asks now and then, as a balancer's does, until `stop`; resolves to how many answers it has had. */
-function askOften(port: number, everyMs: number): { readonly stop: () => Promise<number> } {
+function askOften(t: Test, port: number, everyMs: number): { readonly stop: () => Promise<number> } {
   const socket = connect(port, '127.0.0.1')
   let answers = 0
   socket.on('data', (chunk) => (answers += String(chunk).split('HTTP/1.1 200 ').length - 1))
   const ask = () => void socket.write(LIVE)
   ask()
   const timer = setInterval(ask, everyMs)
+  t.teardown(() => {
+    clearInterval(timer)
+    socket.destroy()
+  })
   return {
     async stop() {
       clearInterval(timer)
@@ -145,17 +154,19 @@ function openAssets(): number {
 }
 
 t.test('who is refused by the parser is freed a second later, whether it hangs up or not', async (t) => {
-  const { port, connections } = await serve(t, { requestMs: 500, idleMs: 60_000 })
-  for (const how of Object.values(refused)) beRude(port, how)
-  await eventually(async () => (await connections()) > 10, { within: 1000 })
+  const { port, connections, everConnected } = await serve(t, { requestMs: 500, idleMs: 60_000 })
+  const clients = Object.values(refused)
+  for (const how of clients) beRude(port, how)
+  await eventually(() => everConnected() === clients.length, { within: 5000 })
   t.ok(await eventually(async () => (await connections()) === 0, { within: 500 + SOON_MS }))
 })
 
 t.test('whatever a client does or leaves, its connection is freed; who goes on asking keeps it', async (t) => {
-  const { port, connections } = await serve(t, { requestMs: 500, idleMs: 2500 }) // eight times as long as the honest one is silent
-  const balancer = askOften(port, 300)
-  for (const how of Object.values({ ...refused, ...answered })) beRude(port, how)
-  await eventually(async () => (await connections()) > 20, { within: 1000 })
+  const { port, connections, everConnected } = await serve(t, { requestMs: 500, idleMs: 2500 }) // eight times as long as the honest one is silent
+  const balancer = askOften(t, port, 300)
+  const clients = Object.values({ ...refused, ...answered })
+  for (const how of clients) beRude(port, how)
+  await eventually(() => everConnected() === clients.length + 1, { within: 5000 })
   await eventually(async () => (await connections()) === 1, { within: 3000 + SOON_MS })
   t.ok((await balancer.stop()) > 5, 'that of the honest client, which has been answered all the time')
   await eventually(async () => (await connections()) === 0, { within: 1000 })

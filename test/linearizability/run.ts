@@ -15,7 +15,7 @@ export type RunOptions = {
   /** The signal comes after this long at the latest; without it the trouble ends by itself. */
   readonly ms?: number
   /** What is found so far is looked at now and then: true gives the signal. */
-  readonly isEnough?: (findings: Findings) => boolean
+  readonly isEnough?: (findings: Findings, operations: readonly Operation[]) => boolean
 }
 
 const LOOK_MS = 500
@@ -40,10 +40,10 @@ export async function run(world: World, { seed, trouble, ms, isEnough }: RunOpti
 
 async function awaitEnough(
   operations: readonly Operation[],
-  isEnough: (findings: Findings) => boolean,
+  isEnough: NonNullable<RunOptions['isEnough']>,
   stop: AbortController,
 ): Promise<void> {
-  while (!stop.signal.aborted && !isEnough(check(operations))) await pause(LOOK_MS, stop.signal)
+  while (!stop.signal.aborted && !isEnough(check(operations), operations)) await pause(LOOK_MS, stop.signal)
   stop.abort()
 }
 

@@ -685,6 +685,12 @@ const steps = {
     session.changedFrom = latest(session) + 1
     rotate(session, session.transport === 'body' ? answer.body.refresh_token : (cookieIn(answer) as string), clock.now)
     receive(session, answer, clock.now)
+    // Now and then the next token is used at once, and a tab that has the one of before comes after it.
+    if (c % 3 !== 1) return
+    for (const counter of [latest(session), session.changedFrom - 1]) {
+      const again = await call('POST', '/v1/refresh', presenting(session.tokens[counter] as string, session.transport))
+      judgeRefresh(session, counter, again, clock.now)
+    }
   },
 
   async removeAccount(world: World, { a, b, c }: Step) {

@@ -6,6 +6,7 @@ export interface Gate {
   readonly close: () => Promise<void>
 }
 
+/** Makes a gate that is open. */
 export function makeGate(): Gate {
   const underWay = new Set<Promise<unknown>>()
   let isClosed = false

@@ -11,24 +11,32 @@ import { demandRoom } from './disk-room.ts'
 const NEWEST_AT = 8
 /** Each try but the last has met another process that was just opening the folder. */
 const MOST_TRIES = 100
+const BEYOND_REPAIR = 'the lock file cannot be put right'
 
 /** Runs the work in a transaction, if the disk of the folder has room for what it writes. */
 export async function transactIn<T>(root: RootDatabase, dir: string, work: () => T): Promise<T> {
   demandRoom(dir)
+  const attempt = attemptOf(root, dir, work)
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const done = await root.transaction(() => isOnNewest(root, dir) && { result: work() })
-    if (done) return done.result
+    const done = await root.transaction(attempt)
+    if (done !== null) return done.result
   }
-  throw new Error('the lock file cannot be put right')
+  throw new Error(BEYOND_REPAIR)
 }
 
 /** As `transactIn`, while everything else in this process waits; for what is done once, at the start. */
 export function transactAtOnce<T>(root: RootDatabase, dir: string, work: () => T): T {
+  const attempt = attemptOf(root, dir, work)
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const done = root.transactionSync(() => isOnNewest(root, dir) && { result: work() })
-    if (done) return done.result
+    const done = root.transactionSync(attempt)
+    if (done !== null) return done.result
   }
-  throw new Error('the lock file cannot be put right')
+  throw new Error(BEYOND_REPAIR)
+}
+
+/** Makes what is done in a transaction: the work, or null if the transaction has begun too early and must be tried again. */
+function attemptOf<T>(root: RootDatabase, dir: string, work: () => T): () => { readonly result: T } | null {
+  return () => (isOnNewest(root, dir) ? { result: work() } : null)
 }
 
 /**

@@ -1,3 +1,0 @@
-import { runShare } from '../support/share.ts'
-
-runShare(0)
