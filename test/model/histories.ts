@@ -1023,7 +1023,7 @@ async function begin(home: Home, users: readonly User[]): Promise<World> {
   const world: World = { home, users, trace: [] }
   for (const [index, user] of users.entries()) {
     if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
-    await endSessions(home.deps, { userId: user.id, keep: null }, CALLER)
+    await endSessions(home.deps, { userId: user.id, keep: null, reason: 'revoked' }, CALLER)
     await forgetMails(home, user)
     user.sessions = []
   }
