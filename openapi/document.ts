@@ -4,7 +4,8 @@ import { PROBLEM_CODES, statusOf } from '../src/http/problems.ts'
 import type { Tree } from './components.ts'
 import { makeComponents, sorted } from './components.ts'
 import { operationOf, titleOf } from './operation.ts'
-import { ADMIN_DESCRIPTION, ADMIN_SECURITY_SCHEMES, ADMIN_TAGS, DESCRIPTION, SECURITY_SCHEMES, TAGS } from './texts.ts'
+import { ADMIN_DESCRIPTION, ADMIN_SECURITY_SCHEMES, ADMIN_TAGS } from './admin-texts.ts'
+import { DESCRIPTION, SECURITY_SCHEMES, TAGS } from './texts.ts'
 
 /** A committed document, two levels above this file when it is compiled, and what it says that its routes do not. */
 export interface About {

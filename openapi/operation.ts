@@ -100,7 +100,8 @@ function queryParameters(components: Components, query: z.ZodObject | undefined)
   return Object.entries(query?.shape ?? {}).map(([name, field]) => {
     const { description, examples, ...schema } = schemaOf(components, field as z.ZodType, 'input')
     const [example] = (examples ?? []) as readonly unknown[]
-    return { name, in: 'query', required: false, description, schema, ...(example === undefined ? {} : { example }) }
+    const parameter = { name, in: 'query', required: false, description, schema }
+    return example === undefined ? parameter : Object.assign(parameter, { example })
   })
 }
 

@@ -24,6 +24,6 @@ export function callerOf(request: FastifyRequest): Caller {
 /** Who of the operator's people asks: the name of the key, and what the request says of the person behind it. */
 function operatorOf({ adminKey, headers }: FastifyRequest): Pick<Caller, 'by' | 'actor'> {
   if (!adminKey) return {}
-  const actor = headerText(`${headers['x-actor'] ?? ''}`, ACTOR_LENGTH)
+  const actor = headerText([headers['x-actor'] ?? ''].flat().join(', '), ACTOR_LENGTH)
   return { by: adminKey.name, ...(actor === '' ? {} : { actor }) }
 }

@@ -180,7 +180,7 @@ t.test('a gateway is told the roles, the assurance and the time of the login, an
       'x-auth-session': me.session_id,
       'x-auth-roles': 'editor,billing:read',
       'x-auth-acr': 'aal1',
-      'x-auth-time': `${decodeJwt(token)['auth_time']}`,
+      'x-auth-time': String(decodeJwt(token)['auth_time']),
     },
   })
   for (const query of ['?role=editor', '?role=editor&role=billing:read', '?acr=aal1', '?max_age=300', '?other=1'])

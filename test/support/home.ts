@@ -96,7 +96,7 @@ export async function openHome(
     async newcomer(body = {}) {
       const email = `newcomer-${(newcomers += 1)}-${process.pid}-${Date.now()}@example.org`
       const password = 'seven red bicycles in the rain'
-      const answer = await call<any>('POST', '/v1/register', { body: { email, password, ...body } })
+      const answer = await call('POST', '/v1/register', { body: { email, password, ...body } })
       if (answer.status !== 201) throw new Error(`register: ${answer.status} ${JSON.stringify(answer.body)}`)
       return { email, password, ...answer.body }
     },

@@ -25,7 +25,7 @@ export async function listUsers({ store }: Deps, cursor: string | null, limit: n
   let next = cursor
   for (let step = 0; step < STEPS && found.size < limit; step += 1) {
     const page = await store.scan({ ending: USER_ENDING, cursor: next, count: limit * KEYS_A_USER })
-    for (const { value } of await readAll(store, page.keys as Key<User>[])) found.set(value.id, value)
+    for (const { value } of await readAll(store, page.keys)) found.set(value.id, value)
     next = page.next
     if (next === null) break
   }

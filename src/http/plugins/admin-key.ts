@@ -24,8 +24,10 @@ export function requireAdminKey(app: App, { config, record }: Deps): void {
   /** Compares with every key, in a time that tells nothing of them. */
   function findKey(text: string): AdminKey | null {
     const digest = digestOf(text)
-    const [found] = keys.filter((each) => timingSafeEqual(each.digest, digest))
-    return found?.key ?? null
+    return keys.reduce<AdminKey | null>(
+      (found, each) => (timingSafeEqual(each.digest, digest) ? each.key : found),
+      null,
+    )
   }
 
   app.decorateRequest('adminKey', null)

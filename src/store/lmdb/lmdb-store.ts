@@ -1,27 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import { open } from 'lmdb'
 import { keys } from '../keys.ts'
 import { batchReads } from '../read-batch.ts'
-import { complete, shorten } from '../shapes.ts'
-import { type Commit, type Entry, type Key, type Page, put, type Store, StoreUnavailable, type Walk } from '../store.ts'
+import { shorten } from '../shapes.ts'
+import { type Commit, type Entry, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { makeGate } from './gate.ts'
+import { liveRow, read, remove, removeExpired, SWEEP_BATCH, type Tables, tablesOf, write } from './rows.ts'
+import { scan } from './scan.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
 import { transactAtOnce, transactIn } from './transact.ts'
-
-/** A value as it is stored. */
-interface Row {
-  readonly version: string
-  readonly expiresAt: number | null
-  readonly value: unknown
-}
-
-interface Tables {
-  readonly root: RootDatabase
-  readonly rows: Database<Row, string>
-  /** When each row expires, soonest first. */
-  readonly expiries: Database<true, [number, string]>
-}
 
 /** The folder of the store, and the clock by which values expire. */
 export interface LmdbOptions {
@@ -31,7 +19,6 @@ export interface LmdbOptions {
   readonly sweepMs?: number
 }
 
-const SWEEP_BATCH = 1000
 const TALLIES_IN_MEMORY = 100_000
 /** The longest key that LMDB takes. */
 const MAX_KEY_BYTES = 1978
@@ -78,11 +65,7 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
       return transact(() => countIn(lasting, count, Date.now()))
     },
     scan: (walk) => inDoubt(() => gate.pass(() => scan(tables, walk, clock()))),
-    faults: () =>
-      store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
-        () => [],
-        () => ['the data folder cannot be written'],
-      ),
+    faults: () => probe(store),
     weaknesses: async () => [],
     async close() {
       clearInterval(sweeper)
@@ -100,39 +83,10 @@ async function openTables(dir: string): Promise<Tables> {
   return transactAtOnce(root, dir, () => tablesOf(root))
 }
 
-function tablesOf(root: RootDatabase): Tables {
-  return {
-    root,
-    rows: root.openDB({ name: 'rows', encoding: 'json' }),
-    expiries: root.openDB({ name: 'expiries', encoding: 'json' }),
-  }
-}
-
 /** Reads from a new snapshot: another process may have committed since the last one. */
 function readFresh(tables: Tables, names: readonly string[], now: number): (Entry<unknown> | null)[] {
   tables.rows.resetReadTxn()
   return names.map((name) => read(tables, name, now))
-}
-
-function liveRow({ rows }: Tables, key: string, now: number): Row | undefined {
-  const row = rows.get(key)
-  return row && (row.expiresAt === null || row.expiresAt > now) ? row : undefined
-}
-
-function read<T>(tables: Tables, key: Key<T>, now: number): Entry<T> | null {
-  const row = liveRow(tables, key, now)
-  return row ? { key, value: complete(key, row.value) as T, version: row.version } : null
-}
-
-/** Looks at the next keys in their order; the cursor is the last one. Those that have expired are not met. */
-function scan(tables: Tables, { ending, cursor, count }: Walk, now: number): Page {
-  tables.rows.resetReadTxn()
-  const last = cursor === null ? null : Buffer.from(cursor, 'base64url').toString('utf8')
-  const from = last === null ? {} : { start: last }
-  const looked = [...tables.rows.getKeys({ ...from, limit: count + 1 })].filter((key) => key !== last).slice(0, count)
-  const keys = looked.filter((key) => key.endsWith(ending) && liveRow(tables, key, now) !== undefined)
-  const at = looked.at(-1)
-  return { keys, next: at === undefined ? null : Buffer.from(at).toString('base64url') }
 }
 
 /**
@@ -171,27 +125,11 @@ function storedTallies(tables: Tables): Tallies {
   }
 }
 
-function write(tables: Tables, key: string, row: Row): void {
-  remove(tables, key)
-  void tables.rows.put(key, row)
-  if (row.expiresAt !== null) void tables.expiries.put([row.expiresAt, key], true)
-}
-
-function remove({ rows, expiries }: Tables, key: string): void {
-  const row = rows.get(key)
-  if (row === undefined) return
-  if (row.expiresAt !== null) void expiries.remove([row.expiresAt, key])
-  void rows.remove(key)
-}
-
-/** Removes a batch of expired rows, and returns how many; for use inside a transaction. */
-function removeExpired({ rows, expiries }: Tables, now: number): number {
-  const due = [...expiries.getKeys({ end: [now, ''], limit: SWEEP_BATCH })]
-  for (const [at, key] of due) {
-    void expiries.remove([at, key])
-    if (rows.get(key)?.expiresAt === at) void rows.remove(key)
-  }
-  return due.length
+async function probe(store: Store): Promise<readonly string[]> {
+  return store.commit({ checks: [], puts: [put(keys.probe, 0, null)], deletes: [] }).then(
+    () => [],
+    () => ['the data folder cannot be written'],
+  )
 }
 
 /** The result of the work; StoreUnavailable if it fails. */

@@ -30,8 +30,11 @@ export function makeScan({ client }: RedisClients) {
 /** The servers that have all keys between them, in an order that is the same for the same servers. */
 function nodesOf(client: Redis | Cluster): Redis[] {
   if (!client.isCluster) return [client as Redis]
-  const nameOf = ({ options: { host, port } }: Redis) => `${host}:${port}`
-  return (client as Cluster).nodes('master').toSorted((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
+  return (client as Cluster).nodes('master').toSorted((one, other) => (addressOf(one) < addressOf(other) ? -1 : 1))
+}
+
+function addressOf({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`
 }
 
 /** A name for the life of these servers, and for who of them has which slots. */
