@@ -1,5 +1,6 @@
 import t from 'tap'
-import { check, LATE_MS, type Violation } from './check.ts'
+import { check, type Violation } from './check.ts'
+import { LATE_MS } from './doors.ts'
 import { type Credential, type Ends, type Kind, openHistory, type Operation } from './history.ts'
 
 // Small histories of one user, times in ms: what must pass, and what must not.
@@ -53,6 +54,12 @@ function makeStory() {
       return { password: grant('password', operation), access: grant('access', operation, session) }
     },
     register: (times: Times) => grant('password', tell('register', times, { status: 201 })),
+    verifyRole: (shows: Credential, times: Times, status = 204) => tell('verify-role', times, { shows, status }),
+    giveRole: (times: Times, status = 204) => tell('give-role', times, { ends: { only: 'access' }, status }),
+    takeRole: (times: Times, status = 204) => tell('take-role', times, { ends: { only: 'access' }, status }),
+    disable: (times: Times, status = 204) => tell('disable', times, { ends: { allBut: null }, status }),
+    enable: (times: Times, status = 204) => tell('enable', times, { status }),
+    remove: (times: Times, status = 204) => tell('remove', times, { ends: { allBut: null }, status }),
   }
 }
 
@@ -147,6 +154,56 @@ const right: Record<string, (story: Story) => void> = {
     const { password } = s.change(s.login([0, 10]), [20, 30], 503)
     s.tell('login', [40, 45], { shows: password, status: 401 })
   },
+  'after a change of roles the session goes on, and its token of before is refused': (s) => {
+    const one = s.login([0, 10])
+    s.giveRole([20, 30])
+    s.verify(one.access, [40, 45], 401)
+    const access = s.refresh(one, [50, 55])
+    s.verifyRole(access, [60, 65])
+    s.takeRole([70, 80])
+    s.verifyRole(s.refresh(one, [90, 95]), [100, 105], 403)
+  },
+  'a token granted while the role was taken away may have it or not': (s) => {
+    const one = s.login([0, 10])
+    s.giveRole([20, 30])
+    const access = s.refresh(one, [40, 60])
+    s.takeRole([50, 70])
+    s.verifyRole(access, [55, 60])
+    s.verifyRole(access, [61, 65], 403)
+  },
+  'a role that is given in doubt may come late': (s) => {
+    const one = s.login([0, 10])
+    s.giveRole([20, 30], LOST)
+    s.verifyRole(one.access, [40, 45], 403)
+    s.verifyRole(s.refresh(one, [50, 55]), [60, 65])
+  },
+  'a disabled account is shut to the right password, and open again after it': (s) => {
+    const password = s.register([0, 5])
+    s.disable([20, 30])
+    s.tell('login', [40, 45], { shows: password, status: 403 })
+    s.enable([50, 60])
+    s.login([70, 80], password)
+  },
+  'an account that is being enabled may be either': (s) => {
+    const password = s.register([0, 5])
+    s.disable([20, 30])
+    s.login([45, 55], password)
+    s.enable([50, 60])
+    s.tell('login', [55, 65], { shows: password, status: 403 })
+  },
+  'an account whose disabling is in doubt may be either': (s) => {
+    const password = s.register([0, 5])
+    s.disable([20, 30], LOST)
+    s.login([40, 45], password)
+    s.tell('login', [50, 55], { shows: password, status: 403 })
+  },
+  'of a removed account nothing is left, and its user begins anew': (s) => {
+    const [old, one] = [s.register([0, 5]), s.login([6, 10])]
+    s.remove([20, 30])
+    s.refresh(one, [40, 45], 401)
+    s.tell('login', [40, 45], { shows: old, status: 401 })
+    s.login([60, 65], s.register([50, 55]))
+  },
   'ending a session that is over by now is 404': (s) => {
     const [one, other] = [s.login([0, 10]), s.login([0, 10])]
     s.tell('revoke', [20, 30], { shows: one.access, ends: { session: other.session.name }, status: 404 })
@@ -235,6 +292,86 @@ const wrong: Record<string, readonly [Violation['kind'], (story: Story) => void]
       const one = s.login([0, 10])
       s.logout(one, [20, 30])
       s.revokeAll(one, [31, 35])
+    },
+  ],
+  'a token of before accepted after its user got a role': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.giveRole([20, 30])
+      s.verify(one.access, [31, 35])
+    },
+  ],
+  'a role found after it was taken away, whatever the token': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.takeRole([20, 30])
+      s.verifyRole(s.refresh(one, [31, 35]), [40, 45])
+    },
+  ],
+  'a role not found though the token was granted after it was given': [
+    'refused without cause',
+    (s) => {
+      const one = s.login([0, 10])
+      s.giveRole([20, 30])
+      s.verifyRole(s.refresh(one, [31, 35]), [40, 45], 403)
+    },
+  ],
+  'a session ended by a change of roles': [
+    'refused without cause',
+    (s) => {
+      const one = s.login([0, 10])
+      s.giveRole([20, 30])
+      s.refresh(one, [31, 35], 401)
+    },
+  ],
+  'a token accepted after its account was disabled': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.disable([20, 30])
+      s.verify(one.access, [31, 35])
+    },
+  ],
+  'a session that goes on after its account was enabled again': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.disable([20, 30])
+      s.enable([31, 35])
+      s.refresh(one, [40, 45])
+    },
+  ],
+  'a login to a disabled account': [
+    'accepted after its end',
+    (s) => {
+      const password = s.register([0, 5])
+      s.disable([20, 30])
+      s.login([31, 35], password)
+    },
+  ],
+  'a login held back after its account was enabled': [
+    'refused without cause',
+    (s) => {
+      const password = s.register([0, 5])
+      s.disable([20, 30])
+      s.enable([40, 50])
+      s.tell('login', [60, 65], { shows: password, status: 403 })
+    },
+  ],
+  'a login held back that nobody has disabled': [
+    'refused without cause',
+    (s) => {
+      s.tell('login', [60, 65], { shows: s.register([0, 5]), status: 403 })
+    },
+  ],
+  'a token accepted after its account was removed': [
+    'accepted after its end',
+    (s) => {
+      const one = s.login([0, 10])
+      s.remove([20, 30])
+      s.verify(one.access, [31, 35])
     },
   ],
   'a token refused that nobody has ended': [

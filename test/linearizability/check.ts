@@ -1,4 +1,5 @@
-import { type Credential, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import { type Door, isOpen, lastEffectAt, mayMoveDoor } from './doors.ts'
+import { type Credential, isDone, isForbidden, isInDoubt, isRefused, type Operation } from './history.ts'
 
 /** An answer that breaks a promise, and the operation that shows it. */
 export type Violation = {
@@ -17,33 +18,43 @@ export type Findings = {
   readonly ofAlive: number
 }
 
-/** How long after its answer an operation in doubt may still take effect: a stopped process or a full socket may hold it back. */
-export const LATE_MS = 10_000
-
 /** Statuses that the clients' requests may be answered with, besides 2xx, 401 and those that leave it in doubt. */
 const CONTRACT: Partial<Record<Operation['kind'], readonly number[]>> = {
   revoke: [404], // ended by now
   password: [403], // another change came first
   reset: [400], // another change came first, and what the mail holds is dead
+  'give-role': [404], // the account is gone by now
+  'take-role': [404],
+  disable: [404],
+  enable: [404],
+  remove: [404],
 }
 
 /** What is known of a credential when it is shown; null: it may be alive or ended. */
 type Standing = { readonly kind: 'ended'; readonly by: Operation } | { readonly kind: 'alive' } | null
 
-/** What could have ended credentials of one user, and when each of them has last been accepted. */
-type Past = { readonly endings: readonly Operation[]; readonly acceptedAt: ReadonlyMap<Credential, number> }
+/** What could have ended credentials of one user, what could have moved doors, and when each credential has last been accepted. */
+type Past = {
+  readonly endings: readonly Operation[]
+  readonly moves: readonly Operation[]
+  readonly acceptedAt: ReadonlyMap<Credential, number>
+}
 
 /**
  * Judges a history, also of a run that is under way. Nothing is accepted that was ended by an operation answered 2xx before
- * the showing began; nothing is refused that no operation, done or in doubt, could have ended. Between these two everything goes.
+ * the showing began; nothing is refused that no operation, done or in doubt, could have ended; and the same of what the operator has
+ * shut. Between these two everything goes.
  */
 export function check(history: readonly Operation[]): Findings {
   const endings = groupByUser(history.filter(mayEnd))
+  const moves = groupByUser(history.filter(mayMoveDoor))
   const acceptedAt = new Map<Credential, number>()
   const violations: Violation[] = []
   const counts = { ended: 0, alive: 0 }
   for (const operation of history.filter((each) => !isInDoubt(each))) {
-    const standing = stand(operation, { endings: endings.get(operation.user) ?? [], acceptedAt })
+    const { user } = operation
+    const past = { endings: endings.get(user) ?? [], moves: moves.get(user) ?? [], acceptedAt }
+    const standing = standAtDoor(operation, past) ?? (isHeldBack(operation) ? null : stand(operation, past))
     if (standing) counts[standing.kind] += 1
     const violation = judge(operation, standing)
     if (violation) violations.push(violation)
@@ -76,11 +87,31 @@ function stand(operation: Operation, past: Past): Standing {
   return isAlive ? { kind: 'alive' } : null
 }
 
+/** Whether it was held back at a door: at that of a disabled account, or of those with the role. */
+function isHeldBack(operation: Operation): boolean {
+  return isForbidden(operation) && doorOf(operation) !== null
+}
+
+function doorOf({ kind }: Operation): Door | null {
+  return kind === 'login' ? 'account' : kind === 'verify-role' ? 'role' : null
+}
+
+/** How an operation stands that got through a door that was shut, or was held back at one that was open; null: it is neither. */
+function standAtDoor(operation: Operation, { moves }: Past): Standing {
+  const [door, { shows }] = [doorOf(operation), operation]
+  if (door === null || shows === null) return null
+  if (isDone(operation) && isOpen(door, moves, operation) === false)
+    return { kind: 'ended', by: moves.findLast((move) => precedes(move, operation)) ?? shows.grantedBy }
+  // A token says of the role what was so when it was granted.
+  const when = door === 'role' ? shows.grantedBy : operation
+  return isHeldBack(operation) && isOpen(door, moves, when) === true ? { kind: 'alive' } : null
+}
+
 function judge(operation: Operation, standing: Standing): Violation | null {
   if (isDone(operation)) {
     return standing?.kind === 'ended' ? { kind: 'accepted after its end', operation, after: standing.by } : null
   }
-  if (isRefused(operation)) {
+  if (isRefused(operation) || isHeldBack(operation)) {
     return standing?.kind === 'alive' ? { kind: 'refused without cause', operation, after: null } : null
   }
   const isKnown = CONTRACT[operation.kind]?.includes(operation.status) ?? false
@@ -95,6 +126,7 @@ function precedes(first: Operation, second: Operation): boolean {
 function hasEnded(ending: Operation, shown: Credential): boolean {
   if (!isDone(ending) || ending.ends === null) return false
   if ('session' in ending.ends) return shown.session === ending.ends.session
+  if ('only' in ending.ends) return shown.kind === 'access' && precedes(shown.grantedBy, ending)
   if (shown.kind === 'password') return changesPassword(ending) && precedes(shown.grantedBy, ending)
   const isKept = shown.session === ending.ends.allBut
   if (!isKept && precedes(shown.openedBy, ending)) return true
@@ -106,15 +138,16 @@ function mayHaveEnded(ending: Operation, showing: Operation, shown: Credential, 
   const { ends } = ending
   if (ending === showing || ending === shown.grantedBy || ending.startedAt >= showing.endedAt || ends === null)
     return false
-  const lastEffectAt = ending.endedAt + (isInDoubt(ending) ? LATE_MS : 0)
-  if ((acceptedAt.get(shown) ?? 0) > lastEffectAt) return false
+  const until = lastEffectAt(ending)
+  if ((acceptedAt.get(shown) ?? 0) > until) return false
   if ('session' in ends) return shown.session === ends.session
+  if ('only' in ends) return shown.kind === 'access' && shown.grantedBy.startedAt < until
   if (shown.kind === 'password' && !changesPassword(ending)) return false
   // The session goes on; a token of before the change is refused once another client of the session has got the next one.
   if (shown.kind === 'session' && shown.session === ends.allBut && showing.said !== 'password_changed') return false
-  return shown.grantedBy.startedAt < lastEffectAt
+  return shown.grantedBy.startedAt < until
 }
 
 function changesPassword({ kind }: Operation): boolean {
-  return kind === 'password' || kind === 'reset'
+  return kind === 'password' || kind === 'reset' || kind === 'remove'
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import { type History, isDone, isForbidden, isInDoubt, isRefused, type Operation } from './history.ts'
 import { type Access, makePool, type Place, type Session, type User } from './pool.ts'
 import { makeRandom, type Random } from './random.ts'
-import { type Mailed, makeRequests, type Requests } from './requests.ts'
+import { type Mailed, makeRequests, type Places } from './requests.ts'
 import { eventually } from '../support/settle.ts'
 
 /** The clients of one run. */
@@ -21,18 +21,30 @@ const THINK_MS = [20, 150] as const
 const RECENT = 60
 
 /** The share of each kind of work, in tenths of a percent; the rest is verification. */
-const SHARES = { refresh: 180, logout: 12, revoke: 4, revokeAll: 2, changePassword: 2, resetPassword: 4, stolen: 10 }
+const SHARES = {
+  refresh: 180,
+  logout: 12,
+  revoke: 4,
+  revokeAll: 2,
+  changePassword: 2,
+  resetPassword: 4,
+  stolen: 10,
+  moveRole: 10,
+  disable: 4,
+  remove: 2,
+  verifyRole: 60,
+}
 
 /** Registers the users. What each client chooses to do, the seed repeats. */
-export async function makeClients(url: string, history: History, seed: number, mailed: Mailed): Promise<Clients> {
+export async function makeClients(places: Places, history: History, seed: number, mailed: Mailed): Promise<Clients> {
   const pool = makePool(PLACES, USERS)
-  const requests = makeRequests(url, history, pool, mailed)
+  const requests = makeRequests(places, history, pool, mailed)
   const register = (user: User) => eventually(async () => isDone(await requests.register(user)), { within: 30_000 })
   await inTurn(pool.users, register)
 
   async function turn(random: Random): Promise<void> {
     const place = random.pick(pool.places)
-    if (place?.isBusy === false && place.session === null) await fill(requests, place)
+    if (place?.isBusy === false && place.session === null) await fill(place)
     else if (place?.session) await use(place.session, random)
   }
 
@@ -46,6 +58,10 @@ export async function makeClients(url: string, history: History, seed: number, m
     else if (falls(SHARES.changePassword)) await changePassword(session)
     else if (falls(SHARES.resetPassword)) await resetPassword(session)
     else if (falls(SHARES.stolen)) await showStolen(random)
+    else if (falls(SHARES.moveRole)) await moveRole(session, random)
+    else if (falls(SHARES.disable)) await disableForAWhile(session, random)
+    else if (falls(SHARES.remove)) await remove(session)
+    else if (falls(SHARES.verifyRole)) await refreshIfRefused(session, await requests.verifyRole(session.access))
     else await verifyOne(session, random)
   }
 
@@ -58,7 +74,11 @@ export async function makeClients(url: string, history: History, seed: number, m
   async function verifyOne(session: Session, random: Random): Promise<void> {
     const copy = random.pick(pool.copies.slice(-RECENT))
     if (copy && random.chance(0.4)) await requests.verify(copy)
-    else if (isRefused(await requests.verify(session.access))) await requests.refresh(session)
+    else await refreshIfRefused(session, await requests.verify(session.access))
+  }
+
+  async function refreshIfRefused(session: Session, operation: Operation): Promise<void> {
+    if (isRefused(operation)) await requests.refresh(session)
   }
 
   /** It is in use while it is ended. */
@@ -92,6 +112,45 @@ export async function makeClients(url: string, history: History, seed: number, m
     const operation = await requests.resetPassword(user)
     user.isChanging = false
     if (operation) await probeAfter(access, operation)
+  }
+
+  /** Its token is in use while the role comes or goes. */
+  async function moveRole({ user, access }: Session, random: Random): Promise<void> {
+    const kind = random.chance(0.5) ? 'give-role' : 'take-role'
+    const [operation] = await Promise.all([requests.operate(kind, user), verifyAround(access)])
+    await probeAfter(access, operation)
+    if (isDone(operation)) await requests.verifyRole(access)
+  }
+
+  /** While nobody is let in, everybody tries: by the token, by the session, by the password. */
+  async function disableForAWhile(session: Session, random: Random): Promise<void> {
+    const { user, access } = session
+    if (user.isChanging) return
+    user.isChanging = true
+    const operation = await requests.operate('disable', user)
+    const own = pool.places.find((place) => place.user === user && place.session === null && !place.isBusy)
+    await Promise.all([probeAfter(access, operation), requests.refresh(session), own && fill(own)])
+    await sleep(random.between(...THINK_MS))
+    await requests.operate('enable', user)
+    user.isChanging = false
+  }
+
+  /** Its user registers anew, by another address. */
+  async function remove({ user, access }: Session): Promise<void> {
+    if (user.isChanging) return
+    user.isChanging = true
+    const operation = await requests.operate('remove', user)
+    await probeAfter(access, operation)
+    await register(user)
+    user.isChanging = false
+  }
+
+  async function fill(place: Place): Promise<void> {
+    place.isBusy = true
+    const operation = await requests.login(place)
+    place.isBusy = false
+    // A disabling in doubt has come after all.
+    if (isForbidden(operation) && !place.user.isChanging) await requests.operate('enable', place.user)
   }
 
   /** A thief shows the refresh token of a session that was left. */
@@ -129,12 +188,6 @@ export async function makeClients(url: string, history: History, seed: number, m
       await inTurn(tokens, (access) => Promise.all(urls.map((at) => known(() => requests.verify(access, at)))))
     },
   }
-}
-
-async function fill(requests: Requests, place: Place): Promise<void> {
-  place.isBusy = true
-  await requests.login(place)
-  place.isBusy = false
 }
 
 /** Eight at a time. */

@@ -54,7 +54,7 @@ function instanceFaults({ instances }: World): Fault[] {
 
 function networkFaults({ front, instances }: World): Fault[] {
   const stores = instances.map(({ store }) => store).filter((store) => store !== null)
-  const fronts = [front, ...instances.map((instance) => instance.front)]
+  const fronts = [front, ...instances.flatMap((instance) => [instance.front, instance.adminFront])]
   const on = (
     name: string,
     proxies: readonly Proxy[],

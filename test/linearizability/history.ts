@@ -11,9 +11,16 @@ export type Kind =
   | 'revoke-all' // logout with scope all
   | 'password'
   | 'reset' // the password, by what a mail holds
+  | 'verify-role' // and demand the role
+  // What the operator does to the account:
+  | 'give-role'
+  | 'take-role'
+  | 'disable'
+  | 'enable'
+  | 'remove'
 
-/** What an operation ends if it is done: one session, or all of its user but one. */
-export type Ends = { readonly session: string } | { readonly allBut: string | null }
+/** What an operation ends if it is done: one session, all of its user but one, or the access tokens of before and no session. */
+export type Ends = { readonly session: string } | { readonly allBut: string | null } | { readonly only: 'access' }
 
 /** One request. `endedAt` is Infinity and `status` 0 until it is answered; a lost answer leaves the status 0. */
 export type Operation = {
@@ -75,6 +82,11 @@ export function isDone({ status }: Operation): boolean {
 /** What it showed was refused; nothing was done. */
 export function isRefused({ status }: Operation): boolean {
   return status === 401
+}
+
+/** What it showed is good, and not enough: the account is disabled, or the role is not there. */
+export function isForbidden({ status }: Operation): boolean {
+  return status === 403
 }
 
 /** Nobody knows whether it was done, or will be: it runs, its answer was lost, or the service could not know. */

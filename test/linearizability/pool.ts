@@ -11,6 +11,8 @@ export type Password = { readonly credential: Credential; readonly text: string 
 /** An account. Its password is the first of `passwords`, or, after a change in doubt, perhaps another one of them. */
 export type User = {
   readonly name: string
+  /** Of the account of now. */
+  id: string
   email: string
   passwords: readonly Password[]
   isChanging: boolean
@@ -53,7 +55,7 @@ const LEFT_KEPT = 200
 /** Makes a pool of `size` places for users that have still to be registered. */
 export function makePool(size: number, userCount: number): Pool {
   const users = Array.from({ length: userCount }, (_, index): User => {
-    return { name: `user-${index + 1}`, email: '', passwords: [], isChanging: false }
+    return { name: `user-${index + 1}`, id: '', email: '', passwords: [], isChanging: false }
   })
   const places = Array.from({ length: size }, (_, index): Place => {
     return { user: users[index % userCount] as User, session: null, isBusy: false }

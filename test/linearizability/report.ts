@@ -26,7 +26,7 @@ export function summarise(
   const rows = kinds.map((kind) => {
     const ofKind = operations.filter((operation) => operation.kind === kind)
     const [done, refused, doubt] = [isDone, isRefused, isInDoubt].map((is) => ofKind.filter(is).length)
-    return `  ${kind.padEnd(10)} ${ofKind.length}: ${done} done, ${refused} refused, ${doubt} in doubt`
+    return `  ${kind.padEnd(11)} ${ofKind.length}: ${done} done, ${refused} refused, ${doubt} in doubt`
   })
   const struck = [...troubles].map(([name, count]) => `  ${name}: ${count}`)
   return [

@@ -2,6 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
 import { newId } from '../../src/domain/id.ts'
+import { ADMIN_KEY } from '../support/admin.ts'
+
+/** The role that comes and goes. */
+const ROLE = 'editor'
 
 /** What honest clients do, each request written down in the history. */
 export type Requests = {
@@ -10,6 +14,8 @@ export type Requests = {
   readonly login: (place: Place) => Promise<Operation>
   /** At the balancer unless told. */
   readonly verify: (access: Access, at?: string) => Promise<Operation>
+  /** And demands the role. */
+  readonly verifyRole: (access: Access) => Promise<Operation>
   readonly refresh: (session: Session) => Promise<Operation>
   readonly logout: (session: Session) => Promise<Operation>
   /** Ends `other`, of the same user. */
@@ -18,7 +24,19 @@ export type Requests = {
   readonly changePassword: (session: Session) => Promise<Operation>
   /** By a mail; null: none came. */
   readonly resetPassword: (user: User) => Promise<Operation | null>
+  /** What the operator does to the account of now. */
+  readonly operate: (kind: OperatorKind, user: User) => Promise<Operation>
 }
+
+/** What the operator does, and how. */
+const OPERATOR = {
+  'give-role': ['PUT', '/roles', { roles: [ROLE] }, { only: 'access' }],
+  'take-role': ['PUT', '/roles', { roles: [] }, { only: 'access' }],
+  disable: ['PUT', '/disabled', { reason: 'test' }, { allBut: null }],
+  enable: ['DELETE', '/disabled', undefined, null],
+  remove: ['DELETE', '', undefined, { allBut: null }],
+} as const
+export type OperatorKind = keyof typeof OPERATOR
 
 /** Asks for a mail to this address, and resolves to the token in it; null: it does not come. */
 export type Mailed = (email: string) => Promise<string | null>
@@ -30,8 +48,12 @@ type Answer = { readonly operation: Operation; readonly body: unknown }
 /** An answer that takes longer is lost. */
 const PATIENCE_MS = 8_000
 
-/** Makes the requests of clients who share a pool, to the instances behind `url`. */
-export function makeRequests(url: string, history: History, pool: Pool, mailed: Mailed): Requests {
+/** Where requests go: to the balancer, and in turn to the operator's listener of each instance. */
+export type Places = { readonly url: string; readonly adminUrls: readonly string[] }
+
+/** Makes the requests of clients who share a pool, and those of the operator. */
+export function makeRequests({ url, adminUrls }: Places, history: History, pool: Pool, mailed: Mailed): Requests {
+  let turns = 0
   let passwords = 0
   const newPassword = () => `seven red bicycles, number ${(passwords += 1)}`
 
@@ -56,8 +78,11 @@ export function makeRequests(url: string, history: History, pool: Pool, mailed: 
       const text = newPassword()
       user.email = `${user.name}-${newId()}@example.org`.toLowerCase() // as its mails are addressed
       const asked = { kind: 'register', user: user.name, shows: null, ends: null } as const
-      const { operation } = await ask(asked, 'POST', '/v1/register', { body: { email: user.email, password: text } })
-      if (isDone(operation)) user.passwords = [pool.password(user, text, operation)]
+      const sent = { body: { email: user.email, password: text } }
+      const { operation, body } = await ask(asked, 'POST', '/v1/register', sent)
+      if (!isDone(operation)) return operation
+      user.passwords = [pool.password(user, text, operation)]
+      user.id = (body as { user: { id: string } }).user.id
       return operation
     },
 
@@ -78,6 +103,11 @@ export function makeRequests(url: string, history: History, pool: Pool, mailed: 
     async verify({ credential, text }, at) {
       const asked = { kind: 'verify', user: credential.user, shows: credential, ends: null } as const
       return (await ask(asked, 'GET', '/v1/verify', { token: text }, at)).operation
+    },
+
+    async verifyRole({ credential, text }) {
+      const asked = { kind: 'verify-role', user: credential.user, shows: credential, ends: null } as const
+      return (await ask(asked, 'GET', `/v1/verify?role=${ROLE}`, { token: text })).operation
     },
 
     async refresh(session) {
@@ -148,6 +178,18 @@ export function makeRequests(url: string, history: History, pool: Pool, mailed: 
         user.passwords = [next]
         leaveAll(user, operation, null)
       } else if (wasInDoubt) user.passwords = [next, ...user.passwords]
+      return operation
+    },
+
+    async operate(kind, user) {
+      const [method, path, body, ends] = OPERATOR[kind]
+      const asked = { kind, user: user.name, shows: null, ends } as const
+      const at = `/admin/v1/users/${user.id}${path}`
+      const operation = await whileInDoubt(async () => {
+        const listener = adminUrls[(turns += 1) % adminUrls.length] as string
+        return (await ask(asked, method, at, { token: ADMIN_KEY, body }, listener)).operation
+      })
+      if (isDone(operation) && ends !== null && 'allBut' in ends) leaveAll(user, operation, null)
       return operation
     },
   }

@@ -24,7 +24,7 @@ const LOOK_MS = 500
 export async function run(world: World, { seed, trouble, ms, isEnough }: RunOptions): Promise<Outcome> {
   const history = openHistory()
   const { operations } = history
-  const clients = await makeClients(world.url, history, seed, world.mailed)
+  const clients = await makeClients(world, history, seed, world.mailed)
   const stop = new AbortController()
   const working = clients.work(stop.signal)
   const watching = isEnough && awaitEnough(operations, isEnough, stop)

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { ADMIN } from '../support/admin.ts'
 import { NO_LIMITS, TEST_SECRET } from '../support/home.ts'
 import { startBalancer } from '../support/nginx.ts'
 import { freePort } from '../support/free-port.ts'
@@ -16,6 +17,8 @@ export type Instance = {
   service: Service
   /** Between nginx and it. */
   readonly front: Proxy
+  /** Between the operator and it. */
+  readonly adminFront: Proxy
   /** Between it and a standalone Redis. */
   readonly store: Proxy | null
   /** Kills it, if it still runs, and starts it again on its port. */
@@ -26,6 +29,8 @@ export type Instance = {
 export type World = {
   /** Where clients ask: a proxy in front of nginx. */
   readonly url: string
+  /** Where the operator asks: a proxy in front of each instance. */
+  readonly adminUrls: readonly string[]
   readonly front: Proxy
   readonly instances: readonly Instance[]
   readonly mailed: Mailed
@@ -72,7 +77,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     stops.push(front.stop)
     const healed = async () => void (await Promise.all(instances.map(isReady)))
     const url = `http://127.0.0.1:${front.port}`
-    return { url, front, instances, mailed: makeMailed(url, smtp), healed, stop }
+    const adminUrls = instances.map(({ adminFront }) => `http://127.0.0.1:${adminFront.port}`)
+    return { url, adminUrls, front, instances, mailed: makeMailed(url, smtp), healed, stop }
   } catch (error) {
     await stop()
     throw error
@@ -81,19 +87,21 @@ export async function openWorld(options: WorldOptions): Promise<World> {
 
 async function startInstance(options: WorldOptions, smtp: Smtp, stops: (() => Promise<unknown>)[]): Promise<Instance> {
   const { redisUrl, redisPort, broken } = options
-  const port = await freePort()
-  const front = await startProxy(port)
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const [front, adminFront] = [await startProxy(port), await startProxy(adminPort)]
   const store = redisPort === undefined ? null : await startProxy(redisPort)
-  stops.push(front.stop, async () => store?.stop())
+  stops.push(front.stop, adminFront.stop, async () => store?.stop())
   const REDIS_URL = store === null ? redisUrl : `redis://127.0.0.1:${store.port}`
+  const env = { ...ENV, ...ADMIN, ...mailTo(smtp.url), PORT: `${port}`, ADMIN_PORT: `${adminPort}`, REDIS_URL }
   const start = () =>
     startService(
-      { ...ENV, ...mailTo(smtp.url), PORT: `${port}`, REDIS_URL, ...(broken === undefined ? {} : { BROKEN: broken }) },
+      { ...env, ...(broken === undefined ? {} : { BROKEN: broken }) },
       { until: 'live', ...(broken === undefined ? {} : { command: [process.execPath, BROKEN_INSTANCE] }) },
     )
   const instance = {
     service: await start(),
     front,
+    adminFront,
     store,
     async restart() {
       await instance.service.kill()
