@@ -25,6 +25,9 @@ export const PASSWORD_MAX_LENGTH = 256
 const MAX_INPUT_LENGTH = 4 * PASSWORD_MAX_LENGTH
 const SERVICE_NAME = 'latchkey'
 
+/** Stands in place of the hash where no password is right. */
+export const UNUSABLE = '!'
+
 /** The form in which passwords are checked and hashed: NFC, so that a password typed on two keyboards is the same password. */
 export function normalisePassword(password: string): string {
   return Array.from(password).length > MAX_INPUT_LENGTH ? password : password.normalize('NFC')

@@ -16,6 +16,7 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'password.refused': 'info',
   'password.reset_asked': 'info',
   'password.reset': 'info',
+  'password.reset_required': 'info',
   'email.verified': 'info',
   'email.changed': 'info',
   'code.refused': 'info',

@@ -20,6 +20,8 @@ export interface SecurityEvents {
   'password.refused': { user_id: string; session_id: string }
   'password.reset_asked': { user_id: string | null }
   'password.reset': { user_id: string }
+  /** The operator has made the password unusable: another one is set by mail. */
+  'password.reset_required': { user_id: string }
   'email.verified': { user_id: string; session_id: string }
   'email.changed': { user_id: string; session_id: string }
   /** A token or code of a mail was wrong, expired, spent or superseded; `user_id` is null if there is no such account. */

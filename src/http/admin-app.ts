@@ -3,6 +3,7 @@ import { requireAdminKey } from './plugins/admin-key.ts'
 import { serveAdminDocument } from './plugins/api-docs.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { accessRoutes } from './routes/admin/access.ts'
+import { passwordResetRoute } from './routes/admin/password-reset.ts'
 import { userSessionRoutes } from './routes/admin/sessions.ts'
 import { userRoutes } from './routes/admin/users.ts'
 import { healthRoutes } from './routes/operations/health.ts'
@@ -16,7 +17,8 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   answerUnknownRoutes(app, async () => {}) // nobody without a key gets so far below /admin
   healthRoutes(app, options.checkReadiness)
   serveAdminDocument(app)
-  for (const add of [userRoutes, accessRoutes, userSessionRoutes]) add(app, deps)
+  const needMail = deps.sender === null ? [] : [passwordResetRoute]
+  for (const add of [userRoutes, accessRoutes, userSessionRoutes, ...needMail]) add(app, deps)
   await app.ready()
   return app
 }

@@ -16,7 +16,8 @@ export function notice(
   return [{ ...newMail(deps, caller), userId: id, to, kind, locale, secret: null, expiresAt: deps.clock() + NOTICE_MS }]
 }
 
-/** What every mail is made with. */
-export function newMail({ clock }: Deps, { ip, userAgent }: Caller) {
-  return { id: newId(), at: clock(), ip, userAgent, tries: 0, notBefore: 0 } as const
+/** What every mail is made with. From where the operator acts concerns no recipient. */
+export function newMail({ clock }: Deps, { ip, userAgent, by }: Caller) {
+  const from = by === undefined ? { ip, userAgent } : { ip: '', userAgent: '' }
+  return { id: newId(), at: clock(), ...from, tries: 0, notBefore: 0 } as const
 }

@@ -45,6 +45,8 @@ export interface SecretMail {
   readonly kind: MailKind
   readonly email: string
   readonly locale: string | null
+  /** The secrets of earlier mails of that purpose open nothing any more. */
+  readonly supersedes?: boolean
 }
 
 /**
@@ -55,13 +57,14 @@ export async function writeSecretMail(
   deps: Deps,
   owner: SecretOwner,
   { user, entry }: SecretsOfUser,
-  { kind, email, locale }: SecretMail,
-  { events, mails = [] }: Pick<Deed, 'events' | 'mails'>,
+  { kind, email, locale, supersedes = false }: SecretMail,
+  { events, puts = [], deletes = [], mails = [] }: Pick<Deed, 'events'> & Partial<Deed>,
   caller: Caller,
 ): Promise<boolean> {
   const { userId, purpose } = owner
   const ttlMs = lifeOf(deps.config, purpose)
-  const secrets = ask(entry?.value ?? NO_SECRETS, { nonce: newId(), email, locale }, deps.moment(), ttlMs)
+  const before = supersedes || entry === null ? NO_SECRETS : entry.value
+  const secrets = ask(before, { nonce: newId(), email, locale }, deps.moment(), ttlMs)
   const { nonce, askedAt } = secrets.current
   const mail = {
     ...newMail(deps, caller),
@@ -73,8 +76,8 @@ export async function writeSecretMail(
     expiresAt: askedAt + ttlMs,
   }
   const checks = [unchanged(keys.user(userId), user), unchanged(keys.secrets(userId, purpose), entry)]
-  const deed = { checks, puts: [putSecrets(deps, owner, secrets)], deletes: [], events, mails: [mail, ...mails] }
-  return carryOut(deps, deed, caller)
+  const written = [putSecrets(deps, owner, secrets), ...puts]
+  return carryOut(deps, { checks, puts: written, deletes, events, mails: [mail, ...mails] }, caller)
 }
 
 /** Decides about a secret that was shown. A code is not taken after too many wrong ones, see LIMIT_CODES. */
