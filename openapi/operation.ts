@@ -23,6 +23,8 @@ interface RouteSchema {
 /** What a response schema says of the answer around it. */
 interface AnswerMeta {
   readonly description?: string
+  /** application/json unless it says otherwise. */
+  readonly contentType?: string
   readonly headers?: readonly string[]
   readonly problemCodes?: readonly ProblemCode[]
 }
@@ -124,12 +126,12 @@ function requestBody(components: Components, body: z.ZodType, method: string): T
 }
 
 function answerResponse(components: Components, answer: z.ZodType): Tree {
-  const { description, headers } = metaOf(answer)
+  const { description, headers, contentType = 'application/json' } = metaOf(answer)
   const isEmpty = answer instanceof z.ZodUndefined
   return {
     description,
     ...headersOf(components, headers),
-    ...(isEmpty ? {} : { content: { 'application/json': { schema: schemaOf(components, answer, 'output') } } }),
+    ...(isEmpty ? {} : { content: { [contentType]: { schema: schemaOf(components, answer, 'output') } } }),
   }
 }
 

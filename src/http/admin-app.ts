@@ -3,6 +3,7 @@ import { requireAdminKey } from './plugins/admin-key.ts'
 import { serveAdminDocument } from './plugins/api-docs.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { accessRoutes } from './routes/admin/access.ts'
+import { exportRoute } from './routes/admin/export.ts'
 import { passwordResetRoute } from './routes/admin/password-reset.ts'
 import { userSessionRoutes } from './routes/admin/sessions.ts'
 import { userRoutes } from './routes/admin/users.ts'
@@ -19,6 +20,7 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
   for (const add of [userRoutes, accessRoutes, userSessionRoutes, ...needMail]) add(app, deps)
+  exportRoute(app, deps, options.isDraining)
   await app.ready()
   return app
 }

@@ -126,7 +126,7 @@ export async function callApp<Body>(
     },
     ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
-  const isJson = /json/.test(String(response.headers['content-type']))
+  const isJson = /[/+]json/.test(String(response.headers['content-type']))
   return {
     status: response.statusCode,
     headers: response.headers,

@@ -1,7 +1,8 @@
 import type { Deps } from '../../deps.ts'
 import type { User } from '../../domain/user.ts'
 import { keys, USER_ENDING } from '../../store/keys.ts'
-import type { Entry, Key } from '../../store/store.ts'
+import type { Key } from '../../store/store.ts'
+import { readInPieces } from '../read-in-pieces.ts'
 
 /** Reads the account of a user; null: it is gone. */
 export async function readUser({ store }: Deps, userId: string): Promise<User | null> {
@@ -25,14 +26,9 @@ export async function listUsers({ store }: Deps, cursor: string | null, limit: n
   let next = cursor
   for (let step = 0; step < STEPS && found.size < limit; step += 1) {
     const page = await store.scan({ ending: USER_ENDING, cursor: next, count: limit * KEYS_A_USER })
-    for (const { value } of await readAll(store, page.keys)) found.set(value.id, value)
+    for (const { value } of await readInPieces(store, page.keys as Key<User>[])) found.set(value.id, value)
     next = page.next
     if (next === null) break
   }
   return { users: [...found.values()], next }
-}
-
-async function readAll(store: Deps['store'], names: readonly Key<User>[]): Promise<Entry<User>[]> {
-  const entries = await store.getMany(names)
-  return entries.filter((entry) => entry !== null)
 }

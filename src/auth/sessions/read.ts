@@ -6,6 +6,7 @@ import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import type { Entry } from '../../store/store.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
+import { readInPieces } from '../read-in-pieces.ts'
 
 // All reads of sessions that decide about a client, in one place: here a session from before everything was revoked is over.
 
@@ -16,6 +17,18 @@ export type Listed = Pick<User, 'id' | 'sessions'>
 export async function readLiveSessions(deps: Deps, user: Listed): Promise<Session[]> {
   const entries = await readUnendedEntries(deps, user)
   return entries.map(({ value }) => value).filter((session) => whyOver(session, deps.moment()) === null)
+}
+
+/** Counts the live sessions of each of these users, in few reads. */
+export async function countLiveSessions(deps: Deps, users: readonly Listed[]): Promise<number[]> {
+  const names = users.flatMap(({ id, sessions }) => sessions.map((sessionId) => keys.session(id, sessionId)))
+  const counts = new Map<string, number>()
+  for (const found of await readInPieces(deps.store, names)) {
+    const entry = asItCounts(deps, found)
+    if (!isUnended(entry) || whyOver(entry.value, deps.moment()) !== null) continue
+    counts.set(entry.value.userId, (counts.get(entry.value.userId) ?? 0) + 1)
+  }
+  return users.map(({ id }) => counts.get(id) ?? 0)
 }
 
 /** Reads the sessions that nobody has ended: the live ones, and those that have timed out but may still have live access tokens. */

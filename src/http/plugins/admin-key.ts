@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AdminKey } from '../../config/admin-keys.ts'
 import type { Deps } from '../../deps.ts'
 import { Problem } from '../problems.ts'
@@ -30,20 +30,30 @@ export function requireAdminKey(app: App, { config, record }: Deps): void {
     )
   }
 
-  app.decorateRequest('adminKey', null)
-  app.addHook('onRequest', async (request) => {
-    if (!isGuarded(request)) return
-    request.adminKey = findKey(bearerText(request))
-    if (request.adminKey !== null) return
-    record({ event: 'operator.refused' }, callerOf(request))
-    throw new Problem('token_invalid')
-  })
-  app.addHook('onResponse', async (request, { statusCode: status }) => {
-    if (request.adminKey === null) return
+  function recordCall(request: FastifyRequest, status: number): void {
     const { id = null } = (request.params ?? {}) as { id?: string }
     const route = `${request.method} ${request.routeOptions.url ?? ''}`
     record({ event: 'operator.called', route, status, user_id: id }, callerOf(request))
+  }
+
+  app.decorateRequest('adminKey', null)
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isGuarded(request)) return
+    request.adminKey = findKey(bearerText(request))
+    if (request.adminKey !== null) return whenOver(reply, () => recordCall(request, reply.statusCode))
+    record({ event: 'operator.refused' }, callerOf(request))
+    throw new Problem('token_invalid')
   })
+}
+
+/** Calls `act` once: when the answer is written, or cut off, because the client has gone away or cannot be told the rest. */
+function whenOver({ raw }: FastifyReply, act: () => void): void {
+  let isOver = false
+  for (const event of ['finish', 'close'])
+    raw.once(event, () => {
+      if (!isOver) act()
+      isOver = true
+    })
 }
 
 function digestOf(text: string): Buffer {

@@ -30,6 +30,8 @@ export const DisabledBody = z
   })
   .meta({ id: 'Disabling' })
 
+export const Cursor = z.string().max(256).optional().meta({ description: 'The `next` of the last answer.' })
+
 export const UserQuery = z.object({
   email: Email.optional().meta({ description: 'The exact address: nobody or one.', examples: ['ada@example.org'] }),
   limit: z
@@ -38,7 +40,7 @@ export const UserQuery = z.object({
     .transform(Number)
     .default(100)
     .meta({ description: 'About how many; a page may have more, or fewer, or none.', examples: ['100'] }),
-  cursor: z.string().max(256).optional().meta({ description: 'The `next` of the last page.' }),
+  cursor: Cursor,
 })
 
 const Count = z.int().min(0).max(2_000_000_000)
@@ -67,3 +69,10 @@ export const AdminUsers = z
     next: z.string().optional().meta({ description: 'The cursor of the next page; absent: there is none.' }),
   })
   .meta({ id: 'AdminUsers' })
+
+export const ExportLine = AdminUser.extend({
+  password_hash: z.string().optional().meta({ description: 'For a key of the scope `export` only.' }),
+  next: z.string().optional().meta({ description: 'In the last line, and alone there: where to go on.' }),
+})
+  .partial()
+  .meta({ id: 'ExportLine' })

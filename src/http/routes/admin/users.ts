@@ -2,17 +2,16 @@ import type { z } from 'zod'
 import { findUser } from '../../../auth/accounts/email-claims.ts'
 import { removeUser } from '../../../auth/accounts/remove.ts'
 import { listUsers, readUser } from '../../../auth/accounts/users.ts'
-import { readLiveSessions } from '../../../auth/sessions/read.ts'
 import type { Deps } from '../../../deps.ts'
-import type { User } from '../../../domain/user.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { demandEmail } from '../answers.ts'
 import { problems } from '../problem-schemas.ts'
 import { NoContent } from '../schemas.ts'
-import { AdminUser, AdminUsers, UserParams, UserQuery } from './schemas.ts'
 import { KEY_PROBLEMS } from './problems.ts'
+import { AdminUser, AdminUsers, UserParams, UserQuery } from './schemas.ts'
+import { userAnswers } from './user-answers.ts'
 
 const SECURITY = [{ adminKey: [] }]
 
@@ -65,11 +64,10 @@ export function userRoutes(app: App, deps: Deps): void {
     async handler({ query: { email, limit, cursor } }) {
       if (email !== undefined) {
         const found = await findUser(deps, demandEmail('email', email))
-        return { users: found === null ? [] : [await userAnswer(deps, found.value)] }
+        return { users: await userAnswers(deps, found === null ? [] : [found.value]) }
       }
       const { users, next } = await listUsers(deps, cursor ?? null, limit)
-      const answers = await Promise.all(users.map((user) => userAnswer(deps, user)))
-      return { users: answers, ...(next === null ? {} : { next }) }
+      return { users: await userAnswers(deps, users), ...(next === null ? {} : { next }) }
     },
   })
 
@@ -80,7 +78,8 @@ export function userRoutes(app: App, deps: Deps): void {
     async handler({ params: { id } }) {
       const user = await readUser(deps, id)
       if (user === null) throw new Problem('not_found')
-      return userAnswer(deps, user)
+      const [answer] = await userAnswers(deps, [user])
+      return answer as z.output<typeof AdminUser>
     },
   })
 
@@ -93,25 +92,4 @@ export function userRoutes(app: App, deps: Deps): void {
       return reply.code(204).send()
     },
   })
-}
-
-async function userAnswer(deps: Deps, user: User): Promise<z.output<typeof AdminUser>> {
-  const { id, email, emailVerified, createdAt, lastLoginAt, roles, app, disabled } = user
-  const sessions = await readLiveSessions(deps, user)
-  return {
-    id,
-    email,
-    email_verified: emailVerified,
-    created_at: timeOf(createdAt),
-    ...(lastLoginAt === undefined ? {} : { last_login_at: timeOf(lastLoginAt) }),
-    roles: [...roles],
-    app,
-    ...(disabled === undefined ? {} : { disabled: { ...disabled, at: timeOf(disabled.at) } }),
-    sessions: sessions.length,
-    factors: { totp: false, passkeys: 0, recovery_codes_left: 0 },
-  }
-}
-
-function timeOf(at: number): string {
-  return new Date(at).toISOString()
 }
