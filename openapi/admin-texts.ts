@@ -8,7 +8,7 @@ or not. The log has each call, with the name of the key and what \`X-Actor\` say
 **At once.** A 204 holds on every instance: whatever it takes away, no token of before is accepted any more.
 
 **Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
-status. \`/readyz\` alone answers 503 in its own form.`
+status. \`/readyz\` and \`/readyz/own\` alone answer 503 in a form of their own.`
 
 /** The groups of the operator's operations, in the order they are shown. */
 export const ADMIN_TAGS = {

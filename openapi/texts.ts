@@ -19,7 +19,7 @@ query parameters are ignored. A body is JSON in UTF-8 without a Content-Encoding
 that would come back as another, is refused: send it as a string. Every answer is \`Cache-Control: no-store\` unless it documents another.
 
 **Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
-status. \`/readyz\` alone answers 503 in its own form. A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`
+status. \`/readyz\` and \`/readyz/own\` alone answer 503 in a form of their own. A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`
 
 /** The groups of operations, in the order they are shown. */
 export const TAGS = {

@@ -30,8 +30,8 @@ export async function serve(
   const logger = makeLogger(config.LOG_LEVEL, output)
   const { deps, close } = await compose(config, logger, instead)
   const { isDraining, drain } = makeDrain()
-  const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const options = { logger, isDraining, checkReadiness }
+  const checks = makeReadiness(deps, isDraining, logger)
+  const options = { logger, isDraining, ...checks }
   const app = await buildApp(deps, options)
   const adminApp = config.ADMIN_PORT === undefined ? null : await buildAdminApp(deps, options)
 
@@ -54,6 +54,6 @@ export async function serve(
   await adminApp?.listen({ host: await listenAddress(config.ADMIN_HOST), port: config.ADMIN_PORT as number })
   logger.info({ address, store: config.REDIS_URL ? 'redis' : 'embedded' }, 'listening')
   if (config.REDIS_URL && !process.env['ISSUER']) logger.warn(NO_ISSUER)
-  void checkReadiness()
-  setInterval(() => void checkReadiness(), CHECK_MS).unref()
+  void checks.checkReadiness()
+  setInterval(() => void checks.checkReadiness(), CHECK_MS).unref()
 }

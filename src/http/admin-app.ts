@@ -16,7 +16,7 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   const app = makeApp(deps, options)
   requireAdminKey(app, deps)
   answerUnknownRoutes(app, async () => {}) // nobody without a key gets so far below /admin
-  healthRoutes(app, options.checkReadiness)
+  healthRoutes(app, options)
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
   for (const add of [userRoutes, accessRoutes, userSessionRoutes, ...needMail]) add(app, deps)

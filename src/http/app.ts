@@ -37,7 +37,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
 
   verifyRoute(app, edge)
   jwksRoute(app, edge)
-  healthRoutes(app, options.checkReadiness)
+  healthRoutes(app, options)
   sessionRoutes(app, edge)
   documentRoutes(app, edge)
   serveDocs(app)

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { Deps } from '../deps.ts'
 import { withoutPort } from '../domain/ip-address.ts'
 import { closeGently } from '../process/drain.ts'
-import type { CheckReadiness } from '../process/readiness.ts'
+import type { Checks } from '../process/readiness.ts'
 import {
   answerParserError,
   boundConnections,
@@ -21,10 +21,9 @@ import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from '.
 import type { App } from './typed-app.ts'
 
 /** What an app needs besides its dependencies. */
-export interface AppOptions {
+export interface AppOptions extends Checks {
   readonly logger: FastifyBaseLogger
   readonly isDraining: () => boolean
-  readonly checkReadiness: CheckReadiness
   /** How long clients may take; PATIENCE by default. */
   readonly patience?: Patience
 }

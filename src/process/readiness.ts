@@ -13,31 +13,49 @@ export interface Readiness {
 /** Checks the readiness of this instance. */
 export type CheckReadiness = () => Promise<Readiness>
 
+/** What is asked about the readiness of this instance. */
+export interface Checks {
+  /** Whether it should get requests now. */
+  readonly checkReadiness: CheckReadiness
+  /** The same, but once it has been ready only what is its own counts, whatever the store does now. */
+  readonly checkOwnReadiness: CheckReadiness
+}
+
 /** With at least this pause the store is read, written and asked for its settings, however many ask for the readiness. */
 const PAUSE_MS = 250
 const STOPPING: Readiness = { reasons: ['the process is stopping'], warnings: [] }
 
 /**
- * Makes the check of the store and the signing keys. What it answers was found after it was asked: it begins at most PAUSE_MS
- * later. While the process is stopping it says so at once. Each change of the answer is logged.
+ * Makes the checks of the store and the signing keys. What `checkReadiness` answers was found after it was asked: it begins at most
+ * PAUSE_MS later. While the process is stopping both say so at once. Each change of the answer is logged.
  */
 export function makeReadiness(
   { store, keyring }: Pick<Deps, 'store' | 'keyring'>,
   isDraining: () => boolean,
   logger: FastifyBaseLogger,
-): CheckReadiness {
+): Checks {
   let logged: string | undefined
+  let wasReady = false
   const examine = atMostEvery(PAUSE_MS, async (): Promise<Readiness> => {
     const [faults, warnings] = await Promise.all([store.faults(), store.weaknesses()])
     return { reasons: [...faults, keyring.fault()].filter(isFault), warnings }
   })
-  return async () => {
+
+  async function checkReadiness(): Promise<Readiness> {
     const examined = isDraining() ? STOPPING : await examine()
     const found = isDraining() ? STOPPING : examined // the process may have begun to stop meanwhile
     if (JSON.stringify(found) !== logged) logReadiness(logger, found)
     logged = JSON.stringify(found)
+    wasReady ||= found.reasons.length === 0
     return found
   }
+
+  async function checkOwnReadiness(): Promise<Readiness> {
+    if (!wasReady || isDraining()) return checkReadiness()
+    return { reasons: [keyring.fault()].filter(isFault), warnings: [] }
+  }
+
+  return { checkReadiness, checkOwnReadiness }
 }
 
 function logReadiness(logger: FastifyBaseLogger, { reasons, warnings }: Readiness): void {

@@ -30,7 +30,7 @@ t.test('nothing of the listener is on the public port, nor of the public port on
   t.equal((await home.call('GET', '/admin/v1/users/x', { token: ADMIN_KEY })).status, 404)
   t.match(await home.call('GET', '/v1/me', { token: ADMIN_KEY }), { status: 401, body: { code: 'token_invalid' } })
   t.equal((await home.admin('POST', '/v1/login', { body: {} })).status, 404)
-  for (const path of ['/livez', '/readyz']) t.equal((await home.admin('GET', path)).status, 200)
+  for (const path of ['/livez', '/readyz', '/readyz/own']) t.equal((await home.admin('GET', path)).status, 200)
 })
 
 t.test(

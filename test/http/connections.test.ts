@@ -26,6 +26,7 @@ async function serve(t: Test, patience: Patience): Promise<Served> {
     logger: pino({ level: 'silent' }),
     isDraining: () => false,
     checkReadiness: async () => ({ reasons: [], warnings: [] }),
+    checkOwnReadiness: async () => ({ reasons: [], warnings: [] }),
     patience,
   })
   await app.listen({ host: '127.0.0.1', port: 0 })

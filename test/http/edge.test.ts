@@ -54,6 +54,7 @@ const ROUTES: Record<string, string[]> = {
   '/docs': ['GET'],
   '/livez': ['GET'],
   '/readyz': ['GET'],
+  '/readyz/own': ['GET'],
 }
 
 /** What any page may read: their preflight is answered, and in a way of its own. */
@@ -487,6 +488,7 @@ t.test('unknown query parameters are ignored and never read as fields', async (t
     '/.well-known/jwks.json',
     '/livez',
     '/readyz',
+    '/readyz/own',
     '/openapi.json',
     '/docs',
   ]) {

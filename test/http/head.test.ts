@@ -10,7 +10,7 @@ const me = await home.newcomer()
 await home.app.listen({ host: '127.0.0.1', port: 0 })
 const { port } = home.app.server.address() as AddressInfo
 
-const open = ['/livez', '/readyz', '/.well-known/jwks.json', '/openapi.json', '/docs', '/docs/start.js']
+const open = ['/livez', '/readyz', '/readyz/own', '/.well-known/jwks.json', '/openapi.json', '/docs', '/docs/start.js']
 const assets = ['/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js']
 const guarded = ['/v1/verify', '/v1/me', '/v1/sessions', '/v1/session/data', '/v1/me/preferences']
 

@@ -76,7 +76,15 @@ t.test('the limit of the rest is one for all of it, unknown paths included', asy
 t.test('what gateways, libraries and balancers ask is never limited', async (t) => {
   const home = await open(t, { LIMIT_API: '1/1m', LIMIT_LOGIN: '1/1m', LIMIT_REFRESH: '1/1m', LIMIT_REGISTER: '1/1m' })
   const me = await home.newcomer()
-  for (const path of ['/v1/verify', '/.well-known/jwks.json', '/livez', '/readyz', '/openapi.json', '/docs']) {
+  for (const path of [
+    '/v1/verify',
+    '/.well-known/jwks.json',
+    '/livez',
+    '/readyz',
+    '/readyz/own',
+    '/openapi.json',
+    '/docs',
+  ]) {
     const found = new Set(await statuses(30, () => home.call('GET', path, { token: me.access_token })))
     t.strictSame(found, new Set([path === '/v1/verify' ? 204 : 200]), path)
   }

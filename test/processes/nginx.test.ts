@@ -140,7 +140,17 @@ t.test('the API is passed on in turn; an answer says which instance, not where i
 
 t.test('docs, probes and every other file are not there, and nobody tells a version', async (t) => {
   const { nginx } = shared
-  const inside = ['/docs', '/docs/start.js', '/livez', '/readyz', '/metrics', '/demo/instances', '/v1', '/V1/me']
+  const inside = [
+    '/docs',
+    '/docs/start.js',
+    '/livez',
+    '/readyz',
+    '/readyz/own',
+    '/metrics',
+    '/demo/instances',
+    '/v1',
+    '/V1/me',
+  ]
   const files = ['/../nginx.conf', '/%2e%2e/package.json', '/..%2fpackage.json', '/v1/../livez', '/v1/..%2f..%2flivez']
   for (const path of [...inside, ...files, '/missing.js', '/screenshots/', '/.git/config']) {
     const answer = await ask(nginx.port, path)

@@ -37,6 +37,5 @@ export async function openAdminHome(
 export async function openAdminApp({ app, deps }: Home): Promise<App> {
   const { log: logger } = app
   const isDraining = () => false
-  const checkReadiness = makeReadiness(deps, isDraining, logger)
-  return buildAdminApp(deps, { logger, isDraining, checkReadiness })
+  return buildAdminApp(deps, { logger, isDraining, ...makeReadiness(deps, isDraining, logger) })
 }

@@ -76,8 +76,7 @@ export async function openHome(
   const hashing = isDear(env) ? {} : { hashing: cheapHashing() }
   const { deps, close } = await compose(config, logger, { clock: () => clock.now, ...hashing, ...(store && { store }) })
   const isDraining = () => false
-  const checkReadiness = makeReadiness(deps, isDraining, logger)
-  const app = await buildApp(deps, { logger, isDraining, checkReadiness })
+  const app = await buildApp(deps, { logger, isDraining, ...makeReadiness(deps, isDraining, logger) })
   await eventually(() => deps.keyring.fault() === null, { within: 20_000 }).catch(async (error: unknown) => {
     await app.close()
     await close()

@@ -3,7 +3,7 @@ import { put, type Store, StoreUnavailable, unchanged } from '../store.ts'
 import type { RedisClients } from './client.ts'
 import { askTime } from './clock.ts'
 import { HandshakeRefused } from './handshake.ts'
-import { reportsOf } from './replicas.ts'
+import { fencesScripts, type Replicas, reportsOf } from './replicas.ts'
 
 const TIDE_PROBE = `${TIDE}:probe`
 
@@ -32,14 +32,23 @@ export async function findFaults(
     .map((policy) => `maxmemory-policy is ${policy}: revocations could vanish, set noeviction`)
 }
 
-/** Finds primaries that a crash would take back to an old snapshot, or to nothing; in words for an operator. */
-export async function findLostMemory({ client }: RedisClients): Promise<string[]> {
-  const reports = await reportsOf(client, 'persistence')
-  return reports.every((report) => /^aof_enabled:1/m.test(report)) ? [] : [FORGETFUL]
+/**
+ * Finds what weakens the promises, in words for an operator: primaries that a crash would take back to an old snapshot, or to
+ * nothing; what is amiss with the replicas; a version that does not fence scripts.
+ */
+export async function findWeaknesses({ client }: RedisClients, replicas: Replicas): Promise<string[]> {
+  const [memories, servers] = await Promise.all([reportsOf(client, 'persistence'), reportsOf(client, 'server')])
+  return [
+    ...(memories.every((report) => /^aof_enabled:1/m.test(report)) ? [] : [FORGETFUL]),
+    ...replicas.weaknesses(),
+    ...(!replicas.areThere() || servers.every(fencesScripts) ? [] : [UNFENCED_SCRIPTS]),
+  ]
 }
 
 const FORGETFUL =
   'Redis keeps no append-only file: if it crashes, all it has written since its last snapshot is lost and everybody logs in again; set appendonly yes'
+const UNFENCED_SCRIPTS =
+  'Redis is older than 7.0, which does not judge min-replicas-to-write inside scripts: an old primary could answer after a failover'
 
 const REFUSAL = /\b(?:READONLY|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS|LOADING|MISCONF|OOM|CLUSTERDOWN|MASTERDOWN)\b/
 /** How Redis 7.0 and later refuse a command inside a script, instead of NOPERM. */

@@ -6,7 +6,7 @@ import { type Entry, type Key, type Store, StoreUnavailable } from '../store.ts'
 import type { RedisClients } from './client.ts'
 import { makeCommit } from './commit.ts'
 import { makeCount } from './count.ts'
-import { explain, findFaults, findLostMemory } from './faults.ts'
+import { explain, findFaults, findWeaknesses } from './faults.ts'
 import { watchReplicas } from './replicas.ts'
 import { makeScan } from './scan.ts'
 import { type Tide, watchTide } from './tide.ts'
@@ -35,11 +35,7 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
     count: (count) => inDoubt(() => runCount(count)),
     scan: (walk) => inDoubt(() => runScan(walk)),
     faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusals() ?? error)]),
-    weaknesses: () =>
-      findLostMemory(clients).then(
-        (found) => [...found, ...replicas.weaknesses()],
-        () => [],
-      ),
+    weaknesses: () => findWeaknesses(clients, replicas).catch(() => []),
     async close() {
       replicas.stop()
       tide.stop()

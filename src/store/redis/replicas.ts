@@ -124,6 +124,11 @@ export async function reportsOf(client: Redis | Cluster, section: string): Promi
   return Promise.all(primaries.map((primary) => primary.info(section)))
 }
 
+/** Whether the server of this INFO judges `min-replicas-to-write` inside scripts, as Redis does since 7.0. */
+export function fencesScripts(report: string): boolean {
+  return Number(/^redis_version:(\d+)\./m.exec(report)?.[1]) >= 7
+}
+
 function readSight(report: string): Sight {
   const replicas = [...report.matchAll(/^slave\d+:(ip=\S+?,port=\d+),state=online\S*?lag=(-?\d+)/gm)]
   return {

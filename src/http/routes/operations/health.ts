@@ -1,4 +1,4 @@
-import type { CheckReadiness } from '../../../process/readiness.ts'
+import type { Checks, CheckReadiness } from '../../../process/readiness.ts'
 import type { App } from '../../typed-app.ts'
 import { problems } from '../problem-schemas.ts'
 import { Health } from '../schemas.ts'
@@ -23,8 +23,16 @@ const readySchema = {
   },
 }
 
-/** GET /livez and /readyz */
-export function healthRoutes(app: App, checkReadiness: CheckReadiness): void {
+const ownSchema = {
+  ...readySchema,
+  operationId: 'readyOwn',
+  summary: 'Could this process serve, whatever the store does now?',
+  description:
+    'For probes of an orchestrator, which would else take all instances away when the store that they share fails. 503 until the process has been ready once, while it cannot open the signing keys, and while it stops.',
+}
+
+/** GET /livez, /readyz and /readyz/own */
+export function healthRoutes(app: App, { checkReadiness, checkOwnReadiness }: Checks): void {
   app.route({
     method: 'GET',
     url: '/livez',
@@ -32,12 +40,17 @@ export function healthRoutes(app: App, checkReadiness: CheckReadiness): void {
     handler: async () => ({ status: 'ok' as const }),
   })
 
+  readyRoute(app, '/readyz', readySchema, checkReadiness)
+  readyRoute(app, '/readyz/own', ownSchema, checkOwnReadiness)
+}
+
+function readyRoute(app: App, url: string, schema: typeof readySchema, check: CheckReadiness): void {
   app.route({
     method: 'GET',
-    url: '/readyz',
-    schema: readySchema,
+    url,
+    schema,
     async handler(_request, reply) {
-      const { reasons, warnings } = await checkReadiness()
+      const { reasons, warnings } = await check()
       const said = warnings.length > 0 ? { warnings: [...warnings] } : {}
       if (reasons.length === 0) return { status: 'ok' as const, ...said }
       return reply.code(503).send({ status: 'unavailable' as const, reasons: [...reasons], ...said })
