@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { UNUSABLE } from '../../src/domain/password.ts'
 import { buildAdminApp } from '../../src/http/admin-app.ts'
+import { makeReadiness } from '../../src/process/readiness.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { ADMIN_KEY, type AdminHome, openAdminHome } from '../support/admin.ts'
 import { aUser, writeUsers } from '../support/many-users.ts'
@@ -158,7 +159,7 @@ t.test('an export ends early, and says where to go on, when the process stops', 
   const stopping = await buildAdminApp(home.deps, {
     logger,
     isDraining: () => true,
-    checkReadiness: async () => ({ reasons: [], warnings: [] }),
+    ...makeReadiness(home.deps, () => true, logger),
   })
   t.teardown(() => stopping.close())
   const headers = { authorization: `Bearer ${ADMIN_KEY}` }
