@@ -147,6 +147,8 @@ t.test('docs, probes and every other file are not there, and nobody tells a vers
     '/readyz',
     '/readyz/own',
     '/metrics',
+    '/admin',
+    '/admin/v1/users',
     '/demo/instances',
     '/v1',
     '/V1/me',

@@ -51,7 +51,7 @@ async function startFleet(t: Test): Promise<Fleet> {
 function knowing(call: Call): Call {
   return (method: string, path: string, request?: CallRequest) => {
     const ask = async () => {
-      const answer = await call<any>(method, path, request)
+      const answer = await call(method, path, request)
       return answer.status !== 503 && answer
     }
     return eventually(ask, { within: 15_000 })
@@ -68,11 +68,10 @@ async function register({ at }: Fleet, turn: number, email?: string): Promise<Ne
 }
 
 const verify = (call: Call, { access_token: token }: Tokens, query = '') => call('GET', `/v1/verify${query}`, { token })
-const refresh = (call: Call, { refresh_token }: Tokens) => call<any>('POST', '/v1/refresh', { body: { refresh_token } })
-const login = (call: Call, email: string, password: string) =>
-  call<any>('POST', '/v1/login', { body: { email, password } })
+const refresh = (call: Call, { refresh_token }: Tokens) => call('POST', '/v1/refresh', { body: { refresh_token } })
+const login = (call: Call, email: string, password: string) => call('POST', '/v1/login', { body: { email, password } })
 const reset = (call: Call, token: string, new_password = RESET) =>
-  call<any>('POST', '/v1/password/reset', { body: { token, new_password } })
+  call('POST', '/v1/password/reset', { body: { token, new_password } })
 const wordOf = ({ status, body }: Answer<any>) => [status, body?.code, body?.reason].filter(Boolean).join(' ')
 
 async function mailed({ at, smtp }: Fleet, turn: number, email: string): Promise<string> {
@@ -180,7 +179,7 @@ t.test('three instances', async (t) => {
           if (status === 204) continue
           const next = await refresh(at(turn), now)
           t.match(next, { status: 200, body: { session_id: session.session_id } })
-          now = { ...now, ...next.body }
+          now = next.body as Tokens
           refreshes += 1
         }
         t.equal(refreshes, 1)
@@ -194,7 +193,7 @@ t.test('three instances', async (t) => {
       for (const session of sessions) t.strictSame(decodeJwt(session.access_token)['roles'] ?? [], given)
     }
     t.strictSame(
-      (await at(1)<any>('GET', '/v1/sessions', { token: sessions[0]?.access_token ?? '' })).body.sessions.length,
+      (await at(1)('GET', '/v1/sessions', { token: sessions[0]?.access_token ?? '' })).body.sessions.length,
       4,
     )
   })

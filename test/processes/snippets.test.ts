@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { ADMIN, ADMIN_KEY } from '../support/admin.ts'
 import { startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { DEAR } from '../support/hashing.ts'
@@ -23,7 +24,8 @@ const WITH_MAIL = 'MAIL_URL=file:./mails MAIL_FROM=support@example.org APP_URL=h
 
 const { PATH, HOME } = process.env
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
-const service = await startService({ DATA_DIR: join(dir, 'data'), ...DEAR })
+const adminPort = await freePort()
+const service = await startService({ DATA_DIR: join(dir, 'data'), ...DEAR, ...ADMIN, ADMIN_PORT: `${adminPort}` })
 t.teardown(async () => {
   await service.stop('SIGINT')
   await rm(dir, { recursive: true })
@@ -179,6 +181,20 @@ t.test('the server at the end of nginx.conf, uncommented, guards an API as docs/
   t.match(heard, { 'x-auth-subject': me.user.id, 'x-auth-session': me.session_id })
   t.notOk('authorization' in heard)
   t.equal((await call('GET', '/orders', { headers: { 'x-auth-subject': me.user.id } })).status, 401)
+  const claimed = { 'x-auth-subject': 'me', 'x-auth-roles': 'editor', 'x-auth-acr': 'aal2', 'x-auth-time': '9' }
+  const overwritten = JSON.parse((await call('GET', '/orders', { token: me.access_token, headers: claimed })).body)
+  t.match(overwritten, { 'x-auth-subject': me.user.id, 'x-auth-acr': 'aal1', 'x-auth-time': /^\d{10}$/ })
+  t.notOk(overwritten['x-auth-roles'])
+
+  const report = (token: string) => call('GET', '/reports/2026?role=none', { token })
+  t.match(await report(me.access_token), { status: 403, body: { code: 'insufficient' } })
+  for (const path of ['/_verify/live', '/_verify/editor'])
+    t.equal((await call('GET', path, { token: me.access_token })).status, 404, path)
+  const give = { token: ADMIN_KEY, body: { roles: ['viewer', 'editor'] } }
+  await callAt(`http://127.0.0.1:${adminPort}`)('PUT', `/admin/v1/users/${me.user.id}/roles`, give)
+  t.equal((await report(me.access_token)).status, 401)
+  const again = await service.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
+  t.match(JSON.parse((await report(again.body.access_token)).body), { 'x-auth-roles': 'viewer,editor' })
   await service.stop('SIGINT')
   const unknown = await call('GET', '/orders', { token: me.access_token })
   t.equal(unknown.status, 503)
