@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { Mail, MailHint } from '../domain/mail.ts'
 import type { Purpose, Secrets } from '../domain/one-time-secret.ts'
+import type { Work } from '../domain/password-hash.ts'
 import type { SessionRecord } from '../domain/session.ts'
 import type { VerifyingKey } from '../domain/signing-keys.ts'
 import type { User } from '../domain/user.ts'
@@ -33,6 +34,8 @@ export const keys = {
   retiredKey: (kid: string): Key<VerifyingKey> => `{latchkey}:retired-key:${kid}`,
   /** Written and deleted by the readiness check. */
   probe: '{latchkey}:probe' as Key<number>,
+  /** What the hashes cost that accounts have brought along from elsewhere: a failed login costs as much, whoever it is for. */
+  importedWork: '{latchkey}:imported-work' as Key<readonly Work[]>,
 
   email: (emailKey: string): Key<EmailClaim> => `{${digest(emailKey)}}:email`,
   user: (userId: string): Key<User> => `{${userId}}:user`,

@@ -11,6 +11,7 @@ import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { guessesAtLogin } from './guesses.ts'
+import { spendRest } from './imported-work.ts'
 import { makePasswordCheck, type PasswordCheck } from './password-check.ts'
 
 /** What a login comes to: a session, a wrong address or password, or a right one of an account that the operator has disabled. */
@@ -23,8 +24,8 @@ export type Authenticated =
 const NOBODYS: Email = { address: '', key: '' }
 
 /**
- * Checks a password and opens a session. A wrong password takes as long as an address without an account. The hash is made
- * anew when the hashing parameters have risen. Throws TooMany after too many failed guesses.
+ * Checks a password and opens a session. A wrong password takes as long as an address without an account. A hash from elsewhere,
+ * or of weaker parameters than those of now, is made anew. Throws TooMany after too many failed guesses.
  */
 export async function authenticate(
   deps: Deps,
@@ -37,8 +38,12 @@ export async function authenticate(
   const guesses = guessesAtLogin(deps, address.key, found, caller)
   await guesses.guard()
   const isRight = makePasswordCheck(deps, password)
-  const wasRight = await isRight(found?.passwordHash ?? null)
-  if (found === null || !wasRight) return guesses.fail(recordFailure(deps, found, caller))
+  const passwordHash = found?.passwordHash ?? null
+  const wasRight = await isRight(passwordHash)
+  if (found === null || !wasRight) {
+    await spendRest(deps, passwordHash)
+    return guesses.fail(recordFailure(deps, found, caller))
+  }
   await guesses.guard()
   const opened = await openByPassword(deps, found, { password, isRight }, wish, caller)
   if (opened === 'changed') return guesses.fail(recordFailure(deps, found, caller))
