@@ -7,7 +7,8 @@ import { untilWon } from '../../src/auth/until-won.ts'
 import { codeOf, type Purpose, PURPOSES, tokenOf } from '../../src/domain/one-time-secret.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put, StoreUnavailable } from '../../src/store/store.ts'
-import { type Answer, type Home, openHome } from '../support/home.ts'
+import { ADMIN, ADMIN_KEY, openAdminApp } from '../support/admin.ts'
+import { type Answer, callApp, type Home, openHome } from '../support/home.ts'
 import { NO_MAIL_LIMITS } from '../support/mail-home.ts'
 import { mailTo } from '../support/mails.ts'
 import { startSmtp } from '../support/smtp.ts'
@@ -50,13 +51,21 @@ const SETTINGS = {
 const CALLER = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: 'test', requestId: 'test' }
 const SAME_ORIGIN = { 'sec-fetch-site': 'same-origin' }
 const COOKIE = '__Host-refresh_token'
+const ROLES = ['editor', 'billing:read', 'x.y_z-1']
 
 // ---- What the oracle remembers ----
 
 /** `maybe`: the contract leaves it open, both are accepted. */
 type Tri = 'no' | 'maybe' | 'yes'
 
-type Access = { readonly text: string; readonly rtc: number; readonly expiresAt: number; isRevoked: Tri }
+type Access = {
+  readonly text: string
+  readonly rtc: number
+  readonly expiresAt: number
+  isRevoked: Tri
+  /** Revoked by a change of roles alone: it lets nobody in, and its session goes on, which a logout by it ends. */
+  isOutdated: boolean
+}
 
 type Session = {
   readonly id: string
@@ -98,6 +107,9 @@ type User = {
   password: string
   isThere: boolean
   isVerified: boolean
+  /** What the operator has said. */
+  isDisabled: boolean
+  roles: readonly string[]
   sessions: Session[]
   mails: Record<Purpose, Mails>
 }
@@ -108,7 +120,10 @@ const noMails = (): User['mails'] => ({
   change: { current: null, spent: null },
 })
 
-type World = { readonly home: Home; readonly users: readonly User[]; readonly trace: string[] }
+/** The home, and the operator's way in. */
+type OperatedHome = Home & { readonly admin: (method: string, path: string, body?: object) => Promise<Answer> }
+
+type World = { readonly home: OperatedHome; readonly users: readonly User[]; readonly trace: string[] }
 
 const latest = (session: Session) => session.tokens.length - 1
 
@@ -144,7 +159,15 @@ function addReason(session: Session, reason: string, now: number): void {
 
 // ---- Requests ----
 
-type Claims = { exp: number; iat: number; rtc: number; sid: string; sub: string; email_verified?: true }
+type Claims = {
+  exp: number
+  iat: number
+  rtc: number
+  sid: string
+  sub: string
+  email_verified?: true
+  roles?: string[]
+}
 
 function decode(text: string): Claims {
   return JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString())
@@ -213,7 +236,8 @@ function addAccess(session: Session, text: string): void {
   expect('rtc', claims.rtc, [latest(session)])
   expect('sid', claims.sid, [session.id])
   expect('sub', claims.sub, [session.user.id])
-  session.access.push({ text, rtc: claims.rtc, expiresAt: claims.exp * S + LEEWAY, isRevoked: 'no' })
+  expect('the roles', (claims.roles ?? []).join(), [session.user.roles.join()])
+  session.access.push({ text, rtc: claims.rtc, expiresAt: claims.exp * S + LEEWAY, isRevoked: 'no', isOutdated: false })
 }
 
 type Rule = 'rotate' | 'repeat' | 'late' | 'superseded' | 'reuse'
@@ -392,7 +416,8 @@ const steps = {
   async login(world: World, { a, b }: Step) {
     const { deps, clock } = world.home
     const user = pick(world.users, a % 3 === 0 ? 1 : 0) as User
-    if (!user.isThere || user.sessions.some((session) => isAmbiguous(session, clock.now))) return
+    if (!user.isThere || user.isDisabled) return
+    if (user.sessions.some((session) => isAmbiguous(session, clock.now))) return
     const wish = { transport: b % 3 === 0 ? 'cookie' : 'body', remember: b % 2 === 0 } as const
     const opened = await untilWon(async () => {
       const entry = await deps.store.get(keys.user(user.id))
@@ -411,7 +436,8 @@ const steps = {
     const isRight = c % 4 !== 0
     const body = { email: user.email, password: isRight ? user.password : `${user.password}?`, ...wish }
     const answer = await call('POST', '/v1/login', { body })
-    expect('login', wordOf(answer), [isRight && user.isThere ? '200' : '401 bad_credentials'])
+    const right = user.isDisabled ? '403 account_disabled' : '200'
+    expect('login', wordOf(answer), [isRight && user.isThere ? right : '401 bad_credentials'])
     if (answer.status !== 200) return
     expect('the user', answer.body.user.id, [user.id])
     newSession(
@@ -432,8 +458,7 @@ const steps = {
     if (answer.status !== 201) return
     user.id = answer.body.user.id
     if (user.id === before) refuse('a user id was used again')
-    user.isThere = true
-    user.isVerified = false
+    Object.assign(user, { isThere: true, isVerified: false, isDisabled: false, roles: [] })
     user.mails = noMails()
     user.sessions = []
     const { session_id: id, refresh_token: refresh, access_token: access } = answer.body
@@ -521,6 +546,52 @@ const steps = {
     expect('the subject', answer.headers['x-auth-subject'], [session.user.id])
     expect('the session', answer.headers['x-auth-session'], [session.id])
     if (token.isRevoked === 'maybe') token.isRevoked = 'no'
+    // The token is alive, so what it says of the user is so.
+    const demanded = await call('GET', `/v1/verify?role=${ROLES[b % 3]}`, { token: token.text })
+    const isThere = session.user.roles.includes(ROLES[b % 3] as string)
+    expect('verify with a role', wordOf(demanded), [isThere ? '204' : '403 insufficient'])
+  },
+
+  /** Now and then those that it has. */
+  async setRoles(world: World, { a, b, c }: Step) {
+    const user = pick(world.users, a) as User
+    const roles = c % 4 === 0 ? user.roles : ROLES.slice(b % 3, c % 4)
+    const answer = await world.home.admin('PUT', `/admin/v1/users/${user.id}/roles`, { roles })
+    expect('roles', wordOf(answer), [user.isThere ? '204' : '404 not_found'])
+    if (answer.status !== 204) return
+    user.roles = roles
+    const outdated = user.sessions.flatMap(({ access }) => access).filter(({ isRevoked }) => isRevoked !== 'yes')
+    for (const token of outdated) Object.assign(token, { isRevoked: 'yes', isOutdated: true })
+  },
+
+  /** Now and then somebody is at the door then. */
+  async disable(world: World, step: Step) {
+    const { a, b } = step
+    const { admin, clock } = world.home
+    const user = pick(world.users, a) as User
+    const answer = await admin('PUT', `/admin/v1/users/${user.id}/disabled`)
+    expect('disabling', wordOf(answer), [user.isThere ? '204' : '404 not_found'])
+    if (answer.status !== 204) return
+    user.isDisabled = true
+    user.mails = noMails()
+    for (const session of user.sessions) end(session, 'disabled', clock.now)
+    revokeAll(user)
+    if (b % 2 === 0) await steps.loginByPassword(world, step)
+  },
+
+  async enable(world: World, { a }: Step) {
+    const user = pick(world.users, a) as User
+    const answer = await world.home.admin('DELETE', `/admin/v1/users/${user.id}/disabled`)
+    expect('enabling', wordOf(answer), [user.isThere ? '204' : '404 not_found'])
+    user.isDisabled &&= answer.status !== 204
+  },
+
+  async removeByOperator(world: World, { a }: Step) {
+    const { admin, clock } = world.home
+    const user = pick(world.users, a) as User
+    const answer = await admin('DELETE', `/admin/v1/users/${user.id}`)
+    expect('removal by the operator', wordOf(answer), [user.isThere ? '204' : '404 not_found'])
+    if (answer.status === 204) leaveForGood(user, clock.now)
   },
 
   async logoutByRefresh(world: World, { a, b }: Step) {
@@ -543,7 +614,7 @@ const steps = {
     await meet(world, session, token)
     expect('logout', wordOf(answer), ['204'])
     if (token.isRevoked === 'maybe') addReason(session, 'logged_out', clock.now)
-    else if (token.isRevoked === 'no') end(session, 'logged_out', clock.now)
+    else if (token.isRevoked === 'no' || token.isOutdated) end(session, 'logged_out', clock.now)
   },
 
   /** Shows up to three things: a token in the body, an access token, a cookie; each of some session, or garbage, or none. */
@@ -577,7 +648,7 @@ const steps = {
     const refusal = isAnythingShown ? '401 token_invalid' : '401 no_token'
     expect('logout by several', wordOf(answer), [ours.length > 0 ? '204' : refusal])
     for (const session of ours) {
-      const isDeadToken = token?.isRevoked === 'yes' && session !== inBody?.session
+      const isDeadToken = token?.isRevoked === 'yes' && !token.isOutdated && session !== inBody?.session
       if (isDeadToken) continue
       const wasAlive = standing(session, clock.now).has('alive')
       end(session, 'logged_out', clock.now)
@@ -706,18 +777,14 @@ const steps = {
     await meet(world, session, token)
     if (isDead(answer, token, clock.now)) return
     expect('removing the account', wordOf(answer), [isRight ? '204' : '403 wrong_password'])
-    if (answer.status !== 204) return
-    user.isThere = false
-    user.mails = noMails()
-    for (const each of user.sessions) end(each, 'account_deleted', clock.now)
-    revokeAll(user)
+    if (answer.status === 204) leaveForGood(user, clock.now)
   },
 
   async forget(world: World, { a, b }: Step) {
     const user = pick(world.users, a) as User
     const email = b % 2 === 0 ? user.email : user.email.toUpperCase()
     expect('forgetting', wordOf(await world.home.call('POST', '/v1/password/forgot', { body: { email } })), ['202'])
-    if (user.isThere) await write(world, user, 'reset', user.email)
+    if (user.isThere && !user.isDisabled) await write(world, user, 'reset', user.email)
   },
 
   async reset(world: World, { a, b, c }: Step) {
@@ -944,8 +1011,17 @@ function useUp(user: User, purpose: Purpose, now: number): void {
   user.mails[purpose] = { current: null, spent: current && { letter: current, at: now, password: user.password } }
 }
 
+/** The account is removed. */
+function leaveForGood(user: User, now: number): void {
+  user.isThere = false
+  user.mails = noMails()
+  for (const each of user.sessions) end(each, 'account_deleted', now)
+  revokeAll(user)
+}
+
 function revokeAll(user: User): void {
-  for (const session of user.sessions) for (const token of session.access) token.isRevoked = 'yes'
+  for (const token of user.sessions.flatMap(({ access }) => access))
+    Object.assign(token, { isRevoked: 'yes', isOutdated: false })
 }
 
 // ---- Running it ----
@@ -969,8 +1045,12 @@ const WEIGHTS: Record<keyof typeof steps, number> = {
   list: 30,
   changePassword: 10,
   removeAccount: 3,
-  forget: 12,
-  reset: 14,
+  setRoles: 24,
+  disable: 4,
+  enable: 24,
+  removeByOperator: 2,
+  forget: 20,
+  reset: 24,
   askToVerify: 24,
   verifyEmail: 14,
   askToChange: 14,
@@ -999,46 +1079,63 @@ function isUndecided(error: unknown): boolean {
   return isOpen || isUndecided(error.cause)
 }
 
-/** The same home, where an answer that leaves open what has happened ends the history. */
-function decided(home: Home): Home {
+/** The same home, with the operator's listener, where an answer that leaves open what has happened ends the history. */
+async function operated(home: Home): Promise<OperatedHome> {
+  const adminApp = await openAdminApp(home)
   return {
     ...home,
-    async call<Body>(...request: Parameters<Home['call']>) {
-      const answer = await home.call<Body>(...request)
-      if (answer.status === 503) throw new Unknown('503')
-      return answer
+    call: async <Body>(...request: Parameters<Home['call']>) => decided(await home.call<Body>(...request)),
+    admin: async (method, path, body) => decided(await callApp(adminApp, method, path, { token: ADMIN_KEY, body })),
+    async close() {
+      await adminApp.close()
+      await home.close()
     },
   }
+}
+
+function decided<Body>(answer: Answer<Body>): Answer<Body> {
+  if (answer.status === 503) throw new Unknown('503')
+  return answer
 }
 
 async function makeUsers(home: Home): Promise<User[]> {
   const newcomers = [await home.newcomer(), await home.newcomer()]
   return newcomers.map(({ email, password, user }) => {
-    return { id: user.id, email, password, isThere: true, isVerified: false, sessions: [], mails: noMails() }
+    return {
+      id: user.id,
+      email,
+      password,
+      isThere: true,
+      isVerified: false,
+      isDisabled: false,
+      roles: [],
+      sessions: [],
+      mails: noMails(),
+    }
   })
 }
 
 /** Ends what an earlier run has left, so that each begins with two users who are logged in nowhere. */
-async function begin(home: Home, users: readonly User[]): Promise<World> {
+async function begin(home: OperatedHome, users: readonly User[]): Promise<World> {
   const world: World = { home, users, trace: [] }
   for (const [index, user] of users.entries()) {
     if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
     await endSessions(home.deps, { userId: user.id, keep: null, reason: 'revoked' }, CALLER)
-    await forgetMails(home, user)
+    await forgetAll(home, user)
     user.sessions = []
   }
   return world
 }
 
-/** No mail has ever been sent to the user. */
-async function forgetMails({ deps }: Home, user: User): Promise<void> {
+/** No mail has ever been sent to the user, and the operator has said nothing. */
+async function forgetAll({ deps }: Home, user: User): Promise<void> {
   const entry = await deps.store.get(keys.user(user.id))
   if (entry === null) throw new Error('nobody is there')
-  const written = put(entry.key, { ...entry.value, emailVerified: false }, null)
+  const { disabled: _, ...open } = entry.value
+  const written = put(entry.key, { ...open, emailVerified: false, roles: [] }, null)
   const deletes = PURPOSES.map((purpose) => keys.secrets(user.id, purpose))
   await deps.store.commit({ checks: [entry], puts: [written], deletes })
-  user.isVerified = false
-  user.mails = noMails()
+  Object.assign(user, { isVerified: false, isDisabled: false, roles: [], mails: noMails() })
 }
 
 async function play(world: World, history: readonly Step[]): Promise<void> {
@@ -1055,7 +1152,7 @@ async function play(world: World, history: readonly Step[]): Promise<void> {
 export async function playOn(t: Test, env: Record<string, string>): Promise<void> {
   t.comment(`SEED=${SEED} RUNS=${RUNS}, histories of ${STEPS} steps`)
   const smtp = await startSmtp({ hideSTARTTLS: true })
-  const home = decided(await openHome({ ...SETTINGS, ...mailTo(smtp.url), ...env }))
+  const home = await operated(await openHome({ ...SETTINGS, ...ADMIN, ...mailTo(smtp.url), ...env }))
   t.teardown(async () => {
     await home.close()
     await smtp.stop()
@@ -1109,6 +1206,7 @@ function isWide(t: Test): void {
     'account_deleted',
     'evicted',
     'password_reset',
+    'disabled',
   ]
   const rules = [
     'reset, right: 204',
@@ -1131,6 +1229,12 @@ function isWide(t: Test): void {
     'logout by several: 401 no_token',
     'an access token: 401 token_invalid',
     'verify: 204',
+    'verify with a role: 204',
+    'verify with a role: 403 insufficient',
+    'login: 403 account_disabled',
+    'roles: 204',
+    'roles: 404 not_found',
+    'enabling: 204',
     'an access token: 401 token_revoked',
     'an access token: 401 token_expired',
     ...reasons.map((reason) => `refresh, over: 401 session_over ${reason}`),
