@@ -1,26 +1,35 @@
 import type { Deps } from '../deps.ts'
 import type { Caller } from '../domain/caller.ts'
 import type { Mail } from '../domain/mail.ts'
+import { trailOf } from '../domain/trail.ts'
 import type { SecurityEvent } from '../events/security-events.ts'
 import { announce, putMail } from '../mail/outbox.ts'
-import type { Commit } from '../store/store.ts'
+import { keys } from '../store/keys.ts'
+import { append, type Commit } from '../store/store.ts'
 
-/** A commit, and what happens if it goes through: security events, and mails. */
+/** A commit, and what happens if it goes through: security events, all about one account, and mails. */
 export interface Deed extends Commit {
   readonly events: readonly SecurityEvent[]
   readonly mails?: readonly Mail[]
 }
 
 /**
- * Commits a deed with its mails, and then records its events; false: a check lost, nothing is written, nothing recorded, nobody
- * gets mail.
+ * Commits a deed with its mails and with what it adds to the trail of the account, and then records its events; false: a check
+ * lost, nothing is written, nothing recorded, nobody gets mail.
  */
 export async function carryOut(deps: Deps, deed: Deed, caller: Caller): Promise<boolean> {
   const { events, mails = [], ...commit } = deed
   if (mails.length > 0) await announce(deps.store, mails, deps.clock())
-  const isWon = await deps.store.commit({ ...commit, puts: [...commit.puts, ...mails.map(putMail)] })
+  const told = { puts: [...commit.puts, ...mails.map(putMail)], ...appendToTrail(deps, events, caller) }
+  const isWon = await deps.store.commit({ ...commit, ...told })
   if (!isWon) return false
   for (const event of events) deps.record(event, caller)
   if (mails.length > 0) deps.sender?.wake()
   return true
+}
+
+function appendToTrail({ clock, config }: Deps, events: Deed['events'], caller: Caller): Pick<Commit, 'append'> | null {
+  const now = clock()
+  const trailed = trailOf(events, caller, now)
+  return trailed && { append: append(keys.trail(trailed.userId), trailed.rows, now + config.EVENTS_KEPT) }
 }

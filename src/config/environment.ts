@@ -79,6 +79,7 @@ const Variables = z.object({
   RESET_TTL: lifetime('1h'),
   VERIFY_TTL: lifetime('24h'),
   STEP_UP_AGE: lifetime('5m'),
+  EVENTS_KEPT: lifetime('90d'),
   ADMIN_HOST: text(isHost, HOST_FAULT).default('127.0.0.1'),
   ADMIN_PORT: anyInteger(1, 65535).optional(),
   ADMIN_KEYS: list()

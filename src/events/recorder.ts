@@ -44,5 +44,6 @@ export function makeRecorder(logger: Logger): RecordEvent {
 }
 
 function fieldsOf({ ip, userAgent, requestId, by, actor }: Caller) {
-  return { ip, user_agent: userAgent, request_id: requestId, by, actor }
+  const operator = by === undefined ? {} : { by, actor } // `by` of a person is the event's own
+  return { ip, user_agent: userAgent, request_id: requestId, ...operator }
 }

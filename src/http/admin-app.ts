@@ -3,6 +3,7 @@ import { requireAdminKey } from './plugins/admin-key.ts'
 import { serveAdminDocument } from './plugins/api-docs.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { accessRoutes } from './routes/admin/access.ts'
+import { userEventRoute } from './routes/admin/events.ts'
 import { exportRoute } from './routes/admin/export.ts'
 import { passwordResetRoute } from './routes/admin/password-reset.ts'
 import { userSessionRoutes } from './routes/admin/sessions.ts'
@@ -19,7 +20,7 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   healthRoutes(app, options)
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
-  for (const add of [userRoutes, accessRoutes, userSessionRoutes, ...needMail]) add(app, deps)
+  for (const add of [userRoutes, accessRoutes, userSessionRoutes, userEventRoute, ...needMail]) add(app, deps)
   exportRoute(app, deps, options.isDraining)
   await app.ready()
   return app

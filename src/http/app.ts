@@ -9,6 +9,7 @@ import { makeLimits } from './plugins/request-limits.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { emailChangeRoutes } from './routes/accounts/email-change.ts'
 import { verificationRoutes } from './routes/accounts/email-verification.ts'
+import { ownEventRoute } from './routes/accounts/events.ts'
 import { meRoutes } from './routes/accounts/me.ts'
 import { registerRoute } from './routes/accounts/register.ts'
 import { passwordRoute } from './routes/credentials/password.ts'
@@ -39,6 +40,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
   jwksRoute(app, edge)
   healthRoutes(app, options)
   sessionRoutes(app, edge)
+  ownEventRoute(app, edge)
   documentRoutes(app, edge)
   serveDocs(app)
   await app.register(async (scope) => {

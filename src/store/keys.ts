@@ -5,8 +5,9 @@ import type { Purpose, Secrets } from '../domain/one-time-secret.ts'
 import type { Work } from '../domain/password-hash.ts'
 import type { SessionRecord } from '../domain/session.ts'
 import type { VerifyingKey } from '../domain/signing-keys.ts'
+import type { TrailEvent } from '../domain/trail.ts'
 import type { User } from '../domain/user.ts'
-import type { CounterKey, Key } from './store.ts'
+import type { CounterKey, Key, Log } from './store.ts'
 
 // All keys of the store, each with the type of its values. All keys of a user have the hash tag {user id}, so that what belongs
 // together can be committed together, on a Redis Cluster too.
@@ -52,11 +53,21 @@ export const keys = {
   /** Which mails may wait: a hint, written before its mail. */
   mailQueue: (place: number): Key<readonly MailHint[]> => `{latchkey-mail}:queue:${place}`,
 
+  /** What has happened to the account. */
+  trail: (userId: string): Log<TrailEvent> => `{${userId}}:event:`,
+
   deniedToken: (userId: string, tokenId: string): Key<true> => `{${userId}}:denied-token:${tokenId}`,
   deniedSession: (userId: string, sessionId: string): Key<true> => `{${userId}}:denied-session:${sessionId}`,
   /** The lowest generation of the user that is still accepted. */
   deniedBelow: (userId: string): Key<number> => `{${userId}}:denied-below`,
 }
+
+/** A log keeps so many rows: somebody who makes events all day long fills no more. */
+export const LOG_ROWS = 1000
+/** The key of the row at a place of a log; the first place is 1. */
+export const rowOf = <T>(log: Log<T>, place: number): Key<T> => `${log}${place}`
+/** The key of the place of the last row of a log; absent: it has none. */
+export const lastOf = (log: Log<unknown>): Key<number> => `${log}last`
 
 /** How the keys of all users end, and of nothing else. */
 export const USER_ENDING = '}:user'

@@ -32,12 +32,26 @@ export interface Extension {
   readonly expiresAt: number
 }
 
+/** A log: rows one behind the other, each under a key of its own; made only in keys.ts. */
+export type Log<T> = string & { readonly logs?: T }
+
+/**
+ * Rows for the end of a log. The commit itself gives each its place, so that no two that append at the same time are in each
+ * other's way. A log keeps its last LOG_ROWS.
+ */
+export interface Append {
+  readonly log: Log<unknown>
+  readonly rows: readonly unknown[]
+  readonly expiresAt: number
+}
+
 /** Changes to keys of one tag, made together or not at all. */
 export interface Commit {
   readonly checks: readonly Check[]
   readonly puts: readonly Put[]
   readonly deletes: readonly string[]
   readonly extensions?: readonly Extension[]
+  readonly append?: Append
   /** A failover of the store may lose this commit, which does no harm: it is answered without waiting for replicas. */
   readonly mayBeLost?: true
 }
@@ -126,6 +140,11 @@ export class StoreUnavailable extends Error {
 /** Makes a put whose value is of the type of its key. */
 export function put<T>(key: Key<T>, value: NoInfer<T>, expiresAt: number | null): Put {
   return { key, value, expiresAt }
+}
+
+/** Makes an append whose rows are of the type of their log. */
+export function append<T>(log: Log<T>, rows: readonly NoInfer<T>[], expiresAt: number): Append {
+  return { log, rows, expiresAt }
 }
 
 /** Makes a check that the key is absent. */

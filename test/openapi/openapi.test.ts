@@ -127,6 +127,7 @@ t.test('accounts', async (t) => {
 
   const token = ada.access_token
   await visit('GET', '/v1/me', { token })
+  for (const query of ['', '?limit=1', '?limit=0']) await visit('GET', `/v1/me/events${query}`, { token })
   await visit('POST', '/v1/password', {
     token,
     body: { current_password: OTHER_PASSWORD, new_password: OTHER_PASSWORD },

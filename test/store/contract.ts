@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Key, Page, Store } from '../../src/store/store.ts'
-import { absent, put, StoreUnavailable, unchanged } from '../../src/store/store.ts'
+import { lastOf, LOG_ROWS, rowOf } from '../../src/store/keys.ts'
+import type { Key, Log, Page, Store } from '../../src/store/store.ts'
+import { absent, append, put, StoreUnavailable, unchanged } from '../../src/store/store.ts'
 import { eventually } from '../support/settle.ts'
 
 /** Opens clients of one and the same store, ready for use. */
@@ -218,6 +219,67 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
       t.equal(won.filter(Boolean).length, 1)
       t.equal((await two.get(key))?.value, `${round}.${won.indexOf(true)}`, 'and its value is there')
     }
+  })
+
+  await t.test('of 50 commits that append to one log at once each row has a place of its own', async (t) => {
+    const log: Log<string> = `${newTag()}:log:`
+    t.equal(await one.get(lastOf(log)), null, 'no row, no place')
+    const rowsOf = (place: number) => (place % 5 === 0 ? [`${place}.0`, `${place}.1`] : [`${place}.0`])
+    const turns = Array.from({ length: 50 }, (_, place) => place)
+    const won = await Promise.all(
+      turns.map((place) =>
+        (all[place % 3] as Store).commit({ ...writes, append: append(log, rowsOf(place), Date.now() + 60_000) }),
+      ),
+    )
+    t.ok(won.every(Boolean), 'none is in the way of another')
+    t.equal((await far.get(lastOf(log)))?.value, 60)
+    const rows = await valuesOf(
+      two,
+      Array.from({ length: 61 }, (_, place) => rowOf(log, place + 1)),
+    )
+    t.equal(rows.pop(), null)
+    t.strictSame((rows as string[]).toSorted(), turns.flatMap(rowsOf).toSorted())
+    for (const place of turns.filter((each) => each % 5 === 0))
+      t.equal(rows.indexOf(`${place}.1`), rows.indexOf(`${place}.0`) + 1, 'rows of one commit stay together')
+  })
+
+  await t.test('a commit appends with all the rest of it, or not at all', async (t) => {
+    const tag = newTag()
+    const [key, log] = [`${tag}:key`, `${tag}:log:` as Log<string>]
+    const commit = (version: string | null, row: string) => ({
+      checks: [{ key, version }],
+      puts: [put(key, row, null)],
+      deletes: [],
+      append: append(log, [row], Date.now() + 60_000),
+    })
+    t.equal(await one.commit(commit('another', 'lost')), false)
+    t.same(await valuesOf(two, [key, lastOf(log), rowOf(log, 1)]), [null, null, null])
+    const tries = Array.from({ length: 30 }, (_, place) => commit(null, `${place}`))
+    const won = await Promise.all(tries.map((each, place) => (all[place % 3] as Store).commit(each)))
+    const winner = `${won.indexOf(true)}`
+    t.same(await valuesOf(far, [key, lastOf(log), rowOf(log, 1), rowOf(log, 2)]), [winner, 1, winner, null])
+  })
+
+  await t.test('a log keeps its last rows, until they expire, and begins anew when it is deleted', async (t) => {
+    const log: Log<number> = `${newTag()}:log:`
+    const add = (rows: readonly number[], forMs = 60_000) =>
+      one.commit({ ...writes, append: append(log, rows, Date.now() + forMs) })
+    await add(Array.from({ length: LOG_ROWS }, (_, place) => place + 1))
+    t.same(await valuesOf(two, [lastOf(log), rowOf(log, 1), rowOf(log, LOG_ROWS)]), [LOG_ROWS, 1, LOG_ROWS])
+    await add([LOG_ROWS + 1, LOG_ROWS + 2])
+    t.same(
+      await valuesOf(
+        two,
+        [LOG_ROWS + 2, LOG_ROWS + 1, 3, 2, 1].map((place) => rowOf(log, place)),
+      ),
+      [LOG_ROWS + 2, LOG_ROWS + 1, 3, null, null],
+    )
+    await one.commit({ ...writes, deletes: [lastOf(log)] })
+    await add([7], 300)
+    t.same(await valuesOf(far, [lastOf(log), rowOf(log, 1)]), [1, 7])
+    await eventually(async () => (await valuesOf(far, [lastOf(log), rowOf(log, 1)])).every((each) => each === null), {
+      within: 5000,
+    })
   })
 
   await t.test('counting together by check and put loses no count', async (t) => {

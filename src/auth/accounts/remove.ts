@@ -12,6 +12,7 @@ import { readOwner, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
 import { untilWon } from '../until-won.ts'
 import { releaseAddress } from './email-claims.ts'
+import { readTrailToForget } from './trail.ts'
 
 /** What a removal comes to: done, a wrong password, or an account that is gone already. */
 export type Removed =
@@ -33,8 +34,7 @@ export async function removeAccount(deps: Deps, self: SessionName, password: str
     if (user === null) return { kind: 'over' } as const
     if (!(await isRight(user.value.passwordHash))) return guesses.fail({ kind: 'wrong' } as const)
     await guesses.guard()
-    const sessions = await readSessionsToEnd(deps, user.value)
-    const deed = removal(deps, user, sessions)
+    const { deed, sessions } = await removal(deps, user)
     const transport = sessions.find(({ id }) => id === sessionId)?.transport ?? 'body'
     return (await carryOut(deps, deed, caller)) ? { kind: 'ok' as const, user: user.value, transport } : null
   })
@@ -47,7 +47,7 @@ export async function removeUser(deps: Deps, userId: string, caller: Caller): Pr
   const removed = await untilWon(async () => {
     const user = await readOwner(deps, userId)
     if (user === null) return 'unknown'
-    const deed = removal(deps, user, await readSessionsToEnd(deps, user.value))
+    const { deed } = await removal(deps, user)
     return (await carryOut(deps, deed, caller)) ? user.value : null
   })
   if (removed === 'unknown') return false
@@ -55,13 +55,19 @@ export async function removeUser(deps: Deps, userId: string, caller: Caller): Pr
   return true
 }
 
-function removal(deps: Deps, user: Entry<User>, sessions: readonly Session[]): Deed {
+/** The deed that removes the account, and the sessions that end with it. */
+async function removal(
+  deps: Deps,
+  user: Entry<User>,
+): Promise<{ readonly deed: Deed; readonly sessions: readonly Session[] }> {
   const { id } = user.value
+  const [sessions, trail] = await Promise.all([readSessionsToEnd(deps, user.value), readTrailToForget(deps, id)])
   const { puts, deletes, events } = endWrites(deps, sessions, 'account_deleted')
-  return {
-    checks: [user],
+  const deed: Deed = {
+    checks: [user, trail.check],
     puts: [nextGeneration(deps, user.value).denial, ...puts],
-    deletes: [keys.user(id), keys.preferences(id), ...mailKeys(id), ...deletes],
+    deletes: [keys.user(id), keys.preferences(id), ...mailKeys(id), ...deletes, ...trail.deletes],
     events: [...events, { event: 'account.deleted', user_id: id }],
   }
+  return { deed, sessions }
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { open } from 'lmdb'
-import { keys } from '../keys.ts'
+import { keys, rowOf } from '../keys.ts'
 import { batchReads } from '../read-batch.ts'
 import { shorten } from '../shapes.ts'
 import { type Commit, type Entry, put, type Store, StoreUnavailable } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { makeGate } from './gate.ts'
+import { appendRows } from './append-rows.ts'
 import { liveRow, read, remove, removeExpired, SWEEP_BATCH, type Tables, tablesOf, write } from './rows.ts'
 import { scan } from './scan.ts'
 import { countIn, memoryTallies, type Tallies } from './tallies.ts'
@@ -95,19 +96,22 @@ function readFresh(tables: Tables, names: readonly string[], now: number): (Entr
  */
 function apply(
   tables: Tables,
-  { checks, puts, deletes, extensions = [] }: Commit,
+  { checks, puts, deletes, extensions = [], append }: Commit,
   version: string,
   now: number,
 ): boolean {
   const isLost = checks.some((check) => (liveRow(tables, check.key, now)?.version ?? null) !== check.version)
   if (isLost) return false
-  if (puts.some(({ key }) => Buffer.byteLength(key) > MAX_KEY_BYTES)) throw new RangeError('a key is too long')
+  const longest = append ? [rowOf(append.log, Number.MAX_SAFE_INTEGER)] : []
+  if ([...puts.map(({ key }) => key), ...longest].some((key) => Buffer.byteLength(key) > MAX_KEY_BYTES))
+    throw new RangeError('a key is too long')
   for (const key of deletes) remove(tables, key)
   for (const { key, value, expiresAt } of puts) write(tables, key, { version, expiresAt, value: shorten(key, value) })
   for (const { key, expiresAt } of extensions) {
     const row = liveRow(tables, key, now)
     if (row !== undefined) write(tables, key, { ...row, expiresAt })
   }
+  if (append) appendRows(tables, append, version, now)
   return true
 }
 

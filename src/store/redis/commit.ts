@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis'
-import { keys, TIDE } from '../keys.ts'
+import { keys, lastOf, LOG_ROWS, TIDE } from '../keys.ts'
 import { shorten } from '../shapes.ts'
 import type { Commit } from '../store.ts'
 import { type RedisClients, TIMED_OUT } from './client.ts'
@@ -9,24 +9,37 @@ import { type Count, KEPT_MS, type Tide } from './tide.ts'
 // How a commit is one script of Redis. A value is stored as `version JSON`; Redis expires it.
 
 /**
- * KEYS: those of the checks, the extensions, the deletes and the puts. ARGV: how many there are of each, then the version of
- * each check ('' for absent), the lifetime in ms of each extension, and the text and the lifetime ('' for ever) of each put.
+ * KEYS: those of the checks, the extensions, the deletes and the puts, and of the last place of the log, if there is one. ARGV: how
+ * many there are of each, and of rows, then the version of each check ('' for absent), the lifetime in ms of each extension, and
+ * the text and the lifetime ('' for ever) of each put; for the log its name, the lifetime, the version, and the text of each row.
  * Deletes come before puts: when its memory is full, Redis refuses a script at its first SET, but lets a DEL before it pass.
+ * The keys of rows are made here, of the name of the log: they have its tag, and so its slot.
  */
 const COMMIT = `
 local checks, extensions, deletes, puts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local rows = tonumber(ARGV[5])
 for i = 1, checks do
   local text = redis.call('GET', KEYS[i])
   local version = text and string.match(text, '^[^ ]*') or ''
-  if version ~= ARGV[4 + i] then return 0 end
+  if version ~= ARGV[5 + i] then return 0 end
 end
-for i = checks + 1, checks + extensions do redis.call('PEXPIRE', KEYS[i], ARGV[4 + i]) end
-local key, arg = checks + extensions, 5 + checks + extensions
+for i = checks + 1, checks + extensions do redis.call('PEXPIRE', KEYS[i], ARGV[5 + i]) end
+local key, arg = checks + extensions, 6 + checks + extensions
 for i = key + 1, key + deletes do redis.call('DEL', KEYS[i]) end
 for i = key + deletes + 1, key + deletes + puts do
   if ARGV[arg + 1] == '' then redis.call('SET', KEYS[i], ARGV[arg])
   else redis.call('SET', KEYS[i], ARGV[arg], 'PX', ARGV[arg + 1]) end
   arg = arg + 2
+end
+if rows > 0 then
+  local last, log, lifetime, version = KEYS[key + deletes + puts + 1], ARGV[arg], ARGV[arg + 1], ARGV[arg + 2]
+  local place = tonumber(string.match(redis.call('GET', last) or '', '%d+$') or 0)
+  for i = 1, rows do
+    place = place + 1
+    redis.call('SET', log .. place, ARGV[arg + 2 + i], 'PX', lifetime)
+    if place > ${LOG_ROWS} then redis.call('DEL', log .. (place - ${LOG_ROWS})) end
+  end
+  redis.call('SET', last, version .. ' ' .. place, 'PX', lifetime)
 end
 `
 const SCRIPTS = {
@@ -114,15 +127,20 @@ function dropBacklog(client: Client, { message }: Error): void {
   else if (message === TIMED_OUT) client.disconnect(true)
 }
 
-function scriptInput({ checks, puts, deletes, extensions = [] }: Commit, version: string, now: number) {
+function scriptInput({ checks, puts, deletes, extensions = [], append }: Commit, version: string, now: number) {
   const lifetime = (expiresAt: number) => Math.max(1, Math.ceil(expiresAt - now))
-  const names = [...checks, ...extensions, ...deletes.map((key) => ({ key })), ...puts].map(({ key }) => key)
-  const counts = [checks.length, extensions.length, deletes.length, puts.length]
+  const written = [...checks, ...extensions, ...deletes.map((key) => ({ key })), ...puts].map(({ key }) => key)
+  const names = append ? [...written, lastOf(append.log)] : written
+  const counts = [checks.length, extensions.length, deletes.length, puts.length, append?.rows.length ?? 0]
   const versions = checks.map((check) => check.version ?? '')
   const lifetimes = extensions.map(({ expiresAt }) => lifetime(expiresAt))
+  const textOf = (key: string, value: unknown) => `${version} ${JSON.stringify(shorten(key, value))}`
   const writes = puts.flatMap(({ key, value, expiresAt }) => [
-    `${version} ${JSON.stringify(shorten(key, value))}`,
+    textOf(key, value),
     expiresAt === null ? '' : lifetime(expiresAt),
   ])
-  return { names, args: [...counts, ...versions, ...lifetimes, ...writes] }
+  const rows = append
+    ? [append.log, lifetime(append.expiresAt), version, ...append.rows.map((row) => textOf(append.log, row))]
+    : []
+  return { names, args: [...counts, ...versions, ...lifetimes, ...writes, ...rows] }
 }
