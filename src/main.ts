@@ -8,6 +8,7 @@ import { messageFor, Refusal } from './process/refusal.ts'
 const COMMANDS: Record<string, () => Promise<Command>> = {
   serve: async () => (await import('./commands/serve.ts')).serve,
   'rotate-keys': async () => (await import('./commands/rotate-keys.ts')).rotateKeys,
+  admin: async () => (await import('./commands/admin/admin.ts')).admin,
   'revoke-everything': async () => (await import('./commands/revoke-everything.ts')).revokeEverything,
 }
 const name = process.argv[2] ?? 'serve'
@@ -24,5 +25,5 @@ try {
 } catch (error) {
   const errors = openOutput('stderr')
   errors.write(`${messageFor(error as Error)}\n`)
-  await exit(1, output, errors)
+  await exit(error instanceof Refusal ? error.exitCode : 1, output, errors)
 }

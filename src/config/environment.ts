@@ -87,6 +87,11 @@ const Variables = z.object({
     .refine((keys) => !keys.includes(null), ADMIN_KEYS_FAULT)
     .transform((keys) => keys as AdminKey[])
     .refine((keys) => new Set(keys.map(({ name }) => name)).size === keys.length, 'must have a name of its own each'),
+  ADMIN_URL: text(
+    (url) => isOrigin(url) && url.startsWith('http'),
+    'must be an origin like http://127.0.0.1:9300',
+  ).optional(),
+  ADMIN_KEY: text((key) => readSecret(key) !== null, 'must be a key of ADMIN_KEYS, without its name').optional(),
   HSTS: text(
     (header) => header === 'off' || HSTS_FORM.test(header),
     'must be off, or in the form of max-age=31536000; includeSubDomains',

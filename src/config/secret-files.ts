@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 /** The variables that a file can hold, as containers hand out secrets: `NAME_FILE` names the file. */
-export const SECRETS = ['AUTH_SECRET', 'REDIS_URL', 'MAIL_URL', 'ADMIN_KEYS'] as const
+export const SECRETS = ['AUTH_SECRET', 'REDIS_URL', 'MAIL_URL', 'ADMIN_KEYS', 'ADMIN_KEY'] as const
 
 type Values = Readonly<Record<string, string | undefined>>
 

@@ -3,7 +3,15 @@ import { BadTemplate } from '../mail/templates.ts'
 import { BadFolder } from '../store/lmdb/folder-access.ts'
 
 /** A command refuses its work; the message tells its user why. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  /** What the process exits with. */
+  readonly exitCode: number
+
+  constructor(message: string, exitCode = 1) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
 
 /**
  * The message that ends a process: one line for a mistake of the operator or an error of the system (a port in use, a full

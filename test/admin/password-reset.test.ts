@@ -163,15 +163,15 @@ t.test('a login with an unusable password costs as much as one for an unknown ad
   const { home, demand } = await open(t, { ARGON2_MEMORY_KIB: '19456' })
   const me = await home.newcomer()
   await demand(me)
+  let [unusable, unknown] = [Infinity, Infinity]
   const cost = async (email: string) => {
-    const times: number[] = []
-    for (let tries = 0; tries < 5; tries += 1) {
-      const begun = performance.now()
-      await login(home, email, me.password)
-      times.push(performance.now() - begun)
-    }
-    return Math.min(...times)
+    const begun = performance.now()
+    await login(home, email, me.password)
+    return performance.now() - begun
   }
-  const [unusable, unknown] = [await cost(me.email), await cost('nobody@example.org')]
+  for (let tries = 0; tries < 6; tries += 1) {
+    unusable = Math.min(unusable, await cost(me.email))
+    unknown = Math.min(unknown, await cost('nobody@example.org'))
+  }
   t.ok(unusable > unknown / 2 && unusable < unknown * 2, `${unusable} ms, ${unknown} ms`)
 })

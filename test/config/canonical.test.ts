@@ -191,6 +191,14 @@ const REFUSED: Record<string, string[]> = {
   SERVICE_NAME: ['Latch\nkey', 'Latch\u0007key', 'Latch\u202ekey'],
   MAIL_TEMPLATES: ['./te\nmplates'],
   MAIL_LOCALE: ['../en', 'en/ko', 'en_US', 'en.US', '한국어', 'e\nn'],
+  ADMIN_URL: [
+    'http://localhost:9300/',
+    'http://LOCALHOST:9300',
+    'http://ops@localhost:9300',
+    'localhost:9300',
+    'capacitor://localhost',
+  ],
+  ADMIN_KEY: [`ops=${SECRET}`, `${SECRET}=`, SECRET.slice(9), `${SECRET}, ${SECRET}`],
   HSTS: [
     'Off',
     'OFF',
@@ -267,6 +275,8 @@ const ACCEPTED: Record<string, string[]> = {
   MAIL_TEMPLATES: ['./templates', '/etc/우리 메일'],
   MAIL_LOCALE: ['en', 'ko', 'pt-BR'],
   LOG_LEVEL: ['silent'],
+  ADMIN_URL: ['http://127.0.0.1:9300', 'https://latchkey.internal', 'http://[::1]:9300'],
+  ADMIN_KEY: [SECRET],
   HSTS: ['off', 'max-age=0', 'max-age=63072000', 'max-age=63072000; includeSubDomains; preload'],
 }
 

@@ -1,0 +1,131 @@
+import { text } from 'node:stream/consumers'
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import type { Command } from '../command.ts'
+import { Refusal } from '../../process/refusal.ts'
+import { openClient } from './client.ts'
+import type { Desk } from './desk.ts'
+import { exportUsers } from './export.ts'
+import { importFile } from './import.ts'
+import * as users from './users.ts'
+
+/** An order: what it says of itself, what may follow its name, and what it does. */
+interface Order {
+  readonly usage: string
+  readonly does: string
+  readonly options?: NonNullable<ParseArgsConfig['options']>
+  /** How many words may follow. */
+  readonly words: readonly [least: number, most: number]
+  readonly run: (desk: Desk, words: readonly string[], options: users.Options) => Promise<void>
+}
+
+const ORDERS: Record<string, Order> = {
+  list: { usage: 'list', does: 'all users', words: [0, 0], run: users.list },
+  show: { usage: 'show USER', does: 'one user', words: [1, 1], run: users.show },
+  create: {
+    usage: 'create EMAIL [--id ID] [--verified] [--role ROLE]… [--password]',
+    does: 'an account; with --password its password is read from standard input, without it has none yet',
+    options: {
+      id: { type: 'string' },
+      verified: { type: 'boolean' },
+      role: { type: 'string', multiple: true },
+      password: { type: 'boolean' },
+    },
+    words: [1, 1],
+    run: users.create,
+  },
+  roles: {
+    usage: 'roles USER ROLE… | roles USER --none',
+    does: 'give these roles and no others',
+    options: { none: { type: 'boolean' } },
+    words: [1, 51],
+    run: users.roles,
+  },
+  app: { usage: 'app USER JSON', does: 'replace what services are told', words: [2, 2], run: users.app },
+  disable: {
+    usage: 'disable USER [--reason TEXT]',
+    does: 'let nobody in',
+    options: { reason: { type: 'string' } },
+    words: [1, 1],
+    run: users.disable,
+  },
+  enable: { usage: 'enable USER', does: 'let the owner in again', words: [1, 1], run: users.enable },
+  reset: {
+    usage: 'reset USER',
+    does: 'make the password unusable, and mail how to set another',
+    words: [1, 1],
+    run: users.reset,
+  },
+  sessions: {
+    usage: 'sessions USER [--end]',
+    does: 'who is logged in; with --end log out everywhere',
+    options: { end: { type: 'boolean' } },
+    words: [1, 1],
+    run: users.sessions,
+  },
+  delete: { usage: 'delete USER', does: 'remove the account', words: [1, 1], run: users.remove },
+  import: {
+    usage: 'import FILE',
+    does: 'make the accounts of a file, a line of JSON each; again: go on where it stopped',
+    words: [1, 1],
+    run: importFile,
+  },
+  export: {
+    usage: 'export [FILE]',
+    does: 'all users, to standard output or a file; again with a file: go on where it stopped',
+    words: [0, 1],
+    run: exportUsers,
+  },
+}
+
+const LIST = Object.values(ORDERS).map(({ usage, does }) => `  ${usage}\n      ${does}\n`)
+const USAGE = `Usage: npm run --silent admin -- ORDER
+
+${LIST.join('')}
+USER is an id or an address. Users are printed as JSON, a line each. The service is at ADMIN_URL, http://127.0.0.1:ADMIN_PORT
+unless it is set; the key is in ADMIN_KEY, or in the file that ADMIN_KEY_FILE names. Exits with 0 if all is done, 1 if it is
+not, 2 if the order is none, 3 if an import was refused some lines.
+`
+
+/** The operator's orders from a shell, carried out over the operator's listener. */
+export const admin: Command = async (config, _output, words) => {
+  process.stdout.on('error', () => {}) // each write says so, too
+  await carryOutOrder(words, () => openDesk(openClient(config)))
+}
+
+/** Carries out the order that the words give. Throws Refusal if there is no such order, or it fails. */
+export async function carryOutOrder([name = '', ...args]: readonly string[], deskOf: () => Desk): Promise<void> {
+  const order = Object.hasOwn(ORDERS, name) ? ORDERS[name] : undefined
+  if (order === undefined) throw new Refusal(name === '' ? USAGE : `There is no order ${name}.\n\n${USAGE}`, 2)
+  const { positionals, values } = readWords(order, args)
+  await order.run(deskOf(), positionals, values)
+}
+
+function readWords({ usage, options = {}, words: [least, most] }: Order, args: readonly string[]) {
+  try {
+    const { positionals, values } = parseArgs({ args: [...args], options, allowPositionals: true })
+    if (positionals.length >= least && positionals.length <= most)
+      return { positionals, values: values as users.Options }
+  } catch (error) {
+    throw new Refusal(`${(error as Error).message}\nUsage: ${usage}`, 2)
+  }
+  throw new Refusal(`Usage: ${usage}`, 2)
+}
+
+function openDesk(client: Desk['client']): Desk {
+  return {
+    client,
+    out: write,
+    err: (line) => void process.stderr.write(line),
+    isWatched: process.stderr.isTTY,
+    input: () => text(process.stdin),
+  }
+}
+
+/** Writes to standard output, as fast as it is read. Whoever reads no more, as `head`, ends the command. */
+async function write(lines: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(lines, (error) => (error ? reject(error) : resolve()))
+  }).catch(({ code }: NodeJS.ErrnoException) => {
+    throw new Refusal(`standard output takes no more: ${code}`)
+  })
+}

@@ -1,0 +1,114 @@
+import { userInfo } from 'node:os'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Config } from '../../config/environment.ts'
+import { Refusal } from '../../process/refusal.ts'
+
+/** A request to the operator's listener. */
+export interface Ask {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  readonly path: string
+  readonly body?: string
+  /** application/json unless it says otherwise. */
+  readonly type?: string
+}
+
+/** What asks the operator's listener. */
+export interface Client {
+  /** Resolves to the body of a 2xx. Throws NotNow, or Refusal with the problem in words. */
+  readonly ask: (asked: Ask) => Promise<string>
+}
+
+/** The service cannot be asked now, or has not answered whole: whether it has done anything is not known. */
+export class NotNow extends Refusal {
+  readonly waitMs: number
+
+  constructor(message: string, waitMs = 1000) {
+    super(message)
+    this.waitMs = waitMs
+  }
+}
+
+/** The service cuts an answer off after 75 s. */
+const ANSWER_MS = 80_000
+
+/** Makes the client of the service that ADMIN_URL names. Throws Refusal without a key. */
+export function openClient({ ADMIN_URL, ADMIN_PORT, ADMIN_KEY }: Config): Client {
+  const url = ADMIN_URL ?? (ADMIN_PORT === undefined ? undefined : `http://127.0.0.1:${ADMIN_PORT}`)
+  if (url === undefined) throw new Refusal('Set ADMIN_URL to the address of the listener, like http://127.0.0.1:9300.')
+  if (ADMIN_KEY === undefined)
+    throw new Refusal('Set ADMIN_KEY to one of the keys in ADMIN_KEYS, without its name; or ADMIN_KEY_FILE to a file.')
+  const headers = { authorization: `Bearer ${ADMIN_KEY}`, ...actor() }
+
+  async function send({ method, path, body, type = 'application/json' }: Ask): Promise<[Response, string]> {
+    const own = body === undefined ? { headers } : { headers: { ...headers, 'content-type': type }, body }
+    const signal = AbortSignal.timeout(ANSWER_MS)
+    const answer = await fetch(url + path, { method, redirect: 'error', signal, ...own })
+    return [answer, await answer.text()]
+  }
+
+  return {
+    async ask(asked) {
+      const [answer, text] = await send(asked).catch((error: unknown) => {
+        throw new NotNow(`${url} does not answer: ${causeOf(error as Error)}`)
+      })
+      if (answer.ok) return text
+      const message = problemIn(text) ?? `${url} answers ${answer.status}, and is no Latchkey.`
+      if (answer.status !== 503 && answer.status !== 429) throw new Refusal(message)
+      throw new NotNow(message, (Number(answer.headers.get('retry-after')) || 1) * 1000)
+    },
+  }
+}
+
+/** Does the work, again while the service cannot; after `patienceMs` throws Refusal. `onWait` hears why. */
+export async function insist<T>(
+  work: () => Promise<T>,
+  patienceMs: number,
+  onWait = (_reason: string): void => {},
+): Promise<T> {
+  const giveUpAt = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof NotNow)) throw error
+      if (performance.now() + error.waitMs > giveUpAt) throw new Refusal(error.message)
+      onWait(error.message)
+      await wait(error.waitMs)
+    }
+  }
+}
+
+/** Who sits at this machine, for the log of the service. */
+function actor(): Record<string, string> {
+  try {
+    const { username } = userInfo()
+    return /^[\x21-\x7e]+$/.test(username) ? { 'x-actor': username } : {}
+  } catch {
+    return {} // a user without a name
+  }
+}
+
+function causeOf({ message, cause }: Error): string {
+  const { code = '' } = (cause ?? {}) as { code?: string }
+  return code || message
+}
+
+interface ProblemText {
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail?: string
+  readonly errors?: readonly { readonly path?: string; readonly rule?: string; readonly message: string }[]
+}
+
+/** The problem of an answer in words; null: the answer is no problem of ours. */
+function problemIn(text: string): string | null {
+  try {
+    const { title, status, code, detail = '', errors = [] } = JSON.parse(text) as ProblemText
+    if (typeof title !== 'string' || typeof code !== 'string') return null
+    const faults = errors.map(({ path, rule, message }) => ` ${path ?? rule ?? ''}: ${message}.`)
+    return `${title} (${status} ${code})${detail && ` ${detail}`}${faults.join('')}`
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { Refusal } from '../../process/refusal.ts'
+
+// How far an order has come, beside the file that it works on: whoever is killed goes on where it stopped.
+
+/** Reads what `saveProgress` has written; null: there is none. Throws Refusal if it is of no use. */
+export async function readProgress<T>(path: string): Promise<T | null> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw new Refusal(`${path} cannot be read: ${error.code}.`)
+  })
+  try {
+    return text === null ? null : (JSON.parse(text) as T)
+  } catch {
+    throw new Refusal(`${path} is not what this command has written. Remove it to begin anew.`)
+  }
+}
+
+/** Writes it so that after a crash there is either this or what was there before. */
+export async function saveProgress(path: string, progress: object): Promise<void> {
+  const next = `${path}.next`
+  const file = await open(next, 'w')
+  try {
+    await file.writeFile(JSON.stringify(progress))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(next, path)
+}
+
+export async function forgetProgress(path: string): Promise<void> {
+  await rm(path, { force: true })
+}
+
+/** A digest of a whole file. */
+export async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  return hash.digest('base64url')
+}

@@ -1,0 +1,118 @@
+import { newId } from '../../domain/id.ts'
+import { Refusal } from '../../process/refusal.ts'
+import { type Ask, insist } from './client.ts'
+import { type Desk, writeLine } from './desk.ts'
+
+/** The options that an order may have. */
+export interface Options {
+  readonly id?: string
+  readonly verified?: boolean
+  readonly role?: readonly string[]
+  readonly password?: boolean
+  readonly none?: boolean
+  readonly reason?: string
+  readonly end?: boolean
+}
+type Words = readonly string[]
+
+/** For how many ms an order waits for a service that is not there. */
+const PATIENCE_MS = 10_000
+
+/** Asks until it is answered. One that has been done is done again: none of these harms. */
+async function ask({ client }: Desk, asked: Ask): Promise<string> {
+  return insist(() => client.ask(asked), PATIENCE_MS)
+}
+
+/** The path of the user with that id or address. Throws Refusal if nobody has it. */
+async function pathOf(desk: Desk, user = ''): Promise<string> {
+  if (!user.includes('@')) return `/admin/v1/users/${encodeURIComponent(user)}`
+  const found = await ask(desk, { method: 'GET', path: `/admin/v1/users?email=${encodeURIComponent(user)}` })
+  const [{ id } = { id: '' }] = (JSON.parse(found) as { users: { id: string }[] }).users
+  if (id === '') throw new Refusal(`Nobody has the address ${user}.`)
+  return `/admin/v1/users/${id}`
+}
+
+async function showAt(desk: Desk, path: string): Promise<void> {
+  await writeLine(desk, JSON.parse(await ask(desk, { method: 'GET', path })))
+}
+
+/** Changes something of a user, and shows the user. */
+async function change(desk: Desk, user: string | undefined, what: string, body?: unknown): Promise<void> {
+  const path = await pathOf(desk, user)
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+  await ask(desk, { method: 'PUT', path: `${path}/${what}`, ...sent })
+  await showAt(desk, path)
+}
+
+export async function list(desk: Desk): Promise<void> {
+  for (let cursor = ''; ;) {
+    const page = await ask(desk, { method: 'GET', path: `/admin/v1/users?limit=100${cursor}` })
+    const { users, next } = JSON.parse(page) as { users: object[]; next?: string }
+    await desk.out(users.map((user) => `${JSON.stringify(user)}\n`).join(''))
+    if (next === undefined) return
+    cursor = `&cursor=${encodeURIComponent(next)}`
+  }
+}
+
+export async function show(desk: Desk, [user]: Words): Promise<void> {
+  await showAt(desk, await pathOf(desk, user))
+}
+
+export async function create(desk: Desk, [email]: Words, options: Options): Promise<void> {
+  const { id = newId(), verified, role, password } = options // with an id the same again is no other account
+  const body = {
+    id,
+    email,
+    ...(verified === true ? { email_verified: true } : {}),
+    ...(role === undefined ? {} : { roles: role }),
+    ...(password === true ? { password: (await desk.input()).replace(/\r?\n$/, '') } : {}),
+  }
+  await writeLine(
+    desk,
+    JSON.parse(await ask(desk, { method: 'POST', path: '/admin/v1/users', body: JSON.stringify(body) })),
+  )
+}
+
+export async function roles(desk: Desk, [user, ...given]: Words, { none = false }: Options): Promise<void> {
+  if (none === given.length > 0) throw new Refusal('Name the roles, or say --none.', 2)
+  await change(desk, user, 'roles', { roles: given })
+}
+
+export async function app(desk: Desk, [user, text = '']: Words): Promise<void> {
+  await change(desk, user, 'app', readJson(text))
+}
+
+export async function disable(desk: Desk, [user]: Words, { reason }: Options): Promise<void> {
+  await change(desk, user, 'disabled', reason === undefined ? {} : { reason })
+}
+
+export async function enable(desk: Desk, [user]: Words): Promise<void> {
+  const path = await pathOf(desk, user)
+  await ask(desk, { method: 'DELETE', path: `${path}/disabled` })
+  await showAt(desk, path)
+}
+
+export async function reset(desk: Desk, [user]: Words): Promise<void> {
+  const path = await pathOf(desk, user)
+  await ask(desk, { method: 'POST', path: `${path}/password-reset` })
+  await showAt(desk, path)
+}
+
+export async function sessions(desk: Desk, [user]: Words, { end = false }: Options): Promise<void> {
+  const path = `${await pathOf(desk, user)}/sessions`
+  const text = await ask(desk, { method: end ? 'DELETE' : 'GET', path })
+  const found = end ? [] : (JSON.parse(text) as { sessions: object[] }).sessions
+  for (const session of found) await writeLine(desk, session)
+}
+
+export async function remove(desk: Desk, [user]: Words): Promise<void> {
+  await ask(desk, { method: 'DELETE', path: await pathOf(desk, user) })
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Refusal('That is not JSON.', 2)
+  }
+}

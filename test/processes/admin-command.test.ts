@@ -1,0 +1,61 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { ADMIN_KEY } from '../support/admin.ts'
+import { type Child, startChild } from '../support/child.ts'
+import { freePort } from '../support/free-port.ts'
+import { type Service, startService } from '../support/service.ts'
+
+// The command `admin` as a process, at a service of its own.
+
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+/** What the page on operating shows. */
+const SHOWN = 'npm run --silent admin -- list'
+
+interface World {
+  readonly dir: string
+  readonly service: Service
+  /** Starts the command as the page shows it, with the key in a file. */
+  readonly admin: (...words: string[]) => Child
+}
+
+async function open(t: Test, env: Record<string, string> = {}): Promise<World> {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-admin-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  const ADMIN_PORT = `${await freePort()}`
+  const ADMIN_KEY_FILE = join(dir, 'key')
+  await writeFile(ADMIN_KEY_FILE, `${ADMIN_KEY}\n`)
+  const service = await startService({
+    DATA_DIR: join(dir, 'data'),
+    ADMIN_PORT,
+    ADMIN_KEYS: `ops+export=${ADMIN_KEY}`,
+    LIMIT_REGISTER: '1000/1m',
+    ...env,
+  })
+  t.teardown(() => service.kill())
+  const { PATH, HOME } = process.env
+  const admin = (...words: string[]) =>
+    startChild([process.execPath, MAIN, 'admin', ...words], { PATH, HOME, ADMIN_PORT, ADMIN_KEY_FILE })
+  return { dir, service, admin }
+}
+
+t.test('the command finds the listener and its key by itself, and its key is nowhere to be seen', async (t) => {
+  const { service, admin } = await open(t)
+  const body = { email: 'ada@example.org', password: 'seven red bicycles in the rain' }
+  t.equal((await service.call('POST', '/v1/register', { body })).status, 201)
+  const listed = admin(...SHOWN.split(' -- ')[1]!.split(' '))
+  t.equal(await listed.exited, 0)
+  t.equal(listed.lines().length, 1)
+  t.match(JSON.parse(listed.lines()[0] ?? ''), { email: 'ada@example.org' })
+  const nobody = admin('show', 'nobody')
+  t.equal(await nobody.exited, 1)
+  t.match(nobody.lines(), ['There is nothing here. (404 not_found)'])
+  const slip = admin('disabel', 'ada@example.org')
+  t.equal(await slip.exited, 2)
+  t.match(slip.lines().join('\n'), /^There is no order disabel\.[^]*disable USER/)
+  await service.stop()
+  const said = [...listed.lines(), ...nobody.lines(), ...slip.lines(), ...service.lines()].join('\n')
+  t.notMatch(said, ADMIN_KEY.slice(5))
+})
