@@ -11,6 +11,7 @@ import { watchMailbox } from './mailbox.js'
 import { events, resume } from './session.js'
 import { loadSettings, setUpSettings } from './settings.js'
 import { say, showStatus } from './status.js'
+import { forgetTrail, setUpTrail, showTrail } from './trail.js'
 import { knows } from './words.js'
 
 /** The session of this browser, and the one that is shown, which is none while a password is reset. */
@@ -33,7 +34,7 @@ async function enter(sessionId) {
 function leave(reason) {
   const [wasInside, email, why] = [shown !== null, userEmail(), overKey(reason)]
   shown = null
-  for (const forget of [forgetUser, forgetAddress, emptyCart, forgetDevices]) forget()
+  for (const forget of [forgetUser, forgetAddress, emptyCart, forgetDevices, forgetTrail]) forget()
   if (find('outside').hidden) openDoor(email)
   find('outside').append(find('mailbox'))
   if (wasInside || (why !== 'over' && !isResetting())) say(why)
@@ -46,7 +47,7 @@ function overKey(reason) {
 
 function sayAll() {
   translate()
-  for (const show of [showStatus, showUser, showCart, showDevices, showBehind, showLife]) show()
+  for (const show of [showStatus, showUser, showCart, showDevices, showTrail, showBehind, showLife]) show()
 }
 
 /** What other tabs and devices may have changed while nobody looked here. */
@@ -76,6 +77,7 @@ setUpDoor()
 setUpForgotten(enterCurrent)
 setUpAccount()
 setUpAddress()
+setUpTrail()
 sayAll()
 void loadInstances()
 void watchMailbox()

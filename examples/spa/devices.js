@@ -1,13 +1,15 @@
 import { button, fill, find, make } from './dom.js'
 import { call } from './session.js'
 import { say } from './status.js'
+import { loadTrail } from './trail.js'
+import { nameOf } from './user-agent.js'
 import { moment, words } from './words.js'
 
 let sessions = []
 
-/** Reads where this person is logged in. */
+/** Reads where this person is logged in, and what has happened: whatever changes the one is told in the other. */
 export async function loadDevices() {
-  const answer = await call('GET', '/v1/sessions')
+  const [answer] = await Promise.all([call('GET', '/v1/sessions'), loadTrail()])
   if (answer.ok) sessions = answer.body.sessions
   showDevices()
 }
@@ -39,10 +41,4 @@ async function logOutThere(id) {
   await call('DELETE', `/v1/sessions/${id}`) // 404: it has ended by itself
   say('done_there')
   await loadDevices()
-}
-
-function nameOf(userAgent) {
-  const browser = /Firefox|Edg|OPR|Chrome|Safari/.exec(userAgent)?.[0] ?? userAgent.slice(0, 20)
-  const system = /Android|iPhone|iPad|Windows|Mac OS|Linux/.exec(userAgent)?.[0]
-  return system === undefined ? browser : `${browser}, ${system}`
 }

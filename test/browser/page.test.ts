@@ -37,6 +37,7 @@ for (const theme of ['light', 'dark'] as const) {
     await page.getByRole('button', { name: 'Add Honey' }).click()
     await page.getByRole('button', { name: 'Kill instance 2' }).click()
     await page.getByRole('button', { name: 'Restart instance 2' }).waitFor()
+    await page.locator('#trail li').filter({ hasText: 'The account was made' }).waitFor()
     for (const [language, name] of [
       ['ko', '장바구니'],
       ['en', 'Cart'],
@@ -141,6 +142,32 @@ t.test('settings follow a person to another device', async (t) => {
   await logIn(second, email)
   await second.page.getByRole('heading', { name: '장바구니' }).waitFor()
   t.equal(await background(second.page), 'rgb(19, 22, 24)')
+})
+
+t.test('a person reads what happened to the account, and why a login ended, by the keyboard alone', async (t) => {
+  const first = await openPage(browser, demo)
+  const second = await openPage(browser, demo, { locale: 'ko-KR' })
+  t.teardown(() => Promise.all([first.context.close(), second.context.close()]))
+  const data = { email: await register(first), password: PASSWORD }
+  for (let count = 0; count < 9; count++) await first.context.request.post(`${demo.url}/v1/login`, { data })
+  const { page } = second
+  const door = page.locator('#door')
+  await door.getByLabel('이메일 주소').fill(data.email)
+  await door.getByLabel('비밀번호').fill(PASSWORD)
+  await door.getByRole('button', { name: '로그인' }).click()
+  const events = page.locator('#trail li')
+  await events.first().filter({ hasText: '로그인했습니다' }).waitFor()
+  t.equal(await events.count(), 10)
+  await page.locator('#older').focus()
+  await page.keyboard.press('Enter')
+  await hasFocus(page, '#trail-title')
+  t.match(await events.allTextContents(), { 10: /^계정을 만들었습니다.*Chrome, Linux · 127\.0\.0\.1$/, length: 11 })
+  await page.locator('#devices button').nth(1).focus()
+  await page.keyboard.press('Enter')
+  await events.first().filter({ hasText: '다른 곳에서 로그인을 종료했습니다' }).waitFor()
+  t.match(await events.first().textContent(), /의 로그인$/)
+  t.strictSame(await faultsFor(page), [])
+  t.strictSame(second.faults, [])
 })
 
 t.test('on a phone nothing is cut off and nothing scrolls sideways', async (t) => {
