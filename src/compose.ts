@@ -15,6 +15,7 @@ import { makeWords, type WordsOf } from './mail/words.ts'
 import { keepAuthSecret } from './store/lmdb/auth-secret-file.ts'
 import type { SharedClock } from './store/redis/clock.ts'
 import type { Store } from './store/store.ts'
+import type { Tracer } from './traces/tracer.ts'
 
 /** What a test, or a build that is broken on purpose, uses instead of the real clock and store. */
 export interface Instead {
@@ -43,6 +44,7 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
   const graceMs = () => config.REFRESH_GRACE + time.awayMs(config.REFRESH_GRACE)
   const post = { store, clock, record, onRefusal: reportRefusal(logger) }
   const sender = templates && (await openMail(config, makeWords(config, authKeys, templates), post))
+  const tracer = await openTraces(config, logger)
   const deps = {
     config,
     store,
@@ -54,11 +56,12 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
     moment,
     graceMs,
     sender,
+    tracer,
     record,
   }
   async function close(): Promise<void> {
     keyring.close()
-    await sender?.stop()
+    await Promise.all([sender?.stop(), tracer?.close()])
     await store.close()
   }
   return { deps, close }
@@ -80,7 +83,7 @@ async function openOnRedis(address: RedisAddress, logger: Logger, clock: Instead
     import('./store/redis/clock.ts'),
     import('./store/redis/redis-store.ts'),
   ])
-  const redis = connectRedis(address, reportOnce(logger))
+  const redis = connectRedis(address, reportOnce(logger, 'Redis connection'))
   const time = clock ? ownClock(clock) : watchClock(redis)
   return { store: openRedis(redis, time.now), time }
 }
@@ -109,6 +112,14 @@ function reportRefusal(logger: Logger): Post['onRefusal'] {
   return ({ kind, tries }, cause) => logger.warn({ kind, tries, cause }, 'a mail was refused for now')
 }
 
+/** Opens what records spans. OpenTelemetry is loaded here, only where there is somewhere to send them. */
+async function openTraces(config: Config, logger: Logger): Promise<Tracer | null> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, SERVICE_NAME: name } = config
+  if (endpoint === undefined) return null
+  const { openTracer } = await import('./traces/otlp.ts')
+  return openTracer({ endpoint, name, onFailure: reportOnce(logger, 'spans were lost') })
+}
+
 async function openAuthKeys({ AUTH_SECRET, DATA_DIR }: Config): Promise<AuthKeys> {
   const secrets = AUTH_SECRET.length > 0 ? AUTH_SECRET : [await keepAuthSecret(DATA_DIR)]
   return secrets.map(deriveAuthKey) as unknown as AuthKeys
@@ -126,14 +137,11 @@ function openBreachesOf({ BREACHED_PASSWORDS_URL: url }: Config, logger: Logger)
   return openBreaches(url, (err) => logger.warn({ err }, 'a new password was taken without the list of breached ones'))
 }
 
-/**
- * Logs an error of the connection to Redis, but not the same message twice in a row: reconnecting would repeat it several times
- * a second.
- */
-function reportOnce(logger: Logger): (error: Error) => void {
+/** Logs an error of a connection, but not the same message twice in a row: reconnecting would repeat it several times a second. */
+function reportOnce(logger: Logger, what: string): (error: Error) => void {
   let said = ''
   return (error) => {
-    if (error.message !== said) logger.warn({ err: error }, 'Redis connection')
+    if (error.message !== said) logger.warn({ err: error }, what)
     said = error.message
   }
 }

@@ -7,6 +7,7 @@ import type { Moment } from './domain/time.ts'
 import type { RecordEvent } from './events/security-events.ts'
 import type { Sender } from './mail/sender.ts'
 import type { Store } from './store/store.ts'
+import type { Tracer } from './traces/tracer.ts'
 
 /** What use cases and routes work with; made once, in compose.ts. */
 export interface Deps {
@@ -28,6 +29,8 @@ export interface Deps {
   readonly graceMs: () => number
   /** Sends mails; null: there is no MAIL_URL, and no mail is written. */
   readonly sender: Sender | null
+  /** Records spans; null: there is no OTEL_EXPORTER_OTLP_ENDPOINT, and nothing of it is loaded. */
+  readonly tracer: Tracer | null
   /** Records a security event. */
   readonly record: RecordEvent
 }

@@ -96,6 +96,7 @@ const Variables = z.object({
     (header) => header === 'off' || HSTS_FORM.test(header),
     'must be off, or in the form of max-age=31536000; includeSubDomains',
   ).default('max-age=31536000; includeSubDomains'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: faultless(faultOfIssuer).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 })
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Caller } from '../domain/caller.ts'
+import { traceFields } from '../domain/trace.ts'
 import type { EventName, RecordEvent } from './security-events.ts'
 
 /** The level of each event in the log. */
@@ -43,7 +44,7 @@ export function makeRecorder(logger: Logger): RecordEvent {
   }
 }
 
-function fieldsOf({ ip, userAgent, requestId, by, actor }: Caller) {
+function fieldsOf({ ip, userAgent, requestId, by, actor, span }: Caller) {
   const operator = by === undefined ? {} : { by, actor } // `by` of a person is the event's own
-  return { ip, user_agent: userAgent, request_id: requestId, ...operator }
+  return { ip, user_agent: userAgent, request_id: requestId, ...operator, ...traceFields(span) }
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../domain/caller.ts'
 import { headerText } from '../domain/header-text.ts'
 import { networksOf, readAddress } from '../domain/ip-address.ts'
+import { spanOf } from './plugins/traces.ts'
 
 const USER_AGENT_LENGTH = 256
 const ACTOR_LENGTH = 256
@@ -11,6 +12,7 @@ const ACTOR_LENGTH = 256
  * gone.
  */
 export function callerOf(request: FastifyRequest): Caller {
+  const span = spanOf(request)
   const ip = readAddress(request.ip) ?? readAddress(request.socket.remoteAddress ?? '') ?? ''
   return {
     ip,
@@ -18,6 +20,7 @@ export function callerOf(request: FastifyRequest): Caller {
     userAgent: headerText(request.headers['user-agent'] ?? '', USER_AGENT_LENGTH),
     requestId: request.id,
     ...operatorOf(request),
+    ...(span === null ? {} : { span }),
   }
 }
 

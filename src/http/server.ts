@@ -18,6 +18,7 @@ import { answerErrors, answerFrameworkErrors } from './plugins/errors.ts'
 import { requireHost } from './plugins/host.ts'
 import { acceptJson } from './plugins/json-body.ts'
 import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from './plugins/response-headers.ts'
+import { traceRequests } from './plugins/traces.ts'
 import type { App } from './typed-app.ts'
 
 /** What an app needs besides its dependencies. */
@@ -35,6 +36,7 @@ const MAX_HEADER_BYTES = 16 * 1024
 export function makeApp(deps: Deps, { logger, isDraining, patience = PATIENCE }: AppOptions): App {
   const headers = makeSecurityHeaders(deps.config.HSTS)
   const app = makeServer(deps, headers, patience)
+  traceRequests(app, deps)
   answerErrors(app, logger)
   setSecurityHeaders(app, headers, isDraining)
   requireHost(app)

@@ -98,6 +98,14 @@ const REFUSED: Record<string, string[]> = {
     'file:///range/',
     'api.example.org/range/',
   ],
+  OTEL_EXPORTER_OTLP_ENDPOINT: [
+    'http://collector:4318/',
+    'HTTP://collector:4318',
+    'http://user:pass@collector:4318',
+    'http://collector:4318?x=1',
+    'grpc://collector:4317',
+    'collector:4318',
+  ],
   ARGON2_MEMORY_KIB: ['019456', '19_456', '19,456'],
   TRUST_PROXY: [
     '10.0.0.1/8',

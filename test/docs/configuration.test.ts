@@ -9,7 +9,12 @@ import { readPage, readPages, rowsOf } from './pages.ts'
 
 const NOTHING = '–'
 /** What the pages name that is another program's. */
-const OTHERS = ['NODE_EXTRA_CA_CERTS', 'MALLOC_ARENA_MAX']
+const OTHERS = [
+  'NODE_EXTRA_CA_CERTS',
+  'MALLOC_ARENA_MAX',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_CERTIFICATE',
+]
 
 const code = readdirSync('src', { encoding: 'utf8', recursive: true })
   .filter((name) => name.endsWith('.ts'))

@@ -1,10 +1,12 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
 import { Busy, TooMany } from '../../auth/errors.ts'
+import { traceFields } from '../../domain/trace.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
 import type { App } from '../typed-app.ts'
 import type { SecurityHeaders } from './response-headers.ts'
+import { spanOf } from './traces.ts'
 
 const RETRY_AFTER_S = 1
 
@@ -12,7 +14,7 @@ const RETRY_AFTER_S = 1
 export function answerErrors(app: App, logger: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = problemOf(error)
-    if (statusOf(problem.code) >= 500) logFailure(logger, problem.code, error, request.id)
+    if (statusOf(problem.code) >= 500) logFailure(logger, problem.code, error, request)
     sendProblem(reply, problem)
   })
 }
@@ -23,9 +25,9 @@ export function answerFrameworkErrors(headers: SecurityHeaders) {
     sendProblem(reply.headers(headers), new Problem('not_found'))
 }
 
-function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, requestId: string): void {
+function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, request: FastifyRequest): void {
   const level = code === 'internal' ? 'error' : 'warn'
-  logger[level]({ err, code, request_id: requestId }, 'request failed')
+  logger[level]({ err, code, request_id: request.id, ...traceFields(spanOf(request)) }, 'request failed')
 }
 
 function sendProblem(reply: FastifyReply, problem: Problem): void {

@@ -1,0 +1,21 @@
+import type { SpanName } from '../domain/trace.ts'
+
+/** What is told of a request when it is over; `route` is the pattern, and undefined where there is none. Nothing else is told. */
+export interface RequestTold {
+  readonly method: string
+  readonly route: string | undefined
+  readonly status: number
+}
+
+/** The span of a request that is under way. */
+export interface RequestSpan extends SpanName {
+  readonly end: (told: RequestTold) => void
+}
+
+/** Records spans, and sends them in the background. */
+export interface Tracer {
+  /** Begins a span; `parent` is that of who sent the request. */
+  readonly begin: (parent: SpanName | null) => RequestSpan
+  /** Sends what is left, for as long as that may take. */
+  readonly close: () => Promise<void>
+}
