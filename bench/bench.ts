@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mailTo } from '../test/support/mails.ts'
+import { freePort } from '../test/support/free-port.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { startSmtp } from '../test/support/smtp.ts'
 import type { Exchange, Load } from './drive.ts'
@@ -68,9 +69,11 @@ async function bench(): Promise<void> {
   say(describeMachine(cores))
   const onRedis = await settle({ ...SETTINGS, REDIS_URL: redis.url })
   const embedded = await settle({ ...SETTINGS, DATA_DIR: dataDir })
+  const watched = { ...onRedis, env: { ...onRedis.env, ADMIN_PORT: `${await freePort()}` } }
   const subjects: Record<string, () => Promise<Subject>> = {
     raw: () => contender('raw', onRedis, bearers(onRedis.accounts)),
     'verify on Redis': () => latchkey(onRedis, bearers(onRedis.accounts)),
+    'verify with metrics': () => latchkey(watched, bearers(watched.accounts)),
     'verify embedded': () => latchkey(embedded, bearers(embedded.accounts)),
     refresh: () => latchkey(onRedis, refreshes(onRedis.accounts)),
     'naive JWT': () => contender('naive-jwt', onRedis, bearers(onRedis.accounts)),

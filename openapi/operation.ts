@@ -58,16 +58,16 @@ export function operationOf(components: Components, { url, method, schema }: Kno
   }
 }
 
-/** The documentation's own routes have no schema: what they answer is no JSON of ours. */
+/** Routes without a schema: what they answer is no JSON of ours. */
 function pageOperation(components: Components, url: string): Tree {
   const page = PAGES[url]
   if (page === undefined) throw new Error(`${url} has no schema`)
-  const { type, headers, ...texts } = page
+  const { type, headers, tag = 'Docs', ...texts } = page
   const content = { [type]: { schema: { type: type === 'application/json' ? 'object' : 'string' } } }
   const refusals = new Map<ProblemCode, readonly string[]>([['internal', []]])
   return {
     ...texts,
-    tags: ['Docs'],
+    tags: [tag],
     security: [],
     responses: {
       200: { description: texts.summary, ...headersOf(components, headers), content },

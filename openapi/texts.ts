@@ -136,12 +136,13 @@ export const PROBLEM_DETAILS: Partial<Record<ProblemCode, ProblemDetails>> = {
   password_unacceptable: { errors: [{ rule: 'too_short', message: 'Use at least 15 characters.' }] },
 }
 
-/** A route of the documentation itself, which answers no JSON of ours. */
+/** A route that answers no JSON of ours; its tag is Docs unless it says another. */
 interface Page {
   readonly operationId: string
   readonly summary: string
   readonly description: string
   readonly type: string
+  readonly tag?: string
   readonly headers?: readonly string[]
 }
 
@@ -154,6 +155,13 @@ export const PAGES: Record<string, Page> = {
     description: 'This document, OpenAPI 3.1.',
     type: 'application/json',
     headers: ['Cache-Control'],
+  },
+  '/metrics': {
+    operationId: 'readMetrics',
+    summary: 'What this process counts of itself',
+    description: 'In the text format of Prometheus. No key is asked for.',
+    type: 'text/plain',
+    tag: 'Health',
   },
   '/docs': {
     operationId: 'readDocs',

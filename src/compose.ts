@@ -8,6 +8,8 @@ import type { RedisAddress } from './config/redis-url.ts'
 import type { Deps } from './deps.ts'
 import { type AuthKeys, deriveAuthKey } from './domain/auth-secret.ts'
 import { makeRecorder } from './events/recorder.ts'
+import { countDenials } from './metrics/denials.ts'
+import { makeMeters, type Meters } from './metrics/meters.ts'
 import type { Post } from './mail/delivery.ts'
 import { openSender, type Sender } from './mail/sender.ts'
 import { openTemplates } from './mail/templates.ts'
@@ -36,9 +38,10 @@ export interface Composition {
  */
 export async function compose(config: Config, logger: Logger, instead: Instead = {}): Promise<Composition> {
   const templates = config.MAIL_URL ? openTemplates(config) : null
-  const { store: real, time } = await openStore(config, logger, instead.clock)
-  const store = instead.store?.(real) ?? real
-  const [clock, record, authKeys] = [time.now, makeRecorder(logger), await openAuthKeys(config)]
+  const meters = makeMeters()
+  const { store: real, time } = await openStore(config, { logger, meters }, instead.clock)
+  const store = countDenials(instead.store?.(real) ?? real, meters)
+  const [clock, record, authKeys] = [time.now, makeRecorder(logger, meters.hear), await openAuthKeys(config)]
   const keyring = openKeyring({ store, authKeys, policy: keyPolicyOf(config), clock, record })
   const moment = () => ({ now: clock(), histories: time.histories() })
   const graceMs = () => config.REFRESH_GRACE + time.awayMs(config.REFRESH_GRACE)
@@ -58,6 +61,8 @@ export async function compose(config: Config, logger: Logger, instead: Instead =
     sender,
     tracer,
     record,
+    meters,
+    storeSilentMs: time.silentMs,
   }
   async function close(): Promise<void> {
     keyring.close()
@@ -73,11 +78,21 @@ interface OpenStore {
 }
 
 /** Opens the store of the configuration. Only its driver is loaded: a start takes less time. */
-async function openStore(config: Config, logger: Logger, clock: Instead['clock']): Promise<OpenStore> {
-  return config.REDIS_URL ? openOnRedis(config.REDIS_URL, logger, clock) : openEmbedded(config, clock)
+async function openStore(config: Config, told: Told, clock: Instead['clock']): Promise<OpenStore> {
+  return config.REDIS_URL ? openOnRedis(config.REDIS_URL, told, clock) : openEmbedded(config, told, clock)
 }
 
-async function openOnRedis(address: RedisAddress, logger: Logger, clock: Instead['clock']): Promise<OpenStore> {
+/** What hears of the store. */
+interface Told {
+  readonly logger: Logger
+  readonly meters: Meters
+}
+
+async function openOnRedis(
+  address: RedisAddress,
+  { logger, meters }: Told,
+  clock: Instead['clock'],
+): Promise<OpenStore> {
   const [{ connectRedis }, { watchClock }, { openRedis }] = await Promise.all([
     import('./store/redis/client.ts'),
     import('./store/redis/clock.ts'),
@@ -85,18 +100,18 @@ async function openOnRedis(address: RedisAddress, logger: Logger, clock: Instead
   ])
   const redis = connectRedis(address, reportOnce(logger, 'Redis connection'))
   const time = clock ? ownClock(clock) : watchClock(redis)
-  return { store: openRedis(redis, time.now), time }
+  return { store: openRedis(redis, time.now, meters.hearCommand), time }
 }
 
-async function openEmbedded({ DATA_DIR: dir }: Config, clock: Instead['clock']): Promise<OpenStore> {
+async function openEmbedded({ DATA_DIR: dir }: Config, { meters }: Told, clock: Instead['clock']): Promise<OpenStore> {
   const { openLmdb } = await import('./store/lmdb/lmdb-store.ts')
   const time = ownClock(clock)
-  return { store: await openLmdb({ dir, clock: time.now }), time }
+  return { store: await openLmdb({ dir, clock: time.now, onCommand: meters.hearCommand }), time }
 }
 
 /** The clock of this machine. Nobody is seen to set it, and it is never away. */
 function ownClock(now: () => number = Date.now): SharedClock {
-  return { now, histories: () => [], awayMs: () => 0 }
+  return { now, histories: () => [], awayMs: () => 0, silentMs: () => 0 }
 }
 
 type Posted = Omit<Post, 'transport' | 'wordsOf'>

@@ -5,6 +5,7 @@ import type { Config } from './config/environment.ts'
 import type { AuthKeys } from './domain/auth-secret.ts'
 import type { Moment } from './domain/time.ts'
 import type { RecordEvent } from './events/security-events.ts'
+import type { Meters } from './metrics/meters.ts'
 import type { Sender } from './mail/sender.ts'
 import type { Store } from './store/store.ts'
 import type { Tracer } from './traces/tracer.ts'
@@ -33,4 +34,8 @@ export interface Deps {
   readonly tracer: Tracer | null
   /** Records a security event. */
   readonly record: RecordEvent
+  /** Counts what this process does. */
+  readonly meters: Meters
+  /** For how many ms the store that all instances share has not told its time; 0 without such a store. */
+  readonly storeSilentMs: () => number
 }

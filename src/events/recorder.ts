@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Caller } from '../domain/caller.ts'
 import { traceFields } from '../domain/trace.ts'
-import type { EventName, RecordEvent } from './security-events.ts'
+import type { EventName, RecordEvent, SecurityEvent } from './security-events.ts'
 
 /** The level of each event in the log. */
 const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
@@ -37,9 +37,15 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'store.replaced': 'warn', // everybody logs in again
 }
 
-/** Makes the recorder, which writes each security event as a line of the log: `event`, its fields, and who sent the request. */
-export function makeRecorder(logger: Logger): RecordEvent {
+export const EVENT_NAMES = Object.keys(LEVELS) as readonly EventName[]
+
+/**
+ * Makes the recorder, which writes each security event as a line of the log: `event`, its fields, and who sent the request. `count`
+ * hears of it, too.
+ */
+export function makeRecorder(logger: Logger, count: (event: SecurityEvent) => void): RecordEvent {
   return (event, caller) => {
+    count(event)
     logger[LEVELS[event.event]]({ ...event, ...(caller === null ? {} : fieldsOf(caller)) })
   }
 }

@@ -37,7 +37,7 @@ export interface SecurityEvents {
   'mail.sent': { user_id: string; kind: MailKind; tries: number }
   /** It will not arrive; `cause` is the code of the server, of an error, or `expired`. */
   'mail.failed': { user_id: string; kind: MailKind; tries: number; cause: string }
-  'limit.hit': { limit: string }
+  'limit.hit': { limit: LimitName }
   /** A request to the operator's listener, with the route and the status of its answer. */
   'operator.called': { route: string; status: number; user_id: string | null }
   /** A request to the operator's listener without a right key. */
@@ -76,6 +76,20 @@ interface RefusedRefresh {
   /** When the session was last used, RFC 3339 in UTC; null: it is over, or not remembered. */
   last_used_at: string | null
 }
+
+/** The limits that refuse requests. */
+export const LIMITS = [
+  'register',
+  'login',
+  'refresh',
+  'api',
+  'failures',
+  'account_failures',
+  'session_failures',
+  'mail',
+  'mail_total',
+] as const
+export type LimitName = (typeof LIMITS)[number]
 
 /** The name of a security event. */
 export type EventName = keyof SecurityEvents

@@ -9,6 +9,7 @@ import { passwordResetRoute } from './routes/admin/password-reset.ts'
 import { userSessionRoutes } from './routes/admin/sessions.ts'
 import { userRoutes } from './routes/admin/users.ts'
 import { healthRoutes } from './routes/operations/health.ts'
+import { metricsRoute } from './routes/operations/metrics.ts'
 import { type AppOptions, makeApp } from './server.ts'
 import type { App } from './typed-app.ts'
 
@@ -18,6 +19,8 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   requireAdminKey(app, deps)
   answerUnknownRoutes(app, async () => {}) // nobody without a key gets so far below /admin
   healthRoutes(app, options)
+  const { openExposition } = await import('../metrics/exposition.ts') // loaded only where there is this listener
+  metricsRoute(app, openExposition({ ...deps, lastReadiness: options.lastReadiness }))
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
   for (const add of [userRoutes, accessRoutes, userSessionRoutes, userEventRoute, ...needMail]) add(app, deps)

@@ -17,6 +17,7 @@ import {
 import { answerErrors, answerFrameworkErrors } from './plugins/errors.ts'
 import { requireHost } from './plugins/host.ts'
 import { acceptJson } from './plugins/json-body.ts'
+import { timeRequests } from './plugins/request-times.ts'
 import { makeSecurityHeaders, type SecurityHeaders, setSecurityHeaders } from './plugins/response-headers.ts'
 import { traceRequests } from './plugins/traces.ts'
 import type { App } from './typed-app.ts'
@@ -36,6 +37,7 @@ const MAX_HEADER_BYTES = 16 * 1024
 export function makeApp(deps: Deps, { logger, isDraining, patience = PATIENCE }: AppOptions): App {
   const headers = makeSecurityHeaders(deps.config.HSTS)
   const app = makeServer(deps, headers, patience)
+  if (deps.config.ADMIN_PORT !== undefined) timeRequests(app, deps.meters)
   traceRequests(app, deps)
   answerErrors(app, logger)
   setSecurityHeaders(app, headers, isDraining)

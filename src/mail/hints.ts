@@ -18,6 +18,14 @@ export interface Hints {
   readonly putBack: (placed: Placed, again: Again) => void
   /** Removes the hints that are over from their queues, each queue at once. */
   readonly forgetOver: () => Promise<void>
+  /** What the queues of all instances had when they were last read. */
+  readonly waiting: () => Waiting
+}
+
+/** How many mails wait, and since when the oldest (ms since the epoch; null: none does). */
+export interface Waiting {
+  readonly count: number
+  readonly oldestAt: number | null
 }
 
 /** Makes the memory of the hints. It holds no hint that is not in a queue. */
@@ -25,6 +33,7 @@ export function openHints({ store, clock }: Pick<Deps, 'store' | 'clock'>): Hint
   /** By the id of its mail, until when a hint rests; Infinity: it is handed out, or over. */
   const rests = new Map<string, number>()
   const over = new Set<Placed>()
+  let waiting: Waiting = { count: 0, oldestAt: null }
 
   async function forgetOver(): Promise<void> {
     const gone = [...over]
@@ -34,10 +43,15 @@ export function openHints({ store, clock }: Pick<Deps, 'store' | 'clock'>): Hint
 
   return {
     forgetOver,
+    waiting: () => waiting,
     async take() {
       await forgetOver()
       const queues = await store.getMany(QUEUE_KEYS)
       const found = queues.flatMap((queue, place) => (queue?.value ?? []).map((hint) => ({ hint, place })))
+      waiting = {
+        count: found.length,
+        oldestAt: found.length > 0 ? found.reduce((oldest, { hint }) => Math.min(oldest, hint.at), Infinity) : null,
+      }
       keepOnly(rests, new Set(found.map(({ hint }) => hint.mailId)))
       const due = found.filter(({ hint }) => (rests.get(hint.mailId) ?? 0) <= clock())
       for (const { hint } of due) rests.set(hint.mailId, Infinity)

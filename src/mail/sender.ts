@@ -3,7 +3,7 @@ import pLimit from 'p-limit'
 import { Busy } from '../auth/errors.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { deliver, type Post } from './delivery.ts'
-import { openHints, type Placed } from './hints.ts'
+import { openHints, type Placed, type Waiting } from './hints.ts'
 
 /** Sends what waits, in the background. */
 export interface Sender {
@@ -11,6 +11,8 @@ export interface Sender {
   readonly wake: () => void
   /** Takes no mail any more, and resolves when those that are being sent are sent, or after some seconds. */
   readonly stop: () => Promise<void>
+  /** What waits, for all instances, as of the last look. */
+  readonly waiting: () => Waiting
 }
 
 /** What waits is looked for every so many ms: another instance may have written it, or have crashed. */
@@ -51,7 +53,7 @@ export function openSender(post: Post): Sender {
     await unlessAway(hints.forgetOver)
   }
   let ended: Promise<void> | null = null
-  return { wake: looks.wake, stop: () => (ended ??= end()) }
+  return { wake: looks.wake, stop: () => (ended ??= end()), waiting: hints.waiting }
 }
 
 /** What the work comes to; null: the store is away, or too many want the same of it. */

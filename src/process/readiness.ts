@@ -19,6 +19,8 @@ export interface Checks {
   readonly checkReadiness: CheckReadiness
   /** The same, but once it has been ready only what is its own counts, whatever the store does now. */
   readonly checkOwnReadiness: CheckReadiness
+  /** What was last found; null: nothing yet. */
+  readonly lastReadiness: () => Readiness | null
 }
 
 /** With at least this pause the store is read, written and asked for its settings, however many ask for the readiness. */
@@ -34,7 +36,7 @@ export function makeReadiness(
   isDraining: () => boolean,
   logger: FastifyBaseLogger,
 ): Checks {
-  let logged: string | undefined
+  let last: Readiness | null = null
   let wasReady = false
   const examine = atMostEvery(PAUSE_MS, async (): Promise<Readiness> => {
     const [faults, warnings] = await Promise.all([store.faults(), store.weaknesses()])
@@ -44,8 +46,8 @@ export function makeReadiness(
   async function checkReadiness(): Promise<Readiness> {
     const examined = isDraining() ? STOPPING : await examine()
     const found = isDraining() ? STOPPING : examined // the process may have begun to stop meanwhile
-    if (JSON.stringify(found) !== logged) logReadiness(logger, found)
-    logged = JSON.stringify(found)
+    if (JSON.stringify(found) !== JSON.stringify(last)) logReadiness(logger, found)
+    last = found
     wasReady ||= found.reasons.length === 0
     return found
   }
@@ -55,7 +57,7 @@ export function makeReadiness(
     return { reasons: [keyring.fault()].filter(isFault), warnings: [] }
   }
 
-  return { checkReadiness, checkOwnReadiness }
+  return { checkReadiness, checkOwnReadiness, lastReadiness: () => (isDraining() ? STOPPING : last) }
 }
 
 function logReadiness(logger: FastifyBaseLogger, { reasons, warnings }: Readiness): void {

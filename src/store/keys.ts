@@ -69,6 +69,15 @@ export const rowOf = <T>(log: Log<T>, place: number): Key<T> => `${log}${place}`
 /** The key of the place of the last row of a log; absent: it has none. */
 export const lastOf = (log: Log<unknown>): Key<number> => `${log}last`
 
+/** Of what a denial is: of one token, of a session, or of all tokens of a user below a generation. */
+export const DENIAL_KINDS = ['token', 'session', 'below'] as const
+export type DenialKind = (typeof DENIAL_KINDS)[number]
+
+/** Of what the denial under this key is; null: it is no denial. */
+export function denialOf(key: string): DenialKind | null {
+  return DENIAL_KINDS.find((kind) => key.includes(`}:denied-${kind}`)) ?? null
+}
+
 /** How the keys of all users end, and of nothing else. */
 export const USER_ENDING = '}:user'
 

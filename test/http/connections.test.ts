@@ -27,6 +27,7 @@ async function serve(t: Test, patience: Patience): Promise<Served> {
     isDraining: () => false,
     checkReadiness: async () => ({ reasons: [], warnings: [] }),
     checkOwnReadiness: async () => ({ reasons: [], warnings: [] }),
+    lastReadiness: () => null,
     patience,
   })
   await app.listen({ host: '127.0.0.1', port: 0 })

@@ -9,7 +9,7 @@ import {
 } from '../../domain/password-hash.ts'
 import { readPasswordHash } from '../../domain/password-hash-forms.ts'
 import { isHashOf } from './derive-key.ts'
-import { makeGate } from './hashing-gate.ts'
+import { makeGate, type Traffic } from './hashing-gate.ts'
 
 /** The parameters of argon2id, RFC 9106, and the room for hashing. */
 export interface HashingOptions {
@@ -38,6 +38,8 @@ export interface Hashing {
   spend(works: readonly Work[]): Promise<void>
   /** Whether the hash is none of ours, or was made with weaker parameters than those of now. */
   isOutdated(hash: string): boolean
+  /** What is at the gate now, and how many it has refused so far. */
+  gate(): Traffic
 }
 
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/
@@ -50,7 +52,8 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
   const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
   const own = { kind: 'argon2id', memoryKib, lanes, times: passes } as const
   const slots = Math.max(1, Math.min(processors, Math.floor(MEMORY_BUDGET / memoryOf(own))))
-  const atGate = makeGate({ slots, bytes: MEMORY_BUDGET })
+  const gate = makeGate({ slots, bytes: MEMORY_BUDGET })
+  const atGate = gate.enter
 
   function read(written: string): PasswordHash | null {
     const hash = readPasswordHash(written)
@@ -80,5 +83,6 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
       const isStrongEnough = Number(memory) >= memoryKib && Number(time) >= passes
       return !isStrongEnough
     },
+    gate: gate.traffic,
   }
 }

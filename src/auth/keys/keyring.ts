@@ -27,6 +27,8 @@ export interface Keyring {
   readonly identity: () => string | null
   /** Why the keys cannot be used, in words for an operator; null: they can. */
   readonly fault: () => string | null
+  /** Since when the key signs that signs now, ms since the epoch; null: the keys are not loaded. */
+  readonly signsSince: () => number | null
   /**
    * Signs claims by the key whose time it is. Throws StoreUnavailable unless `identity`, under which the session was opened, is
    * still the store's.
@@ -77,10 +79,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
     }
   }
 
-  function reload(): Promise<void> {
-    loading ??= load({}).finally(() => (loading = null))
-    return loading
-  }
+  const reload = (): Promise<void> => (loading ??= load({}).finally(() => (loading = null)))
 
   function demandRing(): SigningRing {
     if (ring === null) throw new StoreUnavailable(NOT_LOADED)
@@ -90,6 +89,7 @@ export function openKeyring(options: KeyringOptions): Keyring {
   return {
     identity: () => ring?.identity ?? null,
     fault: () => fault,
+    signsSince: () => ring && (findSigningKey(ring.keys, policy.alg, options.clock())?.signsFrom ?? null),
     sign: (claims, identity) => signFor(identity, demandRing(), options)(claims),
     find: (kid) => demandRing().keys.find((key) => key.kid === kid),
     jwks: () => demandRing().keys.map(publicJwk),

@@ -41,7 +41,8 @@ function sendProblem(reply: FastifyReply, problem: Problem): void {
   void reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemDocument(problem))
 }
 
-function problemOf(error: FastifyError): Problem {
+/** The problem that an error is answered as. */
+export function problemOf(error: FastifyError): Problem {
   if (error instanceof Problem) return error
   if (error instanceof StoreUnavailable) return new Problem('store_unavailable')
   if (error instanceof Busy) return new Problem('busy')

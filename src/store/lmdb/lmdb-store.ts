@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { open } from 'lmdb'
+import { makeInDoubt, type OnCommand, type StoreCommand, type StoreFailure } from '../in-doubt.ts'
 import { keys, rowOf } from '../keys.ts'
 import { batchReads } from '../read-batch.ts'
 import { shorten } from '../shapes.ts'
-import { type Commit, type Entry, put, type Store, StoreUnavailable } from '../store.ts'
+import { type Commit, type Entry, put, type Store } from '../store.ts'
 import { prepareFolder, refuseCutFile } from './data-folder.ts'
 import { makeGate } from './gate.ts'
 import { appendRows } from './append-rows.ts'
@@ -18,6 +19,7 @@ export interface LmdbOptions {
   readonly clock: () => number
   /** Every so many ms expired rows are removed; until then they are hidden. 30 s by default. */
   readonly sweepMs?: number
+  readonly onCommand?: OnCommand
 }
 
 const TALLIES_IN_MEMORY = 100_000
@@ -34,18 +36,20 @@ const MAP_BYTES = 2 ** 36
  * Opens the embedded store: one LMDB folder, which the processes of one machine can share. A commit is on disk (fsync) before it is
  * answered, and survives kill -9 and power loss; concurrent commits share one fsync. Throws BadFolder.
  */
-export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): Promise<Store> {
+export async function openLmdb({ dir, clock, sweepMs = 30_000, onCommand }: LmdbOptions): Promise<Store> {
   const tables = await openTables(dir)
   const gate = makeGate()
-  const readBatch = batchReads((names) => inDoubt(() => gate.pass(() => readFresh(tables, names, clock()))))
+  const inDoubt = makeInDoubt('the embedded store failed', failureOf, onCommand)
+  const readBatch = batchReads((names) => inDoubt('read', () => gate.pass(() => readFresh(tables, names, clock()))))
   const [passing, lasting] = [memoryTallies(TALLIES_IN_MEMORY), storedTallies(tables)]
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
 
-  const transact = <T>(work: () => T) => inDoubt(() => gate.pass(() => transactIn(tables.root, dir, work)))
+  const transact = <T>(command: StoreCommand, work: () => T) =>
+    inDoubt(command, () => gate.pass(() => transactIn(tables.root, dir, work)))
 
   async function sweep(): Promise<void> {
-    while ((await transact(() => removeExpired(tables, clock()))) === SWEEP_BATCH);
+    while ((await transact('sweep', () => removeExpired(tables, clock()))) === SWEEP_BATCH);
   }
 
   // A failed sweep, as on a full disk, is tried again at the next turn; expired rows are hidden meanwhile.
@@ -59,13 +63,13 @@ export async function openLmdb({ dir, clock, sweepMs = 30_000 }: LmdbOptions): P
     getMany: (names) => readBatch(names) as never,
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
-      return transact(() => apply(tables, commit, version, clock()))
+      return transact('commit', () => apply(tables, commit, version, clock()))
     },
     async count(count) {
       if (count.mayBeLost === true) return countIn(passing, count, Date.now())
-      return transact(() => countIn(lasting, count, Date.now()))
+      return transact('count', () => countIn(lasting, count, Date.now()))
     },
-    scan: (walk) => inDoubt(() => gate.pass(() => scan(tables, walk, clock()))),
+    scan: (walk) => inDoubt('scan', () => gate.pass(() => scan(tables, walk, clock()))),
     faults: () => probe(store),
     weaknesses: async () => [],
     async close() {
@@ -136,11 +140,6 @@ async function probe(store: Store): Promise<readonly string[]> {
   )
 }
 
-/** The result of the work; StoreUnavailable if it fails. */
-async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw new StoreUnavailable('the embedded store failed', { cause })
-  }
+function failureOf(cause: unknown): StoreFailure {
+  return cause instanceof Error && /disk is full|ENOSPC/.test(cause.message) ? 'full' : 'other'
 }

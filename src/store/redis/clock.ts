@@ -21,6 +21,8 @@ export interface SharedClock {
   readonly histories: () => readonly History[]
   /** For how many ms in all Redis was away lately: back to the last time when it answered without a break for `withinMs`. */
   readonly awayMs: (withinMs: number) => number
+  /** For how many ms Redis has not told its time. */
+  readonly silentMs: () => number
 }
 
 /**
@@ -51,6 +53,7 @@ export function watchClock({ client }: RedisClients): SharedClock {
     now: () => Math.round(steady.now()),
     histories: () => [steady.history(), wall.history()],
     awayMs: (withinMs) => totalWithin(silences, withinMs, performance.now()),
+    silentMs: () => performance.now() - heardAt,
   }
 }
 

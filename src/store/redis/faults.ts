@@ -1,6 +1,7 @@
+import type { StoreFailure } from '../in-doubt.ts'
 import { counters, keys, TIDE } from '../keys.ts'
 import { put, type Store, StoreUnavailable, unchanged } from '../store.ts'
-import type { RedisClients } from './client.ts'
+import { type RedisClients, TIMED_OUT } from './client.ts'
 import { askTime } from './clock.ts'
 import { HandshakeRefused } from './handshake.ts'
 import { fencesScripts, type Replicas, reportsOf } from './replicas.ts'
@@ -67,4 +68,23 @@ export function explain(error: unknown): string {
   const message = cause instanceof Error ? cause.message : ''
   const code = REFUSAL_IN_SCRIPT.test(message) ? 'NOPERM' : REFUSAL.exec(message)?.[0]
   return code === undefined ? 'Redis cannot be reached' : `Redis answers ${code}`
+}
+
+const FAILURES: readonly [said: RegExp, failure: StoreFailure][] = [
+  [/too few replicas/, 'replicas_missed'],
+  [/\bNOREPLICAS\b/, 'no_replicas'],
+  [/\b(?:READONLY|MASTERDOWN)\b/, 'read_only'],
+  [/\bLOADING\b/, 'loading'],
+  [/\b(?:OOM|MISCONF)\b/, 'full'],
+  [/\b(?:NOPERM|NOAUTH|WRONGPASS)\b/, 'refused'],
+  [REFUSAL_IN_SCRIPT, 'refused'],
+  [new RegExp(TIMED_OUT), 'silent'],
+]
+
+/** Why Redis failed, in a word for those who count. What has no word of its own is a connection that is not there. */
+export function failureOf(error: unknown): StoreFailure {
+  const cause = causeOf(error)
+  if (cause instanceof HandshakeRefused) return 'refused'
+  const message = cause instanceof Error ? cause.message : ''
+  return FAILURES.find(([said]) => said.test(message))?.[1] ?? 'away'
 }

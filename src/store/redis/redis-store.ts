@@ -1,22 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
+import { type InDoubt, makeInDoubt, type OnCommand } from '../in-doubt.ts'
 import { batchReads, type ReadKeys } from '../read-batch.ts'
 import { complete } from '../shapes.ts'
-import { type Entry, type Key, type Store, StoreUnavailable } from '../store.ts'
+import { type Entry, type Key, type Store } from '../store.ts'
 import type { RedisClients } from './client.ts'
 import { makeCommit } from './commit.ts'
 import { makeCount } from './count.ts'
-import { explain, findFaults, findWeaknesses } from './faults.ts'
+import { explain, failureOf, findFaults, findWeaknesses } from './faults.ts'
 import { watchReplicas } from './replicas.ts'
 import { makeScan } from './scan.ts'
 import { type Tide, watchTide } from './tide.ts'
 
 /** Opens the Redis store, over connected or connecting clients (see client.ts). `clock` turns expiry times into lifetimes. */
-export function openRedis(clients: RedisClients, clock: () => number): Store {
+export function openRedis(clients: RedisClients, clock: () => number, onCommand?: OnCommand): Store {
   const { client, durable } = clients
+  const inDoubt = makeInDoubt('Redis failed', failureOf, onCommand)
   const replicas = watchReplicas(clients)
   const tide = watchTide(clients, replicas.areThere)
-  const [read, runCommit] = [makeRead(clients, tide), makeCommit(clients, replicas, tide)]
+  const [read, runCommit] = [makeRead(clients, tide, inDoubt), makeCommit(clients, replicas, tide)]
   const [runCount, runScan] = [makeCount(clients), makeScan(clients)]
   const prefix = randomBytes(6).toString('base64url')
   let commits = 0
@@ -30,10 +32,10 @@ export function openRedis(clients: RedisClients, clock: () => number): Store {
     getMany: (names) => read(names) as never,
     async commit(commit) {
       const version = `${prefix}${(commits += 1)}`
-      return inDoubt(() => runCommit(commit, version, clock()))
+      return inDoubt('commit', () => runCommit(commit, version, clock()))
     },
-    count: (count) => inDoubt(() => runCount(count)),
-    scan: (walk) => inDoubt(() => runScan(walk)),
+    count: (count) => inDoubt('count', () => runCount(count)),
+    scan: (walk) => inDoubt('scan', () => runScan(walk)),
     faults: () => findFaults(clients, store, clock).catch((error: unknown) => [explain(refusals() ?? error)]),
     weaknesses: () => findWeaknesses(clients, replicas).catch(() => []),
     async close() {
@@ -60,11 +62,11 @@ function watchRefusals({ client, durable }: RedisClients): () => Error | undefin
  * Makes the function that reads: one read for a turn of the event loop. It rejects while the store may have lost commits (see
  * tide.ts).
  */
-function makeRead({ kind, client }: RedisClients, tide: Tide): ReadKeys<Entry<unknown>> {
+function makeRead({ kind, client }: RedisClients, tide: Tide, inDoubt: InDoubt): ReadKeys<Entry<unknown>> {
   const readEntries = entriesOf((names) => readKeys(client, names))
-  if (kind === 'cluster') return unlessFailed(batchReads(byTag(readEntries)))
+  if (kind === 'cluster') return unlessFailed(batchReads(byTag(readEntries)), inDoubt)
   return batchReads((names) =>
-    inDoubt(() => {
+    inDoubt('read', () => {
       tide.demand(client)
       return readEntries(names)
     }),
@@ -119,21 +121,12 @@ function byTag(read: ReadKeys<Entry<unknown>>): ReadKeys<Entry<unknown> | Error>
 }
 
 /** Rejects if one of the keys that a caller asked for could not be read; other callers of the same turn get their values. */
-function unlessFailed(read: ReadKeys<Entry<unknown> | Error>): ReadKeys<Entry<unknown>> {
+function unlessFailed(read: ReadKeys<Entry<unknown> | Error>, inDoubt: InDoubt): ReadKeys<Entry<unknown>> {
   return (names) =>
-    inDoubt(async () => {
+    inDoubt('read', async () => {
       const found = await read(names)
       const failure = found.find((each) => each instanceof Error)
       if (failure !== undefined) throw failure
       return found as readonly (Entry<unknown> | null)[]
     })
-}
-
-/** The result of the work; StoreUnavailable if it fails. */
-async function inDoubt<T>(work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw new StoreUnavailable('Redis failed', { cause })
-  }
 }

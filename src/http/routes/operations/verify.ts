@@ -2,7 +2,9 @@ import { z } from 'zod'
 import type { AccessClaims } from '../../../domain/access-token.ts'
 import { isRole, MAX_ROLES, meets } from '../../../domain/roles.ts'
 import type { Edge } from '../../edge.ts'
-import { Problem } from '../../problems.ts'
+import type { VerifyOutcome } from '../../../metrics/meters.ts'
+import { problemOf } from '../../plugins/errors.ts'
+import { Problem, type ProblemCode } from '../../problems.ts'
 import type { App } from '../../typed-app.ts'
 import { TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent } from '../schemas.ts'
@@ -41,6 +43,16 @@ const schema = {
   },
 }
 
+/** What a refusal says of the token. */
+const OUTCOMES: Partial<Record<ProblemCode, VerifyOutcome>> = {
+  no_token: 'missing',
+  token_invalid: 'invalid',
+  token_expired: 'expired',
+  token_revoked: 'revoked',
+  insufficient: 'insufficient',
+  bad_request: 'malformed',
+}
+
 /** GET /v1/verify */
 export function verifyRoute(app: App, { bearer, deps }: Edge): void {
   app.route({
@@ -48,10 +60,15 @@ export function verifyRoute(app: App, { bearer, deps }: Edge): void {
     url: '/v1/verify',
     schema,
     onRequest: bearer.requireToken,
+    onError(_request, _reply, error, done) {
+      deps.meters.verifications.add(OUTCOMES[problemOf(error).code] ?? 'unknown')
+      done()
+    },
     handler(request, reply) {
       const { claims } = request.token
       const { role: named = [], acr, max_age: maxAge } = request.query
       if (!meets(claims, { roles: [named].flat(), acr, maxAge }, deps.clock())) throw new Problem('insufficient')
+      deps.meters.verifications.add('alive')
       void reply.code(204).headers(headersOf(claims)).send()
     },
   })
