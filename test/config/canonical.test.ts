@@ -86,6 +86,7 @@ const REFUSED: Record<string, string[]> = {
   CLIENT_ID: ['first\nparty', 'first\tparty', 'été', 'first\u00a0party'],
   JWT_ALG: ['ES256,RS256', 'ES256\nES256'],
   KEY_ROTATION: ['030d', '00030d', '1_0d', '30\nd', '+30d', '30d30d'],
+  EVENTS_KEPT: ['090d', '90 d', '90D', '1y'],
   ACCESS_TTL: ['05m', '5m\n5m', '5 m', '+5m', '٥m', '5M'],
   REFRESH_GRACE: ['00s', '010s', '-0s', '1e1s'],
   SESSION_MAX: ['050', '5e1', '50.', '+50'],

@@ -1148,6 +1148,23 @@ async function play(world: World, history: readonly Step[]): Promise<void> {
   }
 }
 
+type Told = { readonly event: string; readonly session_id?: string; readonly reason?: string }
+
+/** The trail of each account tells every session of this history once, and once why it was ended, if somebody ended it. */
+async function checkTrails({ home, users }: World): Promise<void> {
+  for (const user of users.filter(({ isThere }) => isThere)) {
+    const { body } = await home.admin('GET', `/admin/v1/users/${user.id}/events?limit=100`)
+    for (const { id, ended } of user.sessions) {
+      const told = (body.events as Told[]).filter(({ session_id }) => session_id === id)
+      const begins = told.filter(({ event }) => event === 'login.succeeded' || event === 'account.registered')
+      expect('beginnings in the trail', begins.length, [1])
+      const reasons = told.filter(({ event }) => event === 'session.ended').map(({ reason }) => reason)
+      const maySay = ended === null || ended.some(isTimeout) ? ['', ...(ended ?? [])] : ended
+      expect('ends in the trail', reasons.join(), maySay)
+    }
+  }
+}
+
 /** Plays RUNS histories on a home with this environment: each is one that the contract allows, and together they meet every rule. */
 export async function playOn(t: Test, env: Record<string, string>): Promise<void> {
   t.comment(`SEED=${SEED} RUNS=${RUNS}, histories of ${STEPS} steps`)
@@ -1164,7 +1181,9 @@ export async function playOn(t: Test, env: Record<string, string>): Promise<void
     if (performance.now() > giveUpAt) return // a shorter history is looked for, but not for ever
     try {
       users ??= await makeUsers(home)
-      await play(await begin(home, users), steps)
+      const world = await begin(home, users)
+      await play(world, steps)
+      await checkTrails(world)
     } catch (error) {
       users = null // the books are wrong from here on
       if (isUndecided(error)) undecided += 1
