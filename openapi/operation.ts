@@ -20,10 +20,9 @@ interface RouteSchema {
   readonly response: Record<number, z.ZodType>
 }
 
-/** What a response schema says of the answer around it. */
+/** What a schema says of the body or the answer around it. `contentType` is application/json unless it says otherwise. */
 interface AnswerMeta {
   readonly description?: string
-  /** application/json unless it says otherwise. */
   readonly contentType?: string
   readonly headers?: readonly string[]
   readonly problemCodes?: readonly ProblemCode[]
@@ -118,7 +117,8 @@ function ifMatch(components: Components): Tree {
 
 function requestBody(components: Components, body: z.ZodType, method: string): Tree {
   const schema = schemaOf(components, body, 'input')
-  const types = method === 'PATCH' ? ['application/merge-patch+json', 'application/json'] : ['application/json']
+  const { contentType = 'application/json' } = metaOf(body)
+  const types = method === 'PATCH' ? ['application/merge-patch+json', 'application/json'] : [contentType]
   return {
     required: !body.safeParse(undefined).success,
     content: Object.fromEntries(types.map((type) => [type, { schema }])),

@@ -58,6 +58,7 @@ export const english = {
   by_operator: 'by the operator',
   login_of: 'the login of {time}',
   event_account_registered: 'The account was made',
+  event_account_created: 'The account was made',
   event_account_disabled: 'The account was disabled',
   event_account_enabled: 'The account was opened again',
   event_roles_changed: 'What this account may do was changed',

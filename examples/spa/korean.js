@@ -58,6 +58,7 @@ export const korean = {
   by_operator: '운영자가 처리함',
   login_of: '{time}의 로그인',
   event_account_registered: '계정을 만들었습니다',
+  event_account_created: '계정을 만들었습니다',
   event_account_disabled: '계정이 사용 중지되었습니다',
   event_account_enabled: '계정을 다시 사용할 수 있게 되었습니다',
   event_roles_changed: '이 계정의 권한이 변경되었습니다',

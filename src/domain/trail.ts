@@ -10,6 +10,7 @@ import type { EndReason } from './session.ts'
  */
 const IS_OF_TRAIL = {
   'account.registered': true,
+  'account.created': true,
   'account.deleted': false,
   'account.disabled': true,
   'account.enabled': true,

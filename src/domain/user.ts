@@ -1,4 +1,6 @@
+import type { Email } from './email.ts'
 import type { JsonObject } from './merge-patch.ts'
+import { UNUSABLE } from './password.ts'
 
 /**
  * An account. Times are ms since the epoch. `sessions` lists session ids; those of ended sessions are removed when the list is
@@ -30,6 +32,23 @@ export interface User {
 export interface KnownAddress {
   readonly address: string
   readonly seenAt: number
+}
+
+/** An account that nobody has logged in to, and whose password is not set yet. */
+export function newUser(id: string, email: Email, createdAt: number): User {
+  return {
+    id,
+    email: email.address,
+    emailKey: email.key,
+    emailVerified: false,
+    passwordHash: UNUSABLE,
+    createdAt,
+    generation: 0,
+    roles: [],
+    app: {},
+    sessions: [],
+    knownAddresses: [],
+  }
 }
 
 /** Whether a text can be the id of a user: 1 to 64 of the letters, digits and `_ -`. */

@@ -6,6 +6,7 @@ import type { EventName, RecordEvent, SecurityEvent } from './security-events.ts
 /** The level of each event in the log. */
 const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'account.registered': 'info',
+  'account.created': 'info',
   'account.deleted': 'info',
   'account.disabled': 'info',
   'account.enabled': 'info',

@@ -9,6 +9,8 @@ import type { EndReason, OverReason } from '../domain/session.ts'
  */
 export interface SecurityEvents {
   'account.registered': { user_id: string; session_id: string }
+  /** The operator has made it. */
+  'account.created': { user_id: string }
   'account.deleted': { user_id: string }
   'account.disabled': { user_id: string }
   'account.enabled': { user_id: string }

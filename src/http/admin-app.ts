@@ -3,8 +3,10 @@ import { requireAdminKey } from './plugins/admin-key.ts'
 import { serveAdminDocument } from './plugins/api-docs.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { accessRoutes } from './routes/admin/access.ts'
+import { createRoute } from './routes/admin/create.ts'
 import { userEventRoute } from './routes/admin/events.ts'
 import { exportRoute } from './routes/admin/export.ts'
+import { importRoute } from './routes/admin/import.ts'
 import { passwordResetRoute } from './routes/admin/password-reset.ts'
 import { userSessionRoutes } from './routes/admin/sessions.ts'
 import { userRoutes } from './routes/admin/users.ts'
@@ -23,7 +25,8 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   metricsRoute(app, openExposition({ ...deps, lastReadiness: options.lastReadiness }))
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
-  for (const add of [userRoutes, accessRoutes, userSessionRoutes, userEventRoute, ...needMail]) add(app, deps)
+  const ofUsers = [userRoutes, createRoute, importRoute, accessRoutes, userSessionRoutes, userEventRoute]
+  for (const add of [...ofUsers, ...needMail]) add(app, deps)
   exportRoute(app, deps, options.isDraining)
   await app.ready()
   return app

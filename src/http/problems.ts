@@ -23,6 +23,7 @@ const PROBLEMS = {
   too_large: [413, 'This is more than the service takes.'],
   unsupported_media_type: [415, 'Send JSON, and say so in Content-Type.'],
   password_unacceptable: [422, 'Choose another password.'],
+  hash_unacceptable: [422, 'This password hash has no form that is taken, or costs too much to verify.'],
   too_many_requests: [429, 'Too many requests: wait, then try again.'],
   headers_too_large: [431, 'The request headers are too large.'],
   request_timeout: [408, 'The request did not arrive in time.'],

@@ -1,4 +1,5 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
+import { cannotTell } from '../support/alike.ts'
 import type { Answer } from '../support/home.ts'
 import { type MailHome, openMailHome as openHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
@@ -10,11 +11,6 @@ import { QUEUE_KEYS } from '../../src/mail/outbox.ts'
 // The sender stands still where commands are counted and times are taken: it works after the answer.
 
 const NEW = 'nine blue umbrellas on the roof'
-const SAMPLES = 400
-/** By chance alone the ranks of two equal things are as far apart as this once in 15,000 times. */
-const TELLING = 4
-const ROUNDS = 3
-
 const redis = await startRedis()
 t.teardown(redis.stop)
 const STORES: Record<string, Record<string, string>> = { LMDB: {}, Redis: { REDIS_URL: redis.url } }
@@ -79,44 +75,6 @@ async function emptyQueues({ deps }: MailHome): Promise<void> {
   await deps.store.commit({ checks: [], puts: [], deletes: QUEUE_KEYS })
 }
 
-/**
- * How far apart the ranks of two kinds of samples are, in standard deviations (Mann and Whitney): near 0 where nobody can tell them
- * apart.
- */
-function distance(times: readonly { readonly ms: number; readonly isKnown: boolean }[]): number {
-  const [known, all] = [times.filter(({ isKnown }) => isKnown).length, times.length]
-  const unknown = all - known
-  const ranks = times
-    .toSorted((one, other) => one.ms - other.ms)
-    .map(({ isKnown }, place) => (isKnown ? place + 1 : 0))
-    .reduce((sum, rank) => sum + rank, 0)
-  const mean = (known * (all + 1)) / 2
-  return (ranks - mean) / Math.sqrt((known * unknown * (all + 1)) / 12)
-}
-
-async function takeTimes(home: MailHome, ask: Ask, owned: readonly string[], free: readonly string[]): Promise<number> {
-  const asked = Array.from({ length: SAMPLES }, (_, turn) => ({ isKnown: turn % 2 === 0, order: Math.random() }))
-  const times: { ms: number; isKnown: boolean }[] = []
-  for (const [turn, { isKnown }] of asked.toSorted((one, other) => one.order - other.order).entries()) {
-    if (turn % 10 === 0) await emptyQueues(home)
-    const emails = isKnown ? owned : free
-    const email = emails[turn % emails.length] as string
-    const began = performance.now()
-    await ask(email)
-    times.push({ ms: performance.now() - began, isKnown })
-  }
-  return distance(times)
-}
-
-/** An attacker would have to see it each time. */
-async function cannotTell(t: Test, home: MailHome, ask: Ask, owned: readonly string[], free: readonly string[]) {
-  const distances: number[] = []
-  while (distances.length < ROUNDS && distances.every((each) => Math.abs(each) > TELLING))
-    distances.push(await takeTimes(home, ask, owned, free))
-  const least = Math.min(...distances.map(Math.abs))
-  t.ok(least <= TELLING, `the times are ${distances.map((each) => each.toFixed(1)).join()} standard deviations apart`)
-}
-
 for (const [store, env] of Object.entries(STORES)) {
   const requests = store === 'LMDB' ? 10_000 : 2000
   t.test(`a known and an unknown address, on ${store}`, async (t) => {
@@ -141,7 +99,11 @@ for (const [store, env] of Object.entries(STORES)) {
           t.ok(ofKnown.length > 3, `${ofKnown.length} commands`)
           t.strictSame(ofUnknown, ofKnown, 'the same commands of the store, in the same order')
         }
-        await cannotTell(t, home, ask, owned, free)
+        await cannotTell(t, {
+          one: (turn) => ask(owned[turn % owned.length] as string),
+          other: (turn) => ask(free[turn % free.length] as string),
+          prepare: async (turn) => turn % 10 === 0 && emptyQueues(home),
+        })
       })
     }
   })

@@ -5,7 +5,8 @@ import { type EmailClaim, keys } from '../../store/keys.ts'
 import { type Entry, put, unchanged } from '../../store/store.ts'
 import { untilWon } from '../until-won.ts'
 
-// Which e-mail address belongs to whom. A claim counts only while the user that it names has that address, or holds it.
+// Which e-mail address belongs to whom. A claim counts only while the user that it names has that address, or holds it: to change its
+// own, or to begin to exist.
 
 /** Finds the user of an e-mail address; null: there is none. Reads as often if there is none, so that the time tells nothing. */
 export async function findUser({ store }: Deps, email: Email): Promise<Entry<User> | null> {
@@ -30,10 +31,10 @@ export async function claimAddress(deps: Deps, email: Email, userId: string): Pr
   return claimed === 'claimed'
 }
 
-/** Whether the user that the claim names has the address, or holds it while it changes its own. */
+/** Whether the user that the claim names has the address, or holds it. */
 async function isInForce({ store }: Deps, key: string, { userId }: EmailClaim): Promise<boolean> {
   const [user, held] = await store.getMany([keys.user(userId), keys.heldEmail(userId)])
-  return user !== null && (user.value.emailKey === key || held?.value === key)
+  return user?.value.emailKey === key || held?.value === key
 }
 
 /**

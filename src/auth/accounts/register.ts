@@ -3,7 +3,7 @@ import type { Caller } from '../../domain/caller.ts'
 import type { Email } from '../../domain/email.ts'
 import { newId } from '../../domain/id.ts'
 import { type BrokenRule, normalisePassword } from '../../domain/password.ts'
-import type { User } from '../../domain/user.ts'
+import { newUser } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
 import { judgeNewPassword } from '../credentials/new-password.ts'
@@ -37,28 +37,13 @@ export async function register(
   if (rules.length > 0) return { kind: 'unacceptable', rules }
   if ((await findUser(deps, email)) !== null) return { kind: 'taken' }
   const passwordHash = await deps.hashing.hash(normalisePassword(password))
-  const user = newUser(deps, email, passwordHash, caller)
+  const knownAddresses = addKnownAddress(deps, [], caller)
+  const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses }
   const pending = put(keys.user(user.id), user, deps.clock() + PENDING_MS)
   await deps.store.commit({ checks: [], puts: [pending], deletes: [] })
   if (!(await claimAddress(deps, email, user.id))) return { kind: 'taken' }
   const opened = await openFirst(deps, user.id, wish, caller)
   return opened === null ? { kind: 'taken' } : { kind: 'ok', ...opened }
-}
-
-function newUser(deps: Deps, email: Email, passwordHash: string, caller: Caller): User {
-  return {
-    id: newId(),
-    email: email.address,
-    emailKey: email.key,
-    emailVerified: false,
-    passwordHash,
-    createdAt: deps.clock(),
-    generation: 0,
-    roles: [],
-    app: {},
-    sessions: [],
-    knownAddresses: addKnownAddress(deps, [], caller),
-  }
 }
 
 /** Opens the first session; null: the claim took so long that the pending user has vanished. */

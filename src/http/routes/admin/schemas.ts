@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { isRole, MAX_ROLES } from '../../../domain/roles.ts'
 import { isUserId } from '../../../domain/user.ts'
-import { Email, Time } from '../fields.ts'
+import { PROBLEM_CODES } from '../../problems.ts'
+import { Email, Password, Time } from '../fields.ts'
 import { JsonDocument } from '../schemas.ts'
 
 // The shapes of the operator's listener.
@@ -31,6 +32,42 @@ export const DisabledBody = z
   .meta({ id: 'Disabling' })
 
 export const Cursor = z.string().max(256).optional().meta({ description: 'The `next` of the last answer.' })
+
+export const NewUser = z
+  .strictObject({
+    id: UserId.optional().meta({
+      description: 'Absent: one is made.',
+      examples: ['7d3f2c7e-2b8a-4f0e-9b35-0c7f3f2d9a11'],
+    }),
+    email: Email,
+    email_verified: z.boolean().default(false),
+    password: Password.optional(),
+    password_hash: z
+      .string()
+      .optional()
+      .meta({
+        description:
+          'argon2id, bcrypt, scrypt or PBKDF2 (SHA-256, SHA-512) as a PHC string, in the form of bcrypt or in those of Django. It is ' +
+          'made anew as argon2id at the next login.',
+        examples: ['$2b$10$kq3.yTG0tEH/VxuvyvQPx.dJiHJ7MdEVW9Lfr.t0Yp1ZVHY0BWe2K'],
+      }),
+    roles: Roles.default([]),
+    app: App.default({}),
+  })
+  .refine(({ password, password_hash }) => password === undefined || password_hash === undefined, {
+    path: ['password_hash'],
+    message: 'is not taken beside a password',
+  })
+  .meta({ id: 'NewUser' })
+
+export const ImportResult = z
+  .object({
+    line: z.int().min(1).max(1_000_000).meta({ description: 'Which line, from 1.' }),
+    id: UserId.optional().meta({ description: 'Of the account, or as it was sent.' }),
+    status: z.enum(['created', 'exists', 'refused']),
+    code: z.enum(PROBLEM_CODES).optional().meta({ description: 'With refused: why.' }),
+  })
+  .meta({ id: 'ImportResult' })
 
 export const UserQuery = z.object({
   email: Email.optional().meta({ description: 'The exact address: nobody or one.', examples: ['ada@example.org'] }),

@@ -1,0 +1,76 @@
+import t from 'tap'
+import type { Work } from '../../src/domain/password-hash.ts'
+import { openAdminHome } from '../support/admin.ts'
+import { cannotTell } from '../support/alike.ts'
+
+// Hashes from elsewhere take another time than ours, and a failed login tells nothing of it: not who has an account, nor from where.
+
+const PASSWORD = 'seven red bicycles in the rain'
+const HASHES = {
+  'bcrypt 7': '$2b$07$CCCCCCCCCCCCCCCCCCCCC.sCIJx1igh/98cY9Tymi2xnTireHuJKG',
+  'bcrypt 5': '$2b$05$CCCCCCCCCCCCCCCCCCCCC.ug0A3dTXhy5U.dFjx/qguZ8I4CB77BC',
+  django: 'pbkdf2_sha256$1000$kX2vQ0a1cJtYw3kZ4AbcdE$R6m4/IivgNP8UYRvvIh8T7Pq0X7r6TYF9ThTIGJBHXw=',
+  'old django': 'pbkdf2_sha256$600$kX2vQ0a1cJtYw3kZ4AbcdE$R6m4/IivgNP8UYRvvIh8T7Pq0X7r6TYF9ThTIGJBHXw=',
+}
+
+const home = await openAdminHome(t)
+const emailOf = (name: string) => `${name.replaceAll(' ', '-')}@example.org`
+const create = (name: string, secret: object) =>
+  home.admin('POST', '/admin/v1/users', { body: { email: emailOf(name), ...secret } })
+const fail = (name: string) =>
+  home.call('POST', '/v1/login', { body: { email: emailOf(name), password: 'no such bicycles in this rain' } })
+
+/** What is computed at a failed login: how often the step of each function is done. */
+async function computedFor(name: string): Promise<Record<string, number>> {
+  const { hashing } = home.deps
+  const done: Work[] = []
+  const watched: typeof hashing = {
+    ...hashing,
+    verify: (hash, password) => (done.push(hashing.workOf(hash)), hashing.verify(hash, password)),
+    spend: (works) => (done.push(...works), hashing.spend(works)),
+  }
+  Object.assign(home.deps, { hashing: watched })
+  const { status, body } = await fail(name)
+  Object.assign(home.deps, { hashing })
+  t.match({ status, body }, { status: 401, body: { code: 'bad_credentials' } })
+  const steps: Record<string, number> = {}
+  for (const { times, ...each } of done) steps[JSON.stringify(each)] = (steps[JSON.stringify(each)] ?? 0) + times
+  return steps
+}
+
+const OURS = { '{"kind":"argon2id","memoryKib":1024,"lanes":1}': 1 }
+
+t.test('while no hash has been imported, a failed login costs a hash of ours, whoever it is for', async (t) => {
+  await create('ours', { password: PASSWORD })
+  await create('without password', {})
+  for (const name of ['nobody', 'ours', 'without password']) t.strictSame(await computedFor(name), OURS, name)
+})
+
+t.test('from then on it costs the dearest of each function, whoever it is for', async (t) => {
+  for (const [name, password_hash] of Object.entries(HASHES))
+    t.equal((await create(name, { password_hash })).status, 201)
+  const all = { ...OURS, '{"kind":"bcrypt"}': 128, '{"kind":"pbkdf2","digest":"sha256"}': 1000 }
+  for (const name of ['nobody', 'ours', 'without password', ...Object.keys(HASHES)])
+    t.strictSame(await computedFor(name), all, name)
+  t.equal((await home.call('POST', '/v1/login', { body: { email: 'no address', password: PASSWORD } })).status, 401)
+})
+
+t.test('so the time does not tell them apart', async (t) => {
+  for (const name of ['ours', 'bcrypt 7', 'bcrypt 5'])
+    await cannotTell(t, { one: () => fail('nobody'), other: () => fail(name), samples: 200 }, `nobody and ${name}`)
+})
+
+t.test('the account that was made anew costs the same, too', async (t) => {
+  const body = { email: emailOf('bcrypt 7'), password: PASSWORD }
+  t.equal((await home.call('POST', '/v1/login', { body })).status, 200)
+  t.strictSame(await computedFor('bcrypt 7'), await computedFor('nobody'))
+})
+
+t.test('what would make failed logins too dear, two seconds and more, is not taken', async (t) => {
+  const argon2id = (m: number) => `$argon2id$v=19$m=${m},t=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+  const statuses: number[] = []
+  for (const m of [131_072, 131_064, 131_056])
+    statuses.push((await create(`dear ${m}`, { password_hash: argon2id(m) })).status)
+  t.strictSame(statuses, [201, 422, 422])
+  t.equal((await create('cheap', { password_hash: argon2id(64) })).status, 201)
+})
