@@ -1,5 +1,5 @@
 import type { Violation } from './check.ts'
-import { isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import { isDone, isForbidden, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Outcome } from './run.ts'
 
 /** A violation in one line, with the operations that show it. */
@@ -25,8 +25,10 @@ export function summarise(
   const kinds = [...new Set(operations.map(({ kind }) => kind))].toSorted()
   const rows = kinds.map((kind) => {
     const ofKind = operations.filter((operation) => operation.kind === kind)
-    const [done, refused, doubt] = [isDone, isRefused, isInDoubt].map((is) => ofKind.filter(is).length)
-    return `  ${kind.padEnd(11)} ${ofKind.length}: ${done} done, ${refused} refused, ${doubt} in doubt`
+    const [done, refused, held, doubt] = [isDone, isRefused, isForbidden, isInDoubt].map(
+      (is) => ofKind.filter(is).length,
+    )
+    return `  ${kind.padEnd(11)} ${ofKind.length}: ${done} done, ${refused} refused, ${held} held back, ${doubt} in doubt`
   })
   const struck = [...troubles].map(([name, count]) => `  ${name}: ${count}`)
   return [
