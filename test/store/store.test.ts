@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { type Database, open } from 'lmdb'
 import t, { type Test } from 'tap'
 import { openLmdb } from '../../src/store/lmdb/lmdb-store.ts'
-import { put, type Store, StoreUnavailable, unchanged } from '../../src/store/store.ts'
+import { lastOf, rowOf } from '../../src/store/keys.ts'
+import { append, type Log, put, type Store, StoreUnavailable, unchanged } from '../../src/store/store.ts'
 import { freePort } from '../support/free-port.ts'
 import { type RedisProcess, startCluster, startRedis, startSentinel, type StartOptions } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
@@ -241,6 +242,32 @@ t.test(
     t.same(await store.faults(), [])
   },
 )
+
+t.test('Redis Cluster: a commit that appends while its slot moves is done whole, or not at all', async (t) => {
+  const { url, nodes, home } = await hosts['Redis Cluster']
+  const store = await ready(openHere({ url }))
+  t.teardown(() => store.close())
+  const tag = newTag()
+  const [key, log] = [`${tag}:key`, `${tag}:log:` as Log<string>]
+  const commit = (text: string) =>
+    store.commit({
+      ...writes,
+      puts: [put(key, text, null)],
+      append: append(log, [text], Date.now() + 60_000),
+    })
+  await commit('before')
+  const from = await home(key)
+  const to = nodes.find((node) => node !== from) as RedisProcess
+  const slot = await from.cli('CLUSTER', 'KEYSLOT', key)
+  await to.cli('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await from.cli('CLUSTER', 'MYID'))
+  await from.cli('CLUSTER', 'SETSLOT', slot, 'MIGRATING', await to.cli('CLUSTER', 'MYID'))
+  const isWon = await commit('after').catch(() => false)
+  for (const node of [from, to]) await node.cli('CLUSTER', 'SETSLOT', slot, 'STABLE')
+  const found = await store.getMany([key, lastOf(log), rowOf(log, 2)])
+  const values = found.map((entry) => entry?.value ?? null)
+  t.strictSame(values, isWon ? ['after', 2, 'after'] : ['before', 1, null])
+  t.equal(await commit('then'), true)
+})
 
 t.test('Redis Cluster: one evicting node is a fault', async (t) => {
   const { url, nodes } = await hosts['Redis Cluster']

@@ -13,7 +13,8 @@ import { type Count, KEPT_MS, type Tide } from './tide.ts'
  * many there are of each, and of rows, then the version of each check ('' for absent), the lifetime in ms of each extension, and
  * the text and the lifetime ('' for ever) of each put; for the log its name, the lifetime, the version, and the text of each row.
  * Deletes come before puts: when its memory is full, Redis refuses a script at its first SET, but lets a DEL before it pass.
- * The keys of rows are made here, of the name of the log: they have its tag, and so its slot.
+ * The keys of rows are made here, of the name of the log: they have its tag, and so its slot. They are read before anything is
+ * written: while a slot moves, a Cluster refuses a script in the middle, at a key that it was not told of and that is not there.
  */
 const COMMIT = `
 local checks, extensions, deletes, puts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -23,6 +24,13 @@ for i = 1, checks do
   local version = text and string.match(text, '^[^ ]*') or ''
   if version ~= ARGV[5 + i] then return 0 end
 end
+local last, tail = KEYS[checks + extensions + deletes + puts + 1], 6 + checks + extensions + 2 * puts
+local log, lifetime, version, place = ARGV[tail], ARGV[tail + 1], ARGV[tail + 2], 0
+if rows > 0 then place = tonumber(string.match(redis.call('GET', last) or '', '%d+$') or 0) end
+for i = place + 1, place + rows do
+  redis.call('GET', log .. i)
+  if i > ${LOG_ROWS} then redis.call('GET', log .. (i - ${LOG_ROWS})) end
+end
 for i = checks + 1, checks + extensions do redis.call('PEXPIRE', KEYS[i], ARGV[5 + i]) end
 local key, arg = checks + extensions, 6 + checks + extensions
 for i = key + 1, key + deletes do redis.call('DEL', KEYS[i]) end
@@ -31,16 +39,11 @@ for i = key + deletes + 1, key + deletes + puts do
   else redis.call('SET', KEYS[i], ARGV[arg], 'PX', ARGV[arg + 1]) end
   arg = arg + 2
 end
-if rows > 0 then
-  local last, log, lifetime, version = KEYS[key + deletes + puts + 1], ARGV[arg], ARGV[arg + 1], ARGV[arg + 2]
-  local place = tonumber(string.match(redis.call('GET', last) or '', '%d+$') or 0)
-  for i = 1, rows do
-    place = place + 1
-    redis.call('SET', log .. place, ARGV[arg + 2 + i], 'PX', lifetime)
-    if place > ${LOG_ROWS} then redis.call('DEL', log .. (place - ${LOG_ROWS})) end
-  end
-  redis.call('SET', last, version .. ' ' .. place, 'PX', lifetime)
+for i = 1, rows do
+  redis.call('SET', log .. (place + i), ARGV[tail + 2 + i], 'PX', lifetime)
+  if place + i > ${LOG_ROWS} then redis.call('DEL', log .. (place + i - ${LOG_ROWS})) end
 end
+if rows > 0 then redis.call('SET', last, version .. ' ' .. (place + rows), 'PX', lifetime) end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
