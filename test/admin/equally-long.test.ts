@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Busy } from '../../src/auth/errors.ts'
 import type { Work } from '../../src/domain/password-hash.ts'
 import { openAdminHome } from '../support/admin.ts'
 import { cannotTell } from '../support/alike.ts'
@@ -64,6 +65,18 @@ t.test('the account that was made anew costs the same, too', async (t) => {
   const body = { email: emailOf('bcrypt 7'), password: PASSWORD }
   t.equal((await home.call('POST', '/v1/login', { body })).status, 200)
   t.strictSame(await computedFor('bcrypt 7'), await computedFor('nobody'))
+})
+
+t.test('a wrong guess counts, too, if there is no room for the rest of its work', async (t) => {
+  const strict = await openAdminHome(t, { LIMIT_FAILURES: '3/15m' })
+  const { email } = await strict.newcomer()
+  const { hashing } = strict.deps
+  Object.assign(strict.deps, { hashing: { ...hashing, spend: () => Promise.reject(new Busy()) } })
+  const guess = async () =>
+    (await strict.call('POST', '/v1/login', { body: { email, password: 'no such bicycles in this rain' } })).status
+  t.strictSame([await guess(), await guess(), await guess()], [503, 503, 503])
+  Object.assign(strict.deps, { hashing })
+  t.equal(await guess(), 429)
 })
 
 t.test('what would make failed logins too dear, two seconds and more, is not taken', async (t) => {

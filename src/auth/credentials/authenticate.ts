@@ -41,8 +41,11 @@ export async function authenticate(
   const passwordHash = found?.passwordHash ?? null
   const wasRight = await isRight(passwordHash)
   if (found === null || !wasRight) {
-    await spendRest(deps, passwordHash)
-    return guesses.fail(recordFailure(deps, found, caller))
+    try {
+      return await guesses.fail(recordFailure(deps, found, caller))
+    } finally {
+      await spendRest(deps, passwordHash) // behind the count: a guess counts, too, if there is no room for this
+    }
   }
   await guesses.guard()
   const opened = await openByPassword(deps, found, { password, isRight }, wish, caller)
