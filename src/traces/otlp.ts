@@ -36,9 +36,12 @@ export function openTracer({ endpoint, name, onFailure }: OtlpOptions): Tracer {
         isSampled: span.isRecording(),
         end({ method, route, status }) {
           span.updateName(route === undefined ? method : `${method} ${route}`)
-          span.setAttributes({ 'http.request.method': method, 'http.response.status_code': status })
-          if (route !== undefined) span.setAttribute('http.route', route)
-          if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
+          span.setAttributes({
+            'http.request.method': method,
+            'http.route': route,
+            'http.response.status_code': status,
+          })
+          if (status !== undefined && status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
           span.end()
         },
       }

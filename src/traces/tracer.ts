@@ -1,10 +1,12 @@
 import type { SpanName } from '../domain/trace.ts'
 
-/** What is told of a request when it is over; `route` is the pattern, and undefined where there is none. Nothing else is told. */
+/** What is told of a request when it is over, and nothing else. */
 export interface RequestTold {
   readonly method: string
+  /** The pattern; undefined: it was for nothing that there is. */
   readonly route: string | undefined
-  readonly status: number
+  /** Undefined: the client had gone before it was answered. */
+  readonly status: number | undefined
 }
 
 /** The span of a request that is under way. */

@@ -17,8 +17,11 @@ export function traceRequests(app: App, { tracer }: Deps): void {
   if (tracer === null) return
   app.addHook('onRequest', (request, { raw }, done) => {
     const { method, routeOptions } = request
-    const span = (request.span = tracer.begin(parentOf(request)))
-    raw.once('close', () => span.end({ method, route: routeOptions.url, status: raw.statusCode }))
+    const span = tracer.begin(parentOf(request))
+    request.span = span
+    raw.once('close', () => {
+      span.end({ method, route: routeOptions.url, status: raw.headersSent ? raw.statusCode : undefined })
+    })
     done()
   })
 }
