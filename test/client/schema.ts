@@ -164,6 +164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/readyz/own": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Could this process serve, whatever the store does now?
+         * @description For probes of an orchestrator, which would else take all instances away when the store that they share fails. 503 until the process has been ready once, while it cannot open the signing keys, and while it stops.
+         */
+        get: operations["readyOwn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/email/change": {
         parameters: {
             query?: never;
@@ -303,6 +323,26 @@ export interface paths {
          * @description The account, its sessions and its data are gone, its tokens are refused.
          */
         delete: operations["removeMe"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has happened to the account
+         * @description Logins, changes, and why each session was ended, newest first. One that has timed out ended by itself, and is not told; nor are failed logins. Each is kept for EVENTS_KEPT, 90 days by default, but no more than the last 1000.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -525,7 +565,7 @@ export interface paths {
         };
         /**
          * Is this access token alive?
-         * @description For gateways (nginx auth_request). Never limited, never sets a cookie.
+         * @description For gateways (nginx auth_request). Never limited, never sets a cookie. A live token that does not meet what is demanded is 403.
          */
         get: operations["verify"];
         put?: never;
@@ -599,6 +639,54 @@ export interface components {
              * @example ko
              */
             locale?: string;
+        };
+        Event: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             * @example 2026-01-31T12:00:00.000Z
+             */
+            at: string;
+            /**
+             * @description What has happened. There may be others one day.
+             * @example session.ended
+             * @enum {string}
+             */
+            event: "account.registered" | "account.disabled" | "account.enabled" | "roles.changed" | "app.changed" | "login.succeeded" | "password.changed" | "password.reset_required" | "password.reset" | "email.verified" | "email.changed" | "session.doubted" | "session.reused" | "session.ended";
+            /**
+             * @description The session that opened, ended, or did it.
+             * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
+             */
+            session_id?: string;
+            /**
+             * @description With session.ended: why.
+             * @example logged_out
+             * @enum {string}
+             */
+            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "disabled" | "unknown";
+            /**
+             * @description From where, unless an operator did it.
+             * @example 192.0.2.7
+             */
+            ip?: string;
+            /** @example Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0 */
+            user_agent?: string;
+            /**
+             * @description The operator did it: by which key.
+             * @example ops
+             */
+            by?: string;
+            /**
+             * @description For whom the operator said to act.
+             * @example ada@support.example.org
+             */
+            actor?: string;
+        };
+        Events: {
+            /** @description Newest first. */
+            events: components["schemas"]["Event"][];
+            /** @description The cursor of the next page; absent: there is none. */
+            next?: string;
         };
         ForgottenPassword: {
             /**
@@ -739,7 +827,7 @@ export interface components {
              * @description For programs. Treat one you do not know by its status.
              * @enum {string}
              */
-            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "step_up_required" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
+            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "step_up_required" | "account_disabled" | "insufficient" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "id_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
             /** @description For people: what is wrong this time. */
             detail?: string;
             /** @description The fields at fault, or the password rules broken. */
@@ -762,7 +850,7 @@ export interface components {
              * @description With session_over: why.
              * @enum {string}
              */
-            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "unknown";
+            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "disabled" | "unknown";
         };
         Refresh: {
             /**
@@ -908,6 +996,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `cross_site`: Requests with the cookie must come from an allowed origin. `account_disabled`: This account has been disabled. */
+        "cross_site.account_disabled": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `email_taken`: There is an account with this e-mail address. */
         email_taken: {
             headers: {
@@ -919,6 +1016,15 @@ export interface components {
         };
         /** @description `headers_too_large`: The request headers are too large. */
         headers_too_large: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `insufficient`: The token is live, and is not enough for this. */
+        insufficient: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1110,6 +1216,16 @@ export interface components {
          */
         "WWW-Authenticate": "Bearer realm=\"latchkey\"" | "Bearer realm=\"latchkey\", error=\"invalid_token\"";
         /**
+         * @description The level of assurance that the login reached.
+         * @example aal1
+         */
+        "X-Auth-Acr": "aal1" | "aal2";
+        /**
+         * @description The roles of the user, comma-separated; empty: none.
+         * @example editor,billing:read
+         */
+        "X-Auth-Roles": string;
+        /**
          * @description The id of the session.
          * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
          */
@@ -1119,6 +1235,11 @@ export interface components {
          * @example Jb3l0mTqRk6yHfX1sDwZ8g
          */
         "X-Auth-Subject": string;
+        /**
+         * @description When the person last proved who they are, in seconds since the epoch.
+         * @example 1769860800
+         */
+        "X-Auth-Time": number;
     };
     pathItems: never;
 }
@@ -1331,6 +1452,39 @@ export interface operations {
             };
         };
     };
+    readyOwn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ready. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            408: components["responses"]["request_timeout"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            /** @description Not ready, and why. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
     askForEmailChange: {
         parameters: {
             query?: never;
@@ -1495,7 +1649,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["bad_credentials"];
-            403: components["responses"]["cross_site"];
+            403: components["responses"]["cross_site.account_disabled"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -1596,6 +1750,38 @@ export interface operations {
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];
             503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 50 unless told. */
+                limit?: string;
+                /** @description The `next` of the last page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events; `by` is `operator` where it was not you. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Events"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            408: components["responses"]["request_timeout"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable"];
         };
     };
     readPreferences: {
@@ -2001,7 +2187,17 @@ export interface operations {
     };
     verify: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description A role that the person must have; repeated: all of them.
+                 * @example editor
+                 */
+                role?: string | string[];
+                /** @description The least level of assurance. */
+                acr?: "aal1" | "aal2";
+                /** @description For how many seconds at most the person may have proved who they are. */
+                max_age?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2011,14 +2207,18 @@ export interface operations {
             /** @description Alive. */
             204: {
                 headers: {
+                    "X-Auth-Acr": components["headers"]["X-Auth-Acr"];
+                    "X-Auth-Roles": components["headers"]["X-Auth-Roles"];
                     "X-Auth-Session": components["headers"]["X-Auth-Session"];
                     "X-Auth-Subject": components["headers"]["X-Auth-Subject"];
+                    "X-Auth-Time": components["headers"]["X-Auth-Time"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];
