@@ -15,7 +15,7 @@ export interface UserPage {
   readonly next: string | null
 }
 
-/** So many keys are looked at for one user of a page: most keys of a store are of sessions. */
+/** So many keys are looked at for one user of a page: most keys of a store are of sessions and events. */
 const KEYS_A_USER = 10
 /** A page that has met few users goes on looking for so many steps. */
 const STEPS = 20
