@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { ADMIN, openAdminApp } from '../support/admin.ts'
 import { callApp } from '../support/home.ts'
@@ -44,5 +45,15 @@ t.test('each metric has a name as Prometheus wants it, and a help in words', (t)
   for (const [name, type] of readTypes(page))
     if (name.startsWith('latchkey_')) t.equal(name.endsWith('_total'), type === 'counter', name)
   for (const { name } of rows) t.match(page, new RegExp(`^# HELP ${name} [A-Z1].{20,}\\.$`, 'm'), name)
+  t.end()
+})
+
+t.test('the page says of every alert what it means and what to do first', (t) => {
+  const alerts = [...readFileSync('deploy/prometheus/alerts.yml', 'utf8').matchAll(/- alert: (\w+)/g)].map(
+    ([, name]) => name,
+  )
+  const told = rowsOf(readPage('docs/operating.md')).flatMap(([name = '']) => /^`(Latchkey\w+)`$/.exec(name)?.[1] ?? [])
+  t.ok(alerts.length > 6)
+  t.strictSame(told, alerts)
   t.end()
 })

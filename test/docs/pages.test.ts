@@ -29,7 +29,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm run revoke-everything': 'test/faults/lost-data.test.ts',
   'npm run revoke-everything -- --secret-is-lost': 'test/faults/lost-data.test.ts',
   [`node -p "require('crypto').randomBytes(32).toString('base64url')"`]: 'test/processes/snippets.test.ts',
-  'AUTH_SECRET=$(openssl rand 32 | basenc --base64url | tr -d =) docker compose up --build': 'compose.yaml',
+  '(mkdir -m 700 secrets && openssl rand 32 | basenc --base64url | tr -d = > secrets/auth-secret)': 'compose.yaml',
+  'docker compose up --build': 'compose.yaml',
+  'docker compose --profile watch up --build': 'compose.yaml',
 }
 
 const scripts = JSON.parse(readFileSync('package.json', 'utf8')).scripts as Record<string, string>
