@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { ADMIN_KEY } from '../support/admin.ts'
 import { type Child, startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { type Service, startService } from '../support/service.ts'
+import { eventually } from '../support/settle.ts'
 
 // The command `admin` as a process, at a service of its own.
 
@@ -59,3 +60,38 @@ t.test('the command finds the listener and its key by itself, and its key is now
   const said = [...listed.lines(), ...nobody.lines(), ...slip.lines(), ...service.lines()].join('\n')
   t.notMatch(said, ADMIN_KEY.slice(5))
 })
+
+t.test('an import that is killed again and again makes each account once, and tells each failure once', async (t) => {
+  const { dir, admin } = await open(t)
+  const file = join(dir, 'users.ndjson')
+  const lines = Array.from({ length: 1500 }, (_, place) =>
+    place % 100 === 99 ? 'no json' : JSON.stringify({ email: `p${place}@example.org` }),
+  )
+  await writeFile(file, lines.join('\n'))
+  const comeSoFar = async () => Number(JSON.parse(await readFile(`${file}.progress`, 'utf8')).number)
+  for (let kills = 0, last = 0; kills < 3; kills += 1) {
+    const running = admin('import', file)
+    last = await eventually(async () => (await comeSoFar()) > last && comeSoFar(), { within: 30_000 })
+    await running.end('SIGKILL')
+    t.ok(last < 1500, `killed after line ${last}`)
+  }
+  const done = admin('import', file)
+  t.equal(await done.exited, 3)
+  const words = done.lines().join('\n')
+  const [, created = '', exists = ''] = /([\d,]+) created, ([\d,]+) there already, 15 refused/.exec(words) ?? []
+  t.equal(numberOf(created) + numberOf(exists), 1485, words)
+  const failures = (await readFile(`${file}.failed`, 'utf8')).split('\n').slice(0, -1)
+  t.strictSame(
+    failures.map((line) => JSON.parse(line).line),
+    Array.from({ length: 15 }, (_, place) => 100 * (place + 1)),
+  )
+  const exported = admin('export')
+  t.equal(await exported.exited, 0)
+  const emails = exported.lines().map((line) => JSON.parse(line).email)
+  t.equal(emails.length, 1485)
+  t.equal(new Set(emails).size, 1485)
+})
+
+function numberOf(digits: string): number {
+  return Number(digits.replaceAll(',', ''))
+}

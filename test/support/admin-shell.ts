@@ -41,6 +41,10 @@ export function openShell(ADMIN_URL: string, env: Record<string, string> = {}, i
 }
 
 /** Lets the listener of a home listen, and opens a shell there. */
-export async function openHomeShell({ adminApp }: AdminHome, env: Record<string, string> = {}): Promise<Shell> {
-  return openShell(await adminApp.listen({ host: '127.0.0.1', port: 0 }), env)
+export async function openHomeShell(
+  { adminApp }: AdminHome,
+  env: Record<string, string> = {},
+  isWatched = false,
+): Promise<Shell> {
+  return openShell(await adminApp.listen({ host: '127.0.0.1', port: 0 }), env, isWatched)
 }
