@@ -27,7 +27,7 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
   const ofUsers = [userRoutes, createRoute, importRoute, accessRoutes, userSessionRoutes, userEventRoute]
   for (const add of [...ofUsers, ...needMail]) add(app, deps)
-  exportRoute(app, deps, options.isDraining)
+  exportRoute(app, deps, options)
   await app.ready()
   return app
 }

@@ -34,8 +34,7 @@ export async function openAdminHome(
 }
 
 /** Builds the app of the operator's listener in a home. */
-export async function openAdminApp({ app, deps }: Home): Promise<App> {
-  const { log: logger } = app
+export async function openAdminApp({ deps, logger }: Home): Promise<App> {
   const isDraining = () => false
   return buildAdminApp(deps, { logger, isDraining, ...makeReadiness(deps, isDraining, logger) })
 }

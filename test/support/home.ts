@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Logger } from 'pino'
 import { compose, type Instead } from '../../src/compose.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import type { Deps } from '../../src/deps.ts'
@@ -41,6 +42,7 @@ export interface CallOptions {
 export interface Home {
   readonly app: App
   readonly deps: Deps
+  readonly logger: Logger
   /** Log lines so far, parsed. */
   readonly lines: Record<string, any>[]
   readonly events: (name: string) => Record<string, any>[]
@@ -88,6 +90,7 @@ export async function openHome(
   return {
     app,
     deps,
+    logger,
     lines,
     events: (name) => lines.filter((line) => line['event'] === name),
     clock,

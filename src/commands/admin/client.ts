@@ -42,15 +42,18 @@ export function openClient({ ADMIN_URL, ADMIN_PORT, ADMIN_KEY }: Config): Client
   async function send({ method, path, body, type = 'application/json' }: Ask): Promise<[Response, string]> {
     const own = body === undefined ? { headers } : { headers: { ...headers, 'content-type': type }, body }
     const signal = AbortSignal.timeout(ANSWER_MS)
-    const answer = await fetch(url + path, { method, redirect: 'error', signal, ...own })
-    return [answer, await answer.text()]
+    const notNow = (what: string) => (error: Error) => {
+      throw new NotNow(`${url} ${what}: ${causeOf(error)}`)
+    }
+    const answer = await fetch(url + path, { method, redirect: 'error', signal, ...own }).catch(
+      notNow('does not answer'),
+    )
+    return [answer, await answer.text().catch(notNow('has not answered whole'))]
   }
 
   return {
     async ask(asked) {
-      const [answer, text] = await send(asked).catch((error: unknown) => {
-        throw new NotNow(`${url} does not answer: ${causeOf(error as Error)}`)
-      })
+      const [answer, text] = await send(asked)
       if (answer.ok) return text
       const message = problemIn(text) ?? `${url} answers ${answer.status}, and is no Latchkey.`
       if (answer.status !== 503 && answer.status !== 429) throw new Refusal(message)

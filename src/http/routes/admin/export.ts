@@ -4,6 +4,7 @@ import { listUsers } from '../../../auth/accounts/users.ts'
 import type { Deps } from '../../../deps.ts'
 import { UNUSABLE } from '../../../domain/password.ts'
 import type { User } from '../../../domain/user.ts'
+import type { AppOptions } from '../../server.ts'
 import type { App } from '../../typed-app.ts'
 import { problems } from '../problem-schemas.ts'
 import { KEY_PROBLEMS } from './problems.ts'
@@ -33,13 +34,15 @@ const schema = {
 }
 
 /** GET /admin/v1/export. An answer ends early, too, when the process is to stop. */
-export function exportRoute(app: App, deps: Deps, isDraining: () => boolean): void {
+export function exportRoute(app: App, deps: Deps, { isDraining, logger }: AppOptions): void {
   app.route({
     method: 'GET',
     url: '/admin/v1/export',
     schema,
-    async handler({ query: { cursor }, adminKey }, reply) {
-      const pieces = piecesOf(deps, cursor ?? null, { withHashes: adminKey?.mayExport === true, isDraining })
+    async handler({ query: { cursor }, adminKey, id: request_id }, reply) {
+      const withHashes = adminKey?.mayExport === true
+      const onCut = (err: unknown) => logger.warn({ err, request_id }, 'an export was cut off')
+      const pieces = piecesOf(deps, cursor ?? null, { withHashes, isDraining, onCut })
       return reply.type('application/x-ndjson').send(Readable.from(pieces, { objectMode: false }) as never)
     },
   })
@@ -48,21 +51,27 @@ export function exportRoute(app: App, deps: Deps, isDraining: () => boolean): vo
 interface ExportOptions {
   readonly withHashes: boolean
   readonly isDraining: () => boolean
+  /** Hears why an answer cannot go on that has begun: it is too late for a problem. */
+  readonly onCut: (error: unknown) => void
 }
 
 /** Makes the next piece when the one before has been read; a failure of the store cuts the answer off. */
-async function* piecesOf(deps: Deps, cursor: string | null, { withHashes, isDraining }: ExportOptions) {
+async function* piecesOf(deps: Deps, cursor: string | null, { withHashes, isDraining, onCut }: ExportOptions) {
   const endAt = performance.now() + MOST_MS
-  let next = cursor
-  let count = 0
-  do {
-    const page = await listUsers(deps, next, PIECE)
-    const answers = await userAnswers(deps, page.users)
-    const lines = page.users.map((user, place) => ({ ...answers[place], ...(withHashes ? hashOf(user) : {}) }))
-    next = page.next
-    count += lines.length
-    if (lines.length > 0) yield textOf(lines)
-  } while (next !== null && count < MOST_USERS && performance.now() < endAt && !isDraining())
+  let [next, count] = [cursor, 0]
+  try {
+    do {
+      const page = await listUsers(deps, next, PIECE)
+      const answers = await userAnswers(deps, page.users)
+      const lines = page.users.map((user, place) => Object.assign(answers[place] ?? {}, withHashes ? hashOf(user) : {}))
+      next = page.next
+      count += lines.length
+      if (lines.length > 0) yield textOf(lines)
+    } while (next !== null && count < MOST_USERS && performance.now() < endAt && !isDraining())
+  } catch (error) {
+    if (count > 0) onCut(error)
+    throw error
+  }
   if (next !== null) yield textOf([{ next }])
 }
 
