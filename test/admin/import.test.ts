@@ -117,8 +117,12 @@ const STORIES: Record<string, (t: Test, home: AdminHome) => Promise<void>> = {
   },
 
   async 'of several lines with one id or address the first is made, each time'(t, home) {
-    const many = people(40)
-    const doubled = many.flatMap((each, place) => [each, { ...each, id: `${each.id}-b` }, many[place - 1] ?? each])
+    const many = people(20)
+    const doubled = many.flatMap(({ id, email, password_hash }) => [
+      { id, email, password: PASSWORD }, // takes longer than the next
+      { id: `${id}-b`, email, password_hash },
+      { id, email },
+    ])
     const { results } = await importText(home, textOf(doubled))
     t.strictSame(
       results.map(({ status, code }) => code ?? status),
