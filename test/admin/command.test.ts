@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -145,4 +145,14 @@ t.test('an export to a file has its name when it is whole, and goes on where it 
   const found = (await readFile(file, 'utf8')).split('\n').slice(0, -1)
   t.strictSame(new Set(found.map((line) => JSON.parse(line).id)), new Set(ids))
   t.equal(found.length, ids.length)
+})
+
+t.test('an export whose file has been removed meanwhile begins anew', async (t) => {
+  const home = await openAdminHome(t)
+  const shell = await openHomeShell(home)
+  const me = await home.newcomer()
+  const file = join(await folder(t), 'users.ndjson')
+  await writeFile(`${file}.progress`, JSON.stringify({ bytes: 1000, users: 3, cursor: 'x' }))
+  t.match(await shell(['export', file]), { code: 0 })
+  t.match(JSON.parse(await readFile(file, 'utf8')), { id: me.user.id })
 })

@@ -1,4 +1,4 @@
-import { open, rename, truncate } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { insist } from './client.ts'
 import type { Desk } from './desk.ts'
 import { forgetProgress, readProgress, saveProgress } from './progress-file.ts'
@@ -18,10 +18,12 @@ const PATIENCE_MS = 300_000
 export async function exportUsers(desk: Desk, [path]: readonly string[]): Promise<void> {
   if (path === undefined) return follow(desk, BEGINNING, desk.out)
   const [part, at] = [`${path}.part`, `${path}.progress`]
-  const progress = (await readProgress<Progress>(at)) ?? BEGINNING
+  const known = await readProgress<Progress>(at)
   const file = await open(part, 'a')
   try {
-    await truncate(part, progress.bytes)
+    const isThere = known !== null && (await file.stat()).size >= known.bytes
+    const progress = isThere ? known : BEGINNING
+    await file.truncate(progress.bytes)
     await follow(desk, progress, async (lines, next) => {
       await file.appendFile(lines)
       await file.sync()

@@ -32,7 +32,7 @@ export async function importFile(desk: Desk, [path = '']: readonly string[]): Pr
   const size = await sizeOf(path)
   const [at, failures] = [`${path}.progress`, `${path}.failed`]
   let progress = await begin(path, at)
-  await truncate(failures, progress.failedBytes).catch(() => {}) // there is none yet
+  await cutTo(failures, progress.failedBytes)
   const bar = openProgressBar(desk, size, progress.end)
   const begun = { at: performance.now(), number: progress.number }
   if (progress.number > 0) bar.say(`Going on after line ${progress.number.toLocaleString('en')}.`)
@@ -50,6 +50,15 @@ export async function importFile(desk: Desk, [path = '']: readonly string[]): Pr
   const refused = refusedIn(progress.tally)
   bar.say(`Done: ${wordsOf(progress.tally)}.`)
   if (refused > 0) throw new Refusal(`${failures} has each line that was refused, with its code.`, 3)
+}
+
+/** Takes away what was written of a batch that was not finished. */
+async function cutTo(path: string, bytes: number): Promise<void> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0, // there is none yet
+  )
+  if (size > bytes) await truncate(path, bytes)
 }
 
 async function sizeOf(path: string): Promise<number> {
