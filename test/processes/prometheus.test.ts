@@ -80,5 +80,7 @@ t.test('a Prometheus finds what the dashboard and the alerts ask for, and one fi
     await eventually(fires, { within: 15_000 })
     t.match(await fires(), { labels: { alertname: 'LatchkeyNotReady', severity: 'critical' } })
     t.match((await fires())?.annotations['summary'], /is not ready/)
+    const isOld = async () => (await prometheus.query('latchkey_store_clock_age_seconds > 2')).length === 1
+    await eventually(isOld, { within: 5000 })
   })
 })
