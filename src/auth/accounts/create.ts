@@ -42,8 +42,8 @@ const PATIENCE = 50
  */
 export async function createUser(deps: Deps, wanted: Wanted, caller: Caller): Promise<Created> {
   const { id = newId(), email } = wanted
-  const known = await findKnown(deps, id, email)
-  if (known !== null) return known
+  const known = await untilWon(() => findKnown(deps, id, email))
+  if (known !== 'free') return known
   const secret = await secretOf(deps, wanted)
   if (typeof secret !== 'string') return secret
   let tries = 0
@@ -53,15 +53,20 @@ export async function createUser(deps: Deps, wanted: Wanted, caller: Caller): Pr
   })
 }
 
-/** Looks whether id and address are free (null), before anything dear is done. */
-async function findKnown(deps: Deps, id: string, email: Email): Promise<Created | null> {
+/** Looks whether id and address are free, before anything dear is done; null: the account has changed meanwhile. */
+async function findKnown(deps: Deps, id: string, email: Email): Promise<Created | 'free' | null> {
   const [user, owner] = await Promise.all([deps.store.get(keys.user(id)), findUser(deps, email)])
-  if (user !== null) return asKnown(user, email)
-  return owner === null ? null : { kind: 'email_taken' }
+  if (user !== null) return vouchFor(deps, user, email)
+  if (owner === null) return 'free'
+  return owner.value.id === id ? null : { kind: 'email_taken' }
 }
 
-function asKnown({ value: user }: Entry<User>, email: Email): Created {
-  return user.emailKey === email.key ? { kind: 'exists', user } : { kind: 'id_taken' }
+/** Answers with the account, which is written once more: it may be there, but not yet be safe with a replica. */
+async function vouchFor({ store }: Deps, entry: Entry<User>, email: Email): Promise<Created | null> {
+  const { key, value: user } = entry
+  if (user.emailKey !== email.key) return { kind: 'id_taken' }
+  const isWon = await store.commit({ checks: [entry], puts: [put(key, user, null)], deletes: [] })
+  return isWon ? { kind: 'exists', user } : null
 }
 
 /** What is stored as the hash, or why not. */
@@ -84,7 +89,7 @@ async function tryCreate(deps: Deps, wanted: Complete, isPatient: boolean, calle
   const places = [keys.identity, keys.user(id), keys.heldEmail(id), keys.deniedBelow(id)] as const
   const [identity, user, held, denied] = await deps.store.getMany(places)
   demandIdentity(deps, identity, deps.keyring.identity())
-  if (user !== null) return asKnown(user, email)
+  if (user !== null) return vouchFor(deps, user, email)
   if (held?.value !== email.key) {
     if (held !== null && isPatient) return null
     const puts = [put(keys.heldEmail(id), email.key, deps.clock() + HELD_MS)]
