@@ -461,6 +461,9 @@ t.test('without any setting the service has the documented ones', async (t) => {
     RESET_TTL: hour,
     VERIFY_TTL: day,
     STEP_UP_AGE: 5 * minute,
+    EVENTS_KEPT: 90 * day,
+    ADMIN_HOST: '127.0.0.1',
+    ADMIN_KEYS: [],
     HSTS: 'max-age=31536000; includeSubDomains',
     LOG_LEVEL: 'info',
   }

@@ -605,10 +605,10 @@ t.test('what nobody expected is a bare 500, and the service lives on', async (t)
   const you = await home.newcomer()
   const entry = await home.deps.store.get(keys.user(you.user.id))
   if (entry === null) throw new Error('no user')
-  const canary = 'canary-of-a-broken-hash'
+  const canary = 'canary-of-a-broken-record' as never
   await home.deps.store.commit({
     checks: [entry],
-    puts: [put(keys.user(you.user.id), { ...entry.value, passwordHash: canary }, null)],
+    puts: [put(keys.user(you.user.id), { ...entry.value, knownAddresses: canary }, null)],
     deletes: [],
   })
   const answer = await call(t, 'POST', '/v1/login', {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { ADMIN, documentOf, PUBLIC } from '../../openapi/document.ts'
+import { disable } from '../../src/auth/accounts/disable.ts'
 import { PROBLEM_CODES } from '../../src/http/problems.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import type { Answer, CallOptions, Home } from '../support/home.ts'
@@ -251,10 +252,18 @@ for (const path of ['/v1/session/data', '/v1/me/preferences']) {
   })
 }
 
+t.test('an account that the operator has disabled', async (t) => {
+  const visit = visitor(t)
+  const { user, email } = await home.newcomer()
+  await disable(home.deps, user.id, null, { ip: '', network: '', userAgent: '', requestId: '' })
+  await visit('POST', '/v1/login', { body: { email, password: PASSWORD } })
+})
+
 t.test('tokens, health and the documentation', async (t) => {
   const visit = visitor(t)
   const { access_token: token } = await home.newcomer()
   await visit('GET', '/v1/verify', { token })
+  await visit('GET', '/v1/verify?role=editor', { token })
   for (const { method, path, needsToken } of operations) if (method === 'GET' && !needsToken) await visit(method, path)
 })
 
