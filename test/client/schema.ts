@@ -652,7 +652,7 @@ export interface components {
              * @example session.ended
              * @enum {string}
              */
-            event: "account.registered" | "account.disabled" | "account.enabled" | "roles.changed" | "app.changed" | "login.succeeded" | "password.changed" | "password.reset_required" | "password.reset" | "email.verified" | "email.changed" | "session.doubted" | "session.reused" | "session.ended";
+            event: "account.registered" | "account.created" | "account.disabled" | "account.enabled" | "roles.changed" | "app.changed" | "login.succeeded" | "password.changed" | "password.reset_required" | "password.reset" | "email.verified" | "email.changed" | "session.doubted" | "session.reused" | "session.ended";
             /**
              * @description The session that opened, ended, or did it.
              * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
@@ -827,7 +827,7 @@ export interface components {
              * @description For programs. Treat one you do not know by its status.
              * @enum {string}
              */
-            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "step_up_required" | "account_disabled" | "insufficient" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "id_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
+            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "step_up_required" | "account_disabled" | "insufficient" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "id_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "hash_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
             /** @description For people: what is wrong this time. */
             detail?: string;
             /** @description The fields at fault, or the password rules broken. */
