@@ -51,7 +51,10 @@ export function newUser(id: string, email: Email, createdAt: number): User {
   }
 }
 
+/** The longest id of a user. */
+export const MAX_ID_LENGTH = 64
+
 /** Whether a text can be the id of a user: 1 to 64 of the letters, digits and `_ -`. */
 export function isUserId(text: string): boolean {
-  return /^[\w-]{1,64}$/.test(text)
+  return /^[\w-]+$/.test(text) && text.length <= MAX_ID_LENGTH
 }

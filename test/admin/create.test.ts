@@ -49,6 +49,31 @@ const STORIES: Record<string, (t: Test, home: AdminHome) => Promise<void>> = {
     t.notMatch(JSON.stringify(home.lines), /bicycles|argon2/)
   },
 
+  async 'whatever form its id has, its owner is not logged out, and whom it logs out is out'(t, home) {
+    const mark = `${(made += 1)}`
+    const ids = [
+      mark,
+      `6f1c2a9e-1b7d-4c55-9a44-${mark.padStart(12, '0')}`,
+      mark.padStart(64, 'x'),
+      `${'A'.repeat(21)}B`,
+    ]
+    for (const id of ids) {
+      const email = `${somebody().id}@example.org`
+      t.equal((await create(home, { id, email, password: PASSWORD })).status, 201, id)
+      const [first, second] = [(await login(home, email)).body, (await login(home, email)).body]
+      const refresh = (token: string) => home.call('POST', '/v1/refresh', { body: { refresh_token: token } })
+      const next = await refresh(first.refresh_token)
+      t.match(next, { status: 200, body: { session_id: first.session_id } })
+      t.equal((await refresh(next.body.refresh_token)).status, 200)
+      const out = await home.call('POST', '/v1/logout', { body: { refresh_token: second.refresh_token } })
+      t.equal(out.status, 204)
+      t.equal((await home.call('GET', '/v1/verify', { token: second.access_token })).status, 401)
+      t.match(await refresh(second.refresh_token), { status: 401, body: { reason: 'logged_out' } })
+      t.equal((await home.call('GET', '/v1/verify', { token: next.body.access_token })).status, 204)
+      await home.admin('DELETE', `/admin/v1/users/${id}`)
+    }
+  },
+
   async 'the same id and address again are answered with the account as it is'(t, home) {
     const { id, email } = somebody()
     t.equal((await create(home, { id, email, password: PASSWORD })).status, 201)

@@ -34,7 +34,14 @@ for (const [system, { file, people, others, leftOut }] of Object.entries(SYSTEMS
       home.call('POST', '/v1/login', { body: { email: `${name}@${system}.example`, password } })
     for (const name of people) {
       t.equal((await login(name)).status, 200, name)
-      t.equal((await login(name)).status, 200, `${name}, whose hash is ours by now`)
+      const again = await login(name)
+      t.equal(again.status, 200, `${name}, whose hash is ours by now`)
+      const { refresh_token } = again.body
+      t.equal(
+        (await home.call('POST', '/v1/refresh', { body: { refresh_token } })).status,
+        200,
+        'and who stays logged in',
+      )
     }
     for (const name of others) t.equal((await login(name)).status, 401, name)
     t.equal((await login('ada', `${PASSWORD}!`)).status, 401)
