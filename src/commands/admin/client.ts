@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from '../../config/environment.ts'
@@ -12,8 +13,15 @@ export interface Ask {
   readonly type?: string
 }
 
+/** A service, and as whom it is asked: a digest of the key. */
+export interface Place {
+  readonly url: string
+  readonly key: string
+}
+
 /** What asks the operator's listener. */
 export interface Client {
+  readonly place: Place
   /** Resolves to the body of a 2xx. Throws NotNow, or Refusal with the problem in words. */
   readonly ask: (asked: Ask) => Promise<string>
 }
@@ -52,6 +60,7 @@ export function openClient({ ADMIN_URL, ADMIN_PORT, ADMIN_KEY }: Config): Client
   }
 
   return {
+    place: { url, key: createHash('sha256').update(ADMIN_KEY).digest('base64url') },
     async ask(asked) {
       const [answer, text] = await send(asked)
       if (answer.ok) return text

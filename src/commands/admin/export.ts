@@ -1,7 +1,7 @@
 import { open, rename } from 'node:fs/promises'
-import { insist } from './client.ts'
+import { insist, type Place } from './client.ts'
 import type { Desk } from './desk.ts'
-import { forgetProgress, readProgress, saveProgress } from './progress-file.ts'
+import { demandPlace, forgetProgress, readProgress, saveProgress } from './progress-file.ts'
 
 /** How far an export to a file has come: so many bytes of it are whole answers, and where the next begins. */
 interface Progress {
@@ -18,16 +18,18 @@ const PATIENCE_MS = 300_000
 export async function exportUsers(desk: Desk, [path]: readonly string[]): Promise<void> {
   if (path === undefined) return follow(desk, BEGINNING, desk.out)
   const [part, at] = [`${path}.part`, `${path}.progress`]
-  const known = await readProgress<Progress>(at)
+  const known = await readProgress<Progress & { readonly place: Place }>(at)
+  const { place } = desk.client
   const file = await open(part, 'a')
   try {
     const isThere = known !== null && (await file.stat()).size >= known.bytes
+    if (isThere) demandPlace(at, known.place, place)
     const progress = isThere ? known : BEGINNING
     await file.truncate(progress.bytes)
     await follow(desk, progress, async (lines, next) => {
       await file.appendFile(lines)
       await file.sync()
-      await saveProgress(at, next)
+      await saveProgress(at, { ...next, place })
     })
   } finally {
     await file.close()

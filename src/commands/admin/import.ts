@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { appendFile, stat, truncate } from 'node:fs/promises'
 import { Refusal } from '../../process/refusal.ts'
-import { insist, NotNow } from './client.ts'
+import { insist, NotNow, type Place } from './client.ts'
 import type { Desk } from './desk.ts'
 import { inBatches, type Batch } from './import-batches.ts'
 import { readLines } from './lines.ts'
 import { openProgressBar, type ProgressBar } from './progress-bar.ts'
-import { digestOf, forgetProgress, readProgress, saveProgress } from './progress-file.ts'
+import { demandPlace, digestOf, forgetProgress, readProgress, saveProgress } from './progress-file.ts'
 import { addResults, NO_TALLY, refusedIn, type Result, type Tally, wordsOf } from './tally.ts'
 
 /** How far the import of a file has come. */
 interface Progress {
   readonly digest: string
+  readonly place: Place
   /** Ids are derived from this and the number of a line that has none: sent again, it has the same. */
   readonly seed: string
   /** The last line whose result is known, and where the next begins. */
@@ -31,7 +32,7 @@ const [BATCH_MS, FEWEST, MOST] = [2000, 20, 5000]
 export async function importFile(desk: Desk, [path = '']: readonly string[]): Promise<void> {
   const size = await sizeOf(path)
   const [at, failures] = [`${path}.progress`, `${path}.failed`]
-  let progress = await begin(path, at)
+  let progress = await begin(path, at, desk.client.place)
   await cutTo(failures, progress.failedBytes)
   const bar = openProgressBar(desk, size, progress.end)
   const begun = { at: performance.now(), number: progress.number }
@@ -70,14 +71,17 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /** Reads how far the import has come, or begins it: the seed is kept before anything is sent. */
-async function begin(path: string, at: string): Promise<Progress> {
+async function begin(path: string, at: string, place: Place): Promise<Progress> {
   const digest = await digestOf(path)
   const known = await readProgress<Progress>(at)
   if (known !== null && known.digest !== digest)
     throw new Refusal(`${path} has changed since its import began. Remove ${at} to begin anew.`)
-  if (known !== null) return known
+  if (known !== null) {
+    demandPlace(at, known.place, place)
+    return known
+  }
   const seed = randomBytes(32).toString('base64url')
-  const progress = { digest, seed, number: 0, end: 0, tally: NO_TALLY, failedBytes: 0 }
+  const progress = { digest, place, seed, number: 0, end: 0, tally: NO_TALLY, failedBytes: 0 }
   await saveProgress(at, progress)
   return progress
 }

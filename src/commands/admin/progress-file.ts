@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Refusal } from '../../process/refusal.ts'
+import type { Place } from './client.ts'
 
 // How far an order has come, beside the file that it works on: whoever is killed goes on where it stopped.
 
@@ -30,6 +31,13 @@ export async function saveProgress(path: string, progress: object): Promise<void
     await file.close()
   }
   await rename(next, path)
+}
+
+/** Throws Refusal if the order was begun at another place: what was done there has not been done here. */
+export function demandPlace(path: string, begunAt: Place, { url, key }: Place): void {
+  if (begunAt.url === url && begunAt.key === key) return
+  const begun = begunAt.url === url ? 'with another ADMIN_KEY' : `at ${begunAt.url}, not at ${url}`
+  throw new Refusal(`This was begun ${begun}. Go on there, or remove ${path} to begin anew here.`)
 }
 
 export async function forgetProgress(path: string): Promise<void> {
