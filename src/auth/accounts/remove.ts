@@ -1,9 +1,10 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
+import { deniedUntil } from '../../domain/revocation.ts'
 import type { Session, SessionName, Transport } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
-import type { Entry } from '../../store/store.ts'
+import { absent, type Entry, put } from '../../store/store.ts'
 import { guessesBehindToken } from '../credentials/guesses.ts'
 import { makePasswordCheck } from '../credentials/password-check.ts'
 import { carryOut, type Deed } from '../deed.ts'
@@ -46,13 +47,21 @@ export async function removeAccount(deps: Deps, self: SessionName, password: str
 export async function removeUser(deps: Deps, userId: string, caller: Caller): Promise<boolean> {
   const removed = await untilWon(async () => {
     const user = await readOwner(deps, userId)
-    if (user === null) return 'unknown'
+    if (user === null) return (await vouchForAbsence(deps, userId)) ? 'unknown' : null
     const { deed } = await removal(deps, user)
     return (await carryOut(deps, deed, caller)) ? user.value : null
   })
   if (removed === 'unknown') return false
   await releaseAddress(deps, removed)
   return true
+}
+
+/** Denies the tokens of whoever was removed once more: the removal may be written, but not yet be safe with a replica. */
+async function vouchForAbsence({ store, clock, config }: Deps, userId: string): Promise<boolean> {
+  const denied = await store.get(keys.deniedBelow(userId))
+  if (denied === null) return true
+  const again = put(denied.key, denied.value, deniedUntil(clock(), config.ACCESS_TTL))
+  return store.commit({ checks: [absent(keys.user(userId)), denied], puts: [again], deletes: [] })
 }
 
 /** The deed that removes the account, and the sessions that end with it. */

@@ -22,9 +22,12 @@ export interface Place {
 /** What asks the operator's listener. */
 export interface Client {
   readonly place: Place
-  /** Resolves to the body of a 2xx. Throws NotNow, or Refusal with the problem in words. */
+  /** Resolves to the body of a 2xx. Throws NotNow, NotThere, or another Refusal with the problem in words. */
   readonly ask: (asked: Ask) => Promise<string>
 }
+
+/** The service says that there is nothing at the path. */
+export class NotThere extends Refusal {}
 
 /** The service cannot be asked now, or has not answered whole: whether it has done anything is not known. */
 export class NotNow extends Refusal {
@@ -64,7 +67,9 @@ export function openClient({ ADMIN_URL, ADMIN_PORT, ADMIN_KEY }: Config): Client
     async ask(asked) {
       const [answer, text] = await send(asked)
       if (answer.ok) return text
-      const message = problemIn(text) ?? `${url} answers ${answer.status}, and is no Latchkey.`
+      const problem = problemIn(text)
+      const message = problem ?? `${url} answers ${answer.status}, and is no Latchkey.`
+      if (answer.status === 404 && problem !== null) throw new NotThere(message)
       if (answer.status !== 503 && answer.status !== 429) throw new Refusal(message)
       throw new NotNow(message, (Number(answer.headers.get('retry-after')) || 1) * 1000)
     },

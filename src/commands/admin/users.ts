@@ -1,6 +1,6 @@
 import { newId } from '../../domain/id.ts'
 import { Refusal } from '../../process/refusal.ts'
-import { type Ask, insist } from './client.ts'
+import { type Ask, insist, NotThere } from './client.ts'
 import { type Desk, writeLine } from './desk.ts'
 
 /** The options that an order may have. */
@@ -106,7 +106,14 @@ export async function sessions(desk: Desk, [user]: Words, { end = false }: Optio
 }
 
 export async function remove(desk: Desk, [user]: Words): Promise<void> {
-  await ask(desk, { method: 'DELETE', path: await pathOf(desk, user) })
+  const path = await pathOf(desk, user)
+  let tries = 0
+  await insist(async () => {
+    tries += 1
+    await desk.client.ask({ method: 'DELETE', path }).catch((error) => {
+      if (tries === 1 || !(error instanceof NotThere)) throw error // else an earlier try has done it
+    })
+  }, PATIENCE_MS)
 }
 
 function readJson(text: string): unknown {
