@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
+import { openAdminHome } from '../support/admin.ts'
 import { openHome } from '../support/home.ts'
 import { type RedisProcess, startCluster, startRedis, type StartOptions } from '../support/redis.ts'
 import { isRefusal, refusesAll } from '../support/refusals.ts'
@@ -14,6 +15,8 @@ const PAGE = await readFile('docs/operating.md', 'utf8')
 /** What the page says a user of Redis needs, and what besides where REDIS_URL names a database. */
 const [, rights = '', besides = ''] = /`(~\{\*[^`]+)`, and `(\+\w+)`/.exec(PAGE) ?? []
 const RULES = rights.split(' ')
+/** What it says is needed besides on a Cluster. */
+const ofCluster = /on a Cluster `([^`]+)`/.exec(PAGE)?.[1]?.split(' ') ?? []
 
 /** A Redis with a user of exactly these rights. */
 async function guarded(t: Test, rules: readonly string[], options: StartOptions = {}): Promise<RedisProcess> {
@@ -63,9 +66,9 @@ t.test('the rights that the page on operating names are enough, and none of them
     [[...RULES, besides], '/3'],
   ] as const) {
     const redis = await guarded(t, rules)
-    const home = await openHome({ REDIS_URL: urlOf(redis, db) })
-    t.teardown(home.close)
+    const home = await openAdminHome(t, { REDIS_URL: urlOf(redis, db) })
     const me = await home.newcomer()
+    t.match(await home.admin('GET', '/admin/v1/users'), { status: 200, body: { users: [{ id: me.user.id }] } })
     const again = await home.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
     t.equal(again.status, 200)
     t.equal((await home.call('POST', '/v1/logout', { token: me.access_token })).status, 204)
@@ -73,6 +76,22 @@ t.test('the rights that the page on operating names are enough, and none of them
     t.equal(await redis.cli('ACL', 'LOG'), '', 'Redis has refused nothing')
     t.strictSame(await keyspace(redis), [db === '/3' ? 'db3' : 'db0'])
   }
+})
+
+t.test('they are enough on a Cluster, with what the page adds for it', async (t) => {
+  t.ok(ofCluster.length > 1, ofCluster.join(' '))
+  const cluster = await startCluster()
+  t.teardown(cluster.stop)
+  const rules = ['reset', 'on', `>${PASS}`, ...RULES, ...ofCluster]
+  for (const node of cluster.nodes) await node.cli('ACL', 'SETUSER', 'latchkey', ...rules)
+  const home = await openAdminHome(t, { REDIS_URL: cluster.url.replace('//', `//latchkey:${PASS}@`) })
+  await eventually(async () => (await home.call('GET', '/readyz')).status === 200, { within: 10_000 })
+  const me = await home.newcomer()
+  t.match(await home.admin('GET', '/admin/v1/export'), { status: 200 })
+  t.equal((await home.call('POST', '/v1/logout', { token: me.access_token })).status, 204)
+  const logs = await Promise.all(cluster.nodes.map((node) => node.cli('ACL', 'LOG')))
+  const refused = [...logs.join('\n').matchAll(/^object\s+(\S+)/gm)].map(([, command]) => command)
+  t.strictSame(new Set(refused), new Set(['client|setname']), 'ioredis gives a connection a name, and needs none')
 })
 
 t.test('a SELECT that is refused is no database 0: 503 with the cause, until it is granted', async (t) => {
