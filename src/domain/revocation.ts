@@ -28,6 +28,14 @@ export function deniedUntil(now: number, accessTtlMs: number): number {
   return now + accessTtlMs + LEEWAY_MS + MARGIN_MS
 }
 
+/**
+ * The generation that follows this one at `now`. It is above each that was there before, also above one that a failover has lost:
+ * that change was never answered, but a token may say its generation.
+ */
+export function generationAfter(generation: number, now: number): number {
+  return Math.max(generation + 1, Math.floor(now))
+}
+
 /** Whether these denials concern this token. */
 export function isDenied(claims: Pick<AccessClaims, 'gen'>, denials: Denials): boolean {
   return denials.token || denials.session || (denials.generation !== null && claims.gen < denials.generation)

@@ -1,5 +1,7 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
+import { keys } from '../../src/store/keys.ts'
+import { put } from '../../src/store/store.ts'
 import { ADMIN, type AdminHome, openAdminHome } from '../support/admin.ts'
 import type { Newcomer } from '../support/home.ts'
 import { readLetter } from '../support/mail-home.ts'
@@ -166,6 +168,25 @@ async function changesAtOnce(t: Test, home: AdminHome, claim: 'roles' | 'app', b
   t.strictSame((await home.admin('GET', `/admin/v1/users/${me.user.id}`)).body[claim], told)
   t.match(home.events(`${claim}.changed`), [{ user_id: me.user.id, by: 'ops' }])
 }
+
+t.test('a token whose generation a failover has lost is dead once the next one is answered', async (t) => {
+  const home = await openAdminHome(t)
+  const me = await home.newcomer()
+  const give = (roles: string[]) => home.admin('PUT', `/admin/v1/users/${me.user.id}/roles`, { body: { roles } })
+  const before = await home.deps.store.get(keys.user(me.user.id))
+  t.equal((await give(['editor'])).status, 204)
+  const { access_token } = (await refresh(home, me)).body
+  t.equal((await verify(home, access_token, '?role=editor')).status, 204)
+  const lost = {
+    checks: [],
+    puts: [put(keys.user(me.user.id), before!.value, null)],
+    deletes: [keys.deniedBelow(me.user.id)],
+  }
+  await home.deps.store.commit(lost)
+  home.clock.advance(1000)
+  t.equal((await give([])).status, 204)
+  t.equal((await verify(home, access_token)).status, 401)
+})
 
 t.test('a gateway is told the roles, the assurance and the time of the login, and can demand them', async (t) => {
   const home = await openAdminHome(t)

@@ -7,7 +7,7 @@ import type { AuthKeys } from '../../src/domain/auth-secret.ts'
 import { decrypt, deriveAuthKey, encrypt, isEncryptedByOldKey, mac } from '../../src/domain/auth-secret.ts'
 import type { RefreshClaim } from '../../src/domain/refresh-token.ts'
 import { sealRefreshToken, unsealRefreshToken } from '../../src/domain/refresh-token.ts'
-import { deniedUntil, isDenied, LEEWAY_MS } from '../../src/domain/revocation.ts'
+import { LEEWAY_MS, deniedUntil, generationAfter, isDenied } from '../../src/domain/revocation.ts'
 import type { KeyPolicy, SigningKey, SigningTime } from '../../src/domain/signing-keys.ts'
 import { handOver, planKeys, findSigningKey } from '../../src/domain/signing-keys.ts'
 
@@ -275,6 +275,13 @@ t.test(
     t.equal(isDenied({ gen: 0 }, { token: false, session: false, generation: 1 }), true, 'the first generation too')
   },
 )
+
+t.test('the next generation is above the last, and above one that a failover has lost', async (t) => {
+  t.equal(generationAfter(0, 1_800_000_000_000.5), 1_800_000_000_000)
+  t.equal(generationAfter(7, 5), 8, 'a clock that was set back')
+  const lost = generationAfter(0, 1_800_000_000_000)
+  t.ok(generationAfter(0, 1_800_000_000_001) > lost)
+})
 
 t.test('a denial outlives the tokens it denies by a minute', async () => {
   const seconds = fc.integer({ min: 1, max: 86_400 })

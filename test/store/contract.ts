@@ -80,8 +80,7 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
     const ending = `:walk-${randomBytes(6).toString('hex')}`
     const names = (what: string) => Array.from({ length: 300 }, (_, place) => `${newTag()}:${what}-${place}${ending}`)
     const [stay, come] = [names('stay'), names('come')]
-    await Promise.all(stay.map((key) => set(one, key, key)))
-    await Promise.all(stay.map((key) => set(one, `${key}:more`, key)))
+    for (const key of stay) await Promise.all([set(one, key, key), set(two, `${key}:more`, key)])
     const met: string[] = []
     for (let cursor: string | null = null, pages = 0; ; pages += 1) {
       const { keys, next } = await [one, two, far][pages % 3]!.scan({ ending, cursor, count: 50 })

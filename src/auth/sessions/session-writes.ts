@@ -1,5 +1,5 @@
 import type { Deps } from '../../deps.ts'
-import { deniedUntil } from '../../domain/revocation.ts'
+import { deniedUntil, generationAfter } from '../../domain/revocation.ts'
 import { deadline, type EndedSession, type EndReason, rememberedUntil, type Session } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
@@ -62,7 +62,7 @@ export function putSessionDenial({ config, clock }: Deps, userId: string, sessio
 
 /** The user with the next generation, and the write that denies every access token of the generations before. */
 export function nextGeneration({ config, clock }: Deps, user: User): { next: User; denial: Put } {
-  const generation = user.generation + 1
+  const generation = generationAfter(user.generation, clock())
   const denial = put(keys.deniedBelow(user.id), generation, deniedUntil(clock(), config.ACCESS_TTL))
   return { next: { ...user, generation }, denial }
 }
