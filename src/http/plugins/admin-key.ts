@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AdminKey } from '../../config/admin-keys.ts'
 import type { Deps } from '../../deps.ts'
+import { isUserId } from '../../domain/user.ts'
 import { Problem } from '../problems.ts'
 import { callerOf } from '../request-caller.ts'
 import type { App } from '../typed-app.ts'
@@ -31,9 +32,9 @@ export function requireAdminKey(app: App, { config, record }: Deps): void {
   }
 
   function recordCall(request: FastifyRequest, status: number): void {
-    const { id = null } = (request.params ?? {}) as { id?: string }
+    const { id = '' } = (request.params ?? {}) as { id?: string }
     const route = `${request.method} ${request.routeOptions.url ?? ''}`
-    record({ event: 'operator.called', route, status, user_id: id }, callerOf(request))
+    record({ event: 'operator.called', route, status, user_id: isUserId(id) ? id : null }, callerOf(request))
   }
 
   app.decorateRequest('adminKey', null)

@@ -48,6 +48,7 @@ export function problemOf(error: FastifyError): Problem {
   if (error instanceof Busy) return new Problem('busy')
   if (error instanceof TooMany) return new Problem('too_many_requests', { retryAfter: secondsOf(error.leftMs) })
   if (hasZodFastifySchemaValidationErrors(error)) {
+    if (error.validationContext === 'params') return new Problem('not_found') // what has no such id is not there
     return new Problem('bad_request', { errors: error.validation.slice(0, 10).flatMap(fieldErrors) })
   }
   const { statusCode = 500 } = error

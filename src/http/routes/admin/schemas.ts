@@ -8,7 +8,7 @@ import { JsonDocument } from '../schemas.ts'
 // The shapes of the operator's listener.
 
 const UserId = z.string().refine(isUserId, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
-export const UserParams = z.object({ id: z.string().meta({ description: 'A user.' }) })
+export const UserParams = z.object({ id: UserId.meta({ description: 'A user.' }) })
 
 const Role = z.string().refine(isRole, 'must be 1 to 64 of A-Z a-z 0-9 _ - . :')
 export const Roles = z
