@@ -13,7 +13,7 @@ const SYSTEMS = {
       isOpen: !row.deleted_at && !(Date.parse(row.banned_until) > Date.now()),
       id: row.id,
       email: row.email,
-      email_verified: row.email_confirmed_at !== null,
+      email_verified: row.email_confirmed_at != null,
       password_hash: row.encrypted_password,
     })),
 

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { openAdminHome } from '../support/admin.ts'
@@ -47,3 +50,18 @@ for (const [system, { file, people, others, leftOut }] of Object.entries(SYSTEMS
     t.equal((await login('ada', `${PASSWORD}!`)).status, 401)
   })
 }
+
+t.test('an address counts as verified only where supabase says when it was', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-moving-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  const file = join(dir, 'users.ndjson')
+  const row = { id: 'a', email: 'a@example.org', encrypted_password: null }
+  const rows = [row, { ...row, email_confirmed_at: null }, { ...row, email_confirmed_at: '2024-03-01T10:00:00+00:00' }]
+  await writeFile(file, rows.map((each) => `${JSON.stringify(each)}\n`).join(''))
+  const { stdout } = await promisify(execFile)('node', ['examples/moving/convert.mjs', 'supabase', file])
+  const moved = stdout.split('\n').slice(0, -1)
+  t.strictSame(
+    moved.map((line) => JSON.parse(line).email_verified),
+    [false, false, true],
+  )
+})
