@@ -124,7 +124,7 @@ async function note(before: Progress, batch: Batch, answered: Result[], failures
     .filter(({ status }) => status === 'refused')
     .map(({ line, id, code }) => `${JSON.stringify({ line, id, code })}\n`)
     .join('')
-  if (lines !== '') await appendFile(failures, lines)
+  if (lines !== '') await appendFile(failures, lines, { flush: true }) // it must be there when the progress counts it
   const failedBytes = before.failedBytes + Buffer.byteLength(lines)
   const { number, end } = batch.last
   return { ...before, number, end, tally: addResults(before.tally, results), failedBytes }
