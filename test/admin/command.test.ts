@@ -33,6 +33,9 @@ t.test('a user is named by id or address, and each change shows what there is no
   t.match(await shell(['roles', id, '--none']), { lines: [{ roles: [] }] })
   t.match(await shell(['sessions', id]), { lines: [{ id: me.session_id }] })
   t.match(await shell(['sessions', id, '--end']), { code: 0, lines: [] })
+  t.match(await shell(['events', me.email]), {
+    lines: [{ event: 'session.ended', reason: 'revoked', by: 'ops' }, { event: 'roles.changed' }],
+  })
   t.match(await shell(['disable', id, '--reason', 'fraud']), {
     lines: [{ disabled: { reason: 'fraud' }, sessions: 0 }],
   })

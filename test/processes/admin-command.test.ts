@@ -1,7 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ADMIN_KEY } from '../support/admin.ts'
 import { type Child, startChild } from '../support/child.ts'
@@ -18,6 +20,8 @@ const SHOWN = 'npm run --silent admin -- list'
 interface World {
   readonly dir: string
   readonly service: Service
+  /** What the command hears. */
+  readonly env: Record<string, string | undefined>
   /** Starts the command as the page shows it, with the key in a file. */
   readonly admin: (...words: string[]) => Child
 }
@@ -37,9 +41,9 @@ async function open(t: Test, env: Record<string, string> = {}): Promise<World> {
   })
   t.teardown(() => service.kill())
   const { PATH, HOME } = process.env
-  const admin = (...words: string[]) =>
-    startChild([process.execPath, MAIN, 'admin', ...words], { PATH, HOME, ADMIN_PORT, ADMIN_KEY_FILE })
-  return { dir, service, admin }
+  const heard = { PATH, HOME, ADMIN_PORT, ADMIN_KEY_FILE }
+  const admin = (...words: string[]) => startChild([process.execPath, MAIN, 'admin', ...words], heard)
+  return { dir, service, env: heard, admin }
 }
 
 t.test('the command finds the listener and its key by itself, and its key is nowhere to be seen', async (t) => {
@@ -59,6 +63,21 @@ t.test('the command finds the listener and its key by itself, and its key is now
   await service.stop()
   const said = [...listed.lines(), ...nobody.lines(), ...slip.lines(), ...service.lines()].join('\n')
   t.notMatch(said, ADMIN_KEY.slice(5))
+})
+
+t.test('by npm from another folder, files are those of that folder, and nothing is built', async (t) => {
+  const { dir, env } = await open(t)
+  await writeFile(join(dir, 'users.ndjson'), '{"id":"ada","email":"ada@example.org"}\n')
+  const builtAt = (await stat(MAIN)).mtimeMs
+  const npm = async (...words: string[]) =>
+    promisify(execFile)('npm', ['--prefix', process.cwd(), 'run', '--silent', 'admin', '--', ...words], {
+      cwd: dir,
+      env,
+    })
+  t.match((await npm('import', 'users.ndjson')).stderr, /1 created/)
+  await npm('export', 'all.ndjson')
+  t.match(JSON.parse(await readFile(join(dir, 'all.ndjson'), 'utf8')), { id: 'ada' })
+  t.equal((await stat(MAIN)).mtimeMs, builtAt)
 })
 
 t.test('an import that is killed again and again makes each account once, and tells each failure once', async (t) => {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import type { Command } from '../command.ts'
@@ -62,18 +63,24 @@ const ORDERS: Record<string, Order> = {
     words: [1, 1],
     run: users.sessions,
   },
+  events: {
+    usage: 'events USER',
+    does: 'what has happened to the account, newest first',
+    words: [1, 1],
+    run: users.events,
+  },
   delete: { usage: 'delete USER', does: 'remove the account', words: [1, 1], run: users.remove },
   import: {
     usage: 'import FILE',
     does: 'make the accounts of a file, a line of JSON each; again: go on where it stopped',
     words: [1, 1],
-    run: importFile,
+    run: async (desk, files) => importFile(desk, files.map(whereAsked)),
   },
   export: {
     usage: 'export [FILE]',
     does: 'all users, to standard output or a file; again with a file: go on where it stopped',
     words: [0, 1],
-    run: exportUsers,
+    run: async (desk, files) => exportUsers(desk, files.map(whereAsked)),
   },
 }
 
@@ -109,6 +116,12 @@ function readWords({ usage, options = {}, words: [least, most] }: Order, args: r
     throw new Refusal(`${(error as Error).message}\nUsage: ${usage}`, 2)
   }
   throw new Refusal(`Usage: ${usage}`, 2)
+}
+
+/** The path of a file that was named where `npm` was called: it runs its scripts in the folder of the package. */
+function whereAsked(file: string): string {
+  const folder = process.env['INIT_CWD']
+  return folder === undefined ? file : resolve(folder, file)
 }
 
 function openDesk(client: Desk['client']): Desk {

@@ -44,14 +44,23 @@ async function change(desk: Desk, user: string | undefined, what: string, body?:
   await showAt(desk, path)
 }
 
-export async function list(desk: Desk): Promise<void> {
+/** Writes what is at the path, page by page. */
+async function writePages<Of extends string>(desk: Desk, path: string, of: Of): Promise<void> {
   for (let cursor = ''; ;) {
-    const page = await ask(desk, { method: 'GET', path: `/admin/v1/users?limit=100${cursor}` })
-    const { users, next } = JSON.parse(page) as { users: object[]; next?: string }
-    await desk.out(users.map((user) => `${JSON.stringify(user)}\n`).join(''))
-    if (next === undefined) return
-    cursor = `&cursor=${encodeURIComponent(next)}`
+    const text = await ask(desk, { method: 'GET', path: `${path}?limit=100${cursor}` })
+    const page = JSON.parse(text) as Record<Of, object[]> & { next?: string }
+    await desk.out(page[of].map((each) => `${JSON.stringify(each)}\n`).join(''))
+    if (page.next === undefined) return
+    cursor = `&cursor=${encodeURIComponent(page.next)}`
   }
+}
+
+export async function list(desk: Desk): Promise<void> {
+  await writePages(desk, '/admin/v1/users', 'users')
+}
+
+export async function events(desk: Desk, [user]: Words): Promise<void> {
+  await writePages(desk, `${await pathOf(desk, user)}/events`, 'events')
 }
 
 export async function show(desk: Desk, [user]: Words): Promise<void> {
