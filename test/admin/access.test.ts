@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { keys } from '../../src/store/keys.ts'
+import { keys, USER_ENDING } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
 import { ADMIN, type AdminHome, openAdminHome } from '../support/admin.ts'
 import type { Newcomer } from '../support/home.ts'
@@ -187,6 +187,26 @@ t.test('a token whose generation a failover has lost is dead once the next one i
   t.equal((await give([])).status, 204)
   t.equal((await verify(home, access_token)).status, 401)
 })
+
+t.test(
+  'of two who register one address at once the operator sees one, and nobody else can be given a role',
+  async (t) => {
+    const home = await openAdminHome(t)
+    const body = { email: 'twice@example.org', password: 'seven red bicycles in the rain' }
+    const answers = await Promise.all([1, 2, 3].map(() => home.call('POST', '/v1/register', { body })))
+    t.equal(answers.filter(({ status }) => status === 201).length, 1)
+    const { users } = (await home.admin('GET', '/admin/v1/users')).body
+    t.match(users, [{ email: body.email, sessions: 1 }])
+    t.equal(users.length, 1)
+    const { keys: names } = await home.deps.store.scan({ ending: USER_ENDING, cursor: null, count: 1000 })
+    t.ok(names.length > 1, 'those who were too late are in the store for a minute')
+    for (const name of names) {
+      const id = name.slice(1, name.indexOf('}'))
+      const { status } = await home.admin('PUT', `/admin/v1/users/${id}/roles`, { body: { roles: ['editor'] } })
+      t.equal(status, id === users[0].id ? 204 : 404)
+    }
+  },
+)
 
 t.test('a gateway is told the roles, the assurance and the time of the login, and can demand them', async (t) => {
   const home = await openAdminHome(t)

@@ -38,7 +38,7 @@ export async function register(
   if ((await findUser(deps, email)) !== null) return { kind: 'taken' }
   const passwordHash = await deps.hashing.hash(normalisePassword(password))
   const knownAddresses = addKnownAddress(deps, [], caller)
-  const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses }
+  const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses, pending: true as const }
   const pending = put(keys.user(user.id), user, deps.clock() + PENDING_MS)
   await deps.store.commit({ checks: [], puts: [pending], deletes: [] })
   if (!(await claimAddress(deps, email, user.id))) return { kind: 'taken' }

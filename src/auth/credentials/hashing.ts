@@ -60,8 +60,8 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
     return hash !== null && isBearable(hash.work, own) ? hash : null
   }
 
-  async function spend(works: readonly Work[]): Promise<void> {
-    for (const hash of works.flatMap(nobodysHashes)) await atGate(memoryOf(hash.work), () => isHashOf(hash, ''))
+  async function spend(works: readonly Work[], password = ''): Promise<void> {
+    for (const hash of works.flatMap(nobodysHashes)) await atGate(memoryOf(hash.work), () => isHashOf(hash, password))
   }
 
   return {
@@ -71,7 +71,7 @@ export function makeHashing({ memoryKib, passes, lanes, processors }: HashingOpt
     async verify(written, password) {
       const hash = written === null ? null : read(written)
       if (hash !== null) return atGate(memoryOf(hash.work), () => isHashOf(hash, password))
-      await spend([own])
+      await spend([own], password) // to prepare the password takes time, too
       return false
     },
     read,

@@ -47,7 +47,8 @@ export async function openSession(
   const store = demandIdentity(deps, await deps.store.get(keys.identity), deps.keyring.identity())
   const session = { ...newSession(deps, user.value, wish, caller), store, amr }
   const { ids, evicted, timedOut } = await makeRoom(deps, user.value, wish.replaces)
-  const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
+  const { pending: _, ...owned } = user.value
+  const next: User = { ...owned, ...change, sessions: [...ids, session.id] }
   const { puts, deletes, events } = endWrites(deps, evicted, 'evicted')
   const opened: SecurityEvent = { event, user_id: next.id, session_id: session.id }
   const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeoutWrites(deps, timedOut)]
