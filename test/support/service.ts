@@ -49,7 +49,7 @@ const program = (path: string) => [process.execPath, fileURLToPath(new URL(path,
 const MAIN = program('../../src/main.js')
 const CHEAP = program('cheap-instance.js')
 
-/** Starts an instance with this environment, PATH and HOME only; rejects with its exit code and last output when it is not up within 10 s. */
+/** Starts an instance with this environment, PATH and HOME only; rejects with its exit code and last output when it is not up within 30 s. */
 export async function startService(env: Record<string, string>, options: ServiceOptions = {}): Promise<Service> {
   const port = Number(env['PORT'] ?? (await freePort()))
   const url = `http://127.0.0.1:${port}`
