@@ -51,8 +51,11 @@ export async function serve(
 
   await awaitKeys(deps.keyring, KEYS_PATIENCE_MS)
   const address = await app.listen({ host: await listenAddress(config.HOST), port: config.PORT })
-  await adminApp?.listen({ host: await listenAddress(config.ADMIN_HOST), port: config.ADMIN_PORT as number })
-  logger.info({ address, store: config.REDIS_URL ? 'redis' : 'embedded' }, 'listening')
+  const adminAddress = await adminApp?.listen({
+    host: await listenAddress(config.ADMIN_HOST),
+    port: config.ADMIN_PORT as number,
+  })
+  logger.info({ address, admin_address: adminAddress, store: config.REDIS_URL ? 'redis' : 'embedded' }, 'listening')
   if (config.REDIS_URL && !process.env['ISSUER']) logger.warn(NO_ISSUER)
   void checks.checkReadiness()
   setInterval(() => void checks.checkReadiness(), CHECK_MS).unref()

@@ -56,7 +56,9 @@ t.test('a reset makes the password unusable and mails; without mail there is non
   t.equal((await login(home, me.email, me.password)).status, 401)
   const silent = await openAdminHome(t)
   const other = await silent.newcomer()
-  t.match(await (await openHomeShell(silent))(['reset', other.email]), { code: 1, errors: /404 not_found/ })
+  const shell = await openHomeShell(silent)
+  t.match(await shell(['reset', other.email]), { code: 1, errors: /sends no mail/ })
+  t.match(await shell(['reset', 'nobody']), { code: 1, errors: /404 not_found/ })
 })
 
 t.test('a slip says what there is, asks nothing, and exits with 2', async (t) => {
@@ -85,7 +87,8 @@ t.test('a refusal is told in words, with what is at fault, and exits with 1', as
   t.match(await shell(['app', me.email, big]), { code: 1, errors: /\(413 too_large\)/ })
   const { port } = home.adminApp.server.address() as { port: number }
   const stranger = openShell(`http://127.0.0.1:${port}`, { ADMIN_KEY: 'q3Wf8xKz1TnVb6Lr0JmYc5HsGd9PuEo2IaXvN7Mt4kQ' })
-  t.match(await stranger(['list']), { code: 1, errors: /\(401 token_invalid\)/ })
+  t.match(await stranger(['list']), { code: 1, errors: /^The key is not one of ADMIN_KEYS\. \(401 token_invalid\)/ })
+  t.match(await shell(['create', 'x@example.org', '--password'], 'short'), { errors: / characters\.$/ })
   t.match(await openShell('http://127.0.0.1:1', { ADMIN_KEY: '' })(['list']), { code: 1, errors: /^Set ADMIN_KEY/ })
   t.match(await openShell('')(['list']), { code: 1, errors: /^Set ADMIN_URL/ })
 })

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import type { Command } from '../command.ts'
@@ -121,7 +121,7 @@ function readWords({ usage, options = {}, words: [least, most] }: Order, args: r
 /** The path of a file that was named where `npm` was called: it runs its scripts in the folder of the package. */
 function whereAsked(file: string): string {
   const folder = process.env['INIT_CWD']
-  return folder === undefined ? file : resolve(folder, file)
+  return folder === undefined ? file : path.resolve(folder, file)
 }
 
 function openDesk(client: Desk['client']): Desk {

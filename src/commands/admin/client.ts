@@ -123,8 +123,9 @@ function problemIn(text: string): string | null {
   try {
     const { title, status, code, detail = '', errors = [] } = JSON.parse(text) as ProblemText
     if (typeof title !== 'string' || typeof code !== 'string') return null
-    const faults = errors.map(({ path, rule, message }) => ` ${path ?? rule ?? ''}: ${message}.`)
-    return `${title} (${status} ${code})${detail && ` ${detail}`}${faults.join('')}`
+    const faults = errors.map(({ path, rule, message }) => ` ${path ?? rule ?? ''}: ${message.replace(/\.$/, '')}.`)
+    const said = code === 'token_invalid' ? 'The key is not one of ADMIN_KEYS.' : title
+    return `${said} (${status} ${code})${detail && ` ${detail}`}${faults.join('')}`
   } catch {
     return null
   }

@@ -45,10 +45,10 @@ async function change(desk: Desk, user: string | undefined, what: string, body?:
 }
 
 /** Writes what is at the path, page by page. */
-async function writePages<Of extends string>(desk: Desk, path: string, of: Of): Promise<void> {
+async function writePages(desk: Desk, path: string, of: 'users' | 'events'): Promise<void> {
   for (let cursor = ''; ;) {
     const text = await ask(desk, { method: 'GET', path: `${path}?limit=100${cursor}` })
-    const page = JSON.parse(text) as Record<Of, object[]> & { next?: string }
+    const page = JSON.parse(text) as Record<typeof of, object[]> & { next?: string }
     await desk.out(page[of].map((each) => `${JSON.stringify(each)}\n`).join(''))
     if (page.next === undefined) return
     cursor = `&cursor=${encodeURIComponent(page.next)}`
@@ -103,7 +103,11 @@ export async function enable(desk: Desk, [user]: Words): Promise<void> {
 
 export async function reset(desk: Desk, [user]: Words): Promise<void> {
   const path = await pathOf(desk, user)
-  await ask(desk, { method: 'POST', path: `${path}/password-reset` })
+  await ask(desk, { method: 'POST', path: `${path}/password-reset` }).catch(async (error) => {
+    if (!(error instanceof NotThere)) throw error
+    await ask(desk, { method: 'GET', path }) // else there is no such user
+    throw new Refusal('The service sends no mail: it has no MAIL_URL.')
+  })
   await showAt(desk, path)
 }
 
