@@ -30,6 +30,8 @@ const MOST = { argon2id: 1024 * 1024, bcrypt: 2 ** 14, scrypt: 2 ** 21, sha256: 
 const MOST_LANES = 16
 /** The dearest hashes, in dearest works, that may have to be paid for at one failed login. */
 const MOST_SHARES = 2
+/** The functions that may have to be computed at one failed login: each is a task of its own, however cheap. */
+const MOST_FUNCTIONS = 8
 
 /** The bytes of memory that the work takes. */
 export function memoryOf(work: Work): number {
@@ -75,7 +77,7 @@ export function mergeWork(works: readonly Work[], work: Work): readonly Work[] {
 
 /** Whether a failed login may cost so much. */
 export function areAffordable(works: readonly Work[]): boolean {
-  return works.reduce((sum, work) => sum + shareOf(work), 0) <= MOST_SHARES
+  return works.length <= MOST_FUNCTIONS && works.reduce((sum, work) => sum + shareOf(work), 0) <= MOST_SHARES
 }
 
 /** What is left of the works when one is done. */

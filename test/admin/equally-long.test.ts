@@ -87,3 +87,15 @@ t.test('what would make failed logins too dear, two seconds and more, is not tak
   t.strictSame(statuses, [201, 422, 422])
   t.equal((await create('cheap', { password_hash: argon2id(64) })).status, 201)
 })
+
+t.test('a ninth function is not taken, however cheap it is', async (t) => {
+  const home = await openAdminHome(t)
+  const statusOf = async (name: string, m: number) => {
+    const password_hash = `$argon2id$v=19$m=${m},t=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+    return (await home.admin('POST', '/admin/v1/users', { body: { email: emailOf(name), password_hash } })).status
+  }
+  const statuses: number[] = []
+  for (let m = 8; m <= 17; m += 1) statuses.push(await statusOf(`with ${m} KiB`, m))
+  t.strictSame(statuses, [...Array.from({ length: 8 }, () => 201), 422, 422])
+  t.equal(await statusOf('of a function that is known', 15), 201)
+})
