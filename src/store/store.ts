@@ -37,7 +37,7 @@ export type Log<T> = string & { readonly logs?: T }
 
 /**
  * Rows for the end of a log. The commit itself gives each its place, so that no two that append at the same time are in each
- * other's way. A log keeps its last LOG_ROWS.
+ * other's way. A log keeps its last LOG_ROWS, and knows its last place for as long as any row is there.
  */
 export interface Append {
   readonly log: Log<unknown>

@@ -281,6 +281,17 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
     })
   })
 
+  await t.test('rows that are kept for less long than those before do not make a log begin anew', async (t) => {
+    const log: Log<string> = `${newTag()}:log:`
+    const add = (row: string, forMs: number) =>
+      one.commit({ ...writes, append: append(log, [row], Date.now() + forMs) })
+    await add('old', 30_000_000_000)
+    await add('short', 50)
+    await eventually(async () => (await two.get(rowOf(log, 2))) === null, { within: 5000 })
+    await add('next', 60_000)
+    t.same(await valuesOf(far, [lastOf(log), rowOf(log, 1), rowOf(log, 2), rowOf(log, 3)]), [3, 'old', null, 'next'])
+  })
+
   await t.test('counting together by check and put loses no count', async (t) => {
     const key: Key<number> = `${newTag()}:count`
     const count = async (store: Store): Promise<void> => {

@@ -13,6 +13,7 @@ import { type Count, KEPT_MS, type Tide } from './tide.ts'
  * many there are of each, and of rows, then the version of each check ('' for absent), the lifetime in ms of each extension, and
  * the text and the lifetime ('' for ever) of each put; for the log its name, the lifetime, the version, and the text of each row.
  * Deletes come before puts: when its memory is full, Redis refuses a script at its first SET, but lets a DEL before it pass.
+ * The last place is kept for as long as a row before it, if that is longer: else a row would be written over while others are left.
  * The keys of rows are made here, of the name of the log: they have its tag, and so its slot. They are read before anything is
  * written: while a slot moves, a Cluster refuses a script in the middle, at a key that it was not told of and that is not there.
  */
@@ -43,7 +44,10 @@ for i = 1, rows do
   redis.call('SET', log .. (place + i), ARGV[tail + 2 + i], 'PX', lifetime)
   if place + i > ${LOG_ROWS} then redis.call('DEL', log .. (place + i - ${LOG_ROWS})) end
 end
-if rows > 0 then redis.call('SET', last, version .. ' ' .. (place + rows), 'PX', lifetime) end
+if rows > 0 then
+  local kept = string.format('%.0f', math.max(lifetime, redis.call('PTTL', last)))
+  redis.call('SET', last, version .. ' ' .. (place + rows), 'PX', kept)
+end
 `
 const SCRIPTS = {
   latchkeyCommit: `${COMMIT} return 1`,
