@@ -20,11 +20,13 @@ const code = readdirSync('src', { encoding: 'utf8', recursive: true })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => readFileSync(join('src', name), 'utf8'))
   .join('\n')
+/** npm sets it, and nobody else. */
+const OF_NPM = 'INIT_CWD'
 /** Variables that the code reads past its settings, and what stands in for them. */
 const direct = new Map(
   [...code.matchAll(/process\.env(?:\.|\[')([A-Z]\w+)(?:'\])?(?:\) \|\| (\w+))?/g)]
     .map(([, name = '', standIn = '']) => [name, standIn] as const)
-    .filter(([name]) => !VARIABLES.includes(name)),
+    .filter(([name]) => !VARIABLES.includes(name) && name !== OF_NPM),
 )
 const files = SECRETS.map((name) => `${name}_FILE`)
 

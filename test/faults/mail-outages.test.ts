@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { readTrail } from '../../src/auth/accounts/trail.ts'
 import type { Purpose } from '../../src/domain/one-time-secret.ts'
 import { codeOf, tokenOf } from '../../src/domain/one-time-secret.ts'
 import { keys, namesIn } from '../../src/store/keys.ts'
@@ -50,8 +51,8 @@ async function waits(t: Test, { waiting }: World, kind: string, about: string): 
 }
 
 async function isReset(t: Test, { home, me, waiting }: World, about: string): Promise<void> {
-  const user = await home.deps.store.get(keys.user(me.user.id))
-  t.equal(user?.value.generation, 1, `${about}: once`)
+  const trail = await readTrail(home.deps, me.user.id, { before: Infinity, limit: 100 })
+  t.equal(trail?.events.filter(({ event }) => event === 'password.reset').length, 1, `${about}: once`)
   t.equal((await waiting())['password-changed']?.mails, 1, `${about}: one notice`)
   const login = (password: string) => home.call('POST', '/v1/login', { body: { email: me.email, password } })
   t.equal((await login(me.password)).status, 401, about)

@@ -1,4 +1,5 @@
 import t from 'tap'
-import { playOn } from './histories.ts'
+import { playOn, RUNS } from './histories.ts'
 
-t.test('every history on LMDB is one the contract allows', async (t) => playOn(t, {}))
+// Half as many as on Redis: each of their commits is on the disk before it is answered.
+t.test('every history on LMDB is one the contract allows', async (t) => playOn(t, {}, RUNS / 2))
