@@ -429,33 +429,40 @@ t.test('200 logins at once leave verify and refresh quick, and are answered 200,
   const { one } = world
   const [me, other] = [await world.spare(), await world.spare()]
   const { email, password } = await world.spare()
-  const over = new AbortController()
-  const beside: Sample[] = []
-  const walk = async () => {
-    while (!over.signal.aborted) {
-      beside.push(await sample('verify', () => verify(one, other)))
-      beside.push(
-        await sample('refresh', async () => {
-          const answer = await refresh(one, me)
-          if (answer.status === 200) Object.assign(me, answer.body)
-          return answer
-        }),
-      )
-      await sleep(5)
-    }
-  }
-  const walking = walk()
-  await eventually(() => beside.length >= 100, { within: 20_000 })
-  const calm = beside.splice(0)
   const login = async () => {
     const answer = await one.call('POST', '/v1/login', { body: { email, password } })
     const isBusy = answer.status === 503 && answer.body.code === 'busy' && Number(answer.headers.get('retry-after')) > 0
     return isBusy ? { ...answer, status: 0 } : answer
   }
-  const logins = await Promise.all(Array.from({ length: 200 }, () => sample('login', login)))
-  over.abort()
-  await walking
-  t.comment(`${histogram(logins)} (0 stands for busy); ${histogram(beside)}`)
+  async function storm() {
+    const over = new AbortController()
+    const beside: Sample[] = []
+    const walk = async () => {
+      while (!over.signal.aborted) {
+        beside.push(await sample('verify', () => verify(one, other)))
+        beside.push(
+          await sample('refresh', async () => {
+            const answer = await refresh(one, me)
+            if (answer.status === 200) Object.assign(me, answer.body)
+            return answer
+          }),
+        )
+        await sleep(5)
+      }
+    }
+    const walking = walk()
+    await eventually(() => beside.length >= 100, { within: 20_000 })
+    const calm = beside.splice(0)
+    const logins = await Promise.all(Array.from({ length: 200 }, () => sample('login', login)))
+    over.abort()
+    await walking
+    t.comment(`${histogram(logins)} (0 stands for busy); ${histogram(beside)}`)
+    return { calm, logins, beside }
+  }
+  let seen = await storm()
+  // Other test files run beside this one: a machine that had no time for it is asked again.
+  for (let tries = 1; tries < 3 && seen.beside.length <= 20; tries += 1) seen = await storm()
+  const { calm, logins, beside } = seen
   const strange = logins.filter(({ status }) => ![200, 429, 503, 0].includes(status as number))
   t.strictSame(strange, [])
   t.ok(logins.some(({ status }) => status === 200))
