@@ -16,8 +16,6 @@ export interface User {
   readonly locale?: string
   readonly passwordHash: string
   readonly createdAt: number
-  /** The registration is not complete: nobody has this account yet, and perhaps nobody will. */
-  readonly pending?: true
   /** When the owner last logged in; absent: never since the registration. */
   readonly lastLoginAt?: number
   /** Since when the operator lets nobody in, and why; absent: the account is open. */

@@ -3,9 +3,9 @@ import type { Caller } from '../../domain/caller.ts'
 import type { Email } from '../../domain/email.ts'
 import { newId } from '../../domain/id.ts'
 import { type BrokenRule, normalisePassword } from '../../domain/password.ts'
-import { newUser } from '../../domain/user.ts'
+import { newUser, type User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
-import { put } from '../../store/store.ts'
+import { absent, put } from '../../store/store.ts'
 import { judgeNewPassword } from '../credentials/new-password.ts'
 import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -19,13 +19,13 @@ export type Registered =
   | { readonly kind: 'taken' }
   | { readonly kind: 'unacceptable'; readonly rules: readonly BrokenRule[] }
 
-/** For how many ms the store keeps a user whose registration has not been completed. */
-const PENDING_MS = 60_000
+/** For how many ms a user who does not exist yet holds the address: if the process dies meanwhile, nobody else gets it before. */
+const HELD_MS = 60_000
 
 /**
  * Makes an account and its first session. An address is registered once, however many ask at the same time. There are three
- * commits, because the address and the user live in different slots: the user, for PENDING_MS only; the claim to the address,
- * which one of many rivals wins; the session, whose commit makes the user stay.
+ * commits, because the address and the user live in different slots: the user to be holds the address, for HELD_MS only; claims it,
+ * which one of many rivals wins; and is there, with its session.
  */
 export async function register(
   deps: Deps,
@@ -38,19 +38,21 @@ export async function register(
   if ((await findUser(deps, email)) !== null) return { kind: 'taken' }
   const passwordHash = await deps.hashing.hash(normalisePassword(password))
   const knownAddresses = addKnownAddress(deps, [], caller)
-  const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses, pending: true as const }
-  const pending = put(keys.user(user.id), user, deps.clock() + PENDING_MS)
-  await deps.store.commit({ checks: [], puts: [pending], deletes: [] })
+  const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses }
+  const hold = put(keys.heldEmail(user.id), email.key, deps.clock() + HELD_MS)
+  await deps.store.commit({ checks: [], puts: [hold], deletes: [] })
   if (!(await claimAddress(deps, email, user.id))) return { kind: 'taken' }
-  const opened = await openFirst(deps, user.id, wish, caller)
+  const opened = await openFirst(deps, user, wish, caller)
   return opened === null ? { kind: 'taken' } : { kind: 'ok', ...opened }
 }
 
-/** Opens the first session; null: the claim took so long that the pending user has vanished. */
-async function openFirst(deps: Deps, userId: string, wish: SessionWish, caller: Caller): Promise<Bearer | null> {
+/** Opens the first session, with which the user is there; null: the claim took so long that the address is not held any more. */
+async function openFirst(deps: Deps, user: User, wish: SessionWish, caller: Caller): Promise<Bearer | null> {
+  const newcomer = { ...absent(keys.user(user.id)), value: user }
   const opened = await untilWon(async () => {
-    const user = await deps.store.get(keys.user(userId))
-    return user === null ? 'gone' : openSession(deps, user, { amr: ['pwd'], event: 'account.registered' }, wish, caller)
+    const held = await deps.store.get(keys.heldEmail(user.id))
+    const opening = { amr: ['pwd'], event: 'account.registered' } as const
+    return held === null ? 'late' : openSession(deps, newcomer, { ...opening, held }, wish, caller)
   })
-  return opened === 'gone' ? null : opened
+  return opened === 'late' ? null : opened
 }

@@ -6,8 +6,7 @@ import { readInPieces } from '../read-in-pieces.ts'
 
 /** Reads the account of a user; null: it is gone. */
 export async function readUser({ store }: Deps, userId: string): Promise<User | null> {
-  const user = (await store.get(keys.user(userId)))?.value ?? null
-  return user?.pending ? null : user
+  return (await store.get(keys.user(userId)))?.value ?? null
 }
 
 /** Some users, and where the walk over all of them goes on; null: it is over. */
@@ -27,8 +26,7 @@ export async function listUsers({ store }: Deps, cursor: string | null, limit: n
   let next = cursor
   for (let step = 0; step < STEPS && found.size < limit; step += 1) {
     const page = await store.scan({ ending: USER_ENDING, cursor: next, count: limit * KEYS_A_USER })
-    const users = (await readInPieces(store, page.keys as Key<User>[])).map(({ value }) => value)
-    for (const user of users) if (!user.pending) found.set(user.id, user)
+    for (const { value } of await readInPieces(store, page.keys as Key<User>[])) found.set(value.id, value)
     next = page.next
     if (next === null) break
   }

@@ -7,7 +7,7 @@ import { isLongOver, type Session, type Transport, whyOver } from '../../domain/
 import type { User } from '../../domain/user.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
-import { type Entry, put } from '../../store/store.ts'
+import { type Check, type Entry, put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -31,7 +31,12 @@ export interface Opening {
   readonly event: 'login.succeeded' | 'account.registered'
   readonly change?: Partial<User>
   readonly mails?: readonly Mail[]
+  /** The address that the user has held while it did not exist. */
+  readonly held?: Entry<string>
 }
+
+/** A user as it was read, or as it is to be: then it must be absent. */
+export type Opener = Check & { readonly value: User }
 
 /**
  * Opens a session for a user, and writes the user in the same commit. If the user has SESSION_MAX sessions, the oldest live one
@@ -39,20 +44,26 @@ export interface Opening {
  */
 export async function openSession(
   deps: Deps,
-  user: Entry<User>,
-  { amr, event, change = {}, mails = [] }: Opening,
+  user: Opener,
+  { amr, event, change = {}, mails = [], held }: Opening,
   wish: SessionWish,
   caller: Caller,
 ): Promise<Bearer | null> {
   const store = demandIdentity(deps, await deps.store.get(keys.identity), deps.keyring.identity())
   const session = { ...newSession(deps, user.value, wish, caller), store, amr }
   const { ids, evicted, timedOut } = await makeRoom(deps, user.value, wish.replaces)
-  const { pending: _, ...owned } = user.value
-  const next: User = { ...owned, ...change, sessions: [...ids, session.id] }
+  const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
   const { puts, deletes, events } = endWrites(deps, evicted, 'evicted')
   const opened: SecurityEvent = { event, user_id: next.id, session_id: session.id }
   const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeoutWrites(deps, timedOut)]
-  const deed = { checks: [user, ...timedOut], puts: writes, deletes, events: [...events, opened], mails }
+  const releases = held === undefined ? [] : [held]
+  const deed = {
+    checks: [user, ...timedOut, ...releases],
+    puts: writes,
+    deletes: [...deletes, ...releases.map(({ key }) => key)],
+    events: [...events, opened],
+    mails,
+  }
   return (await carryOut(deps, deed, caller)) ? { session, user: next } : null
 }
 

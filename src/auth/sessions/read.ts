@@ -58,7 +58,7 @@ export function asItCounts({ keyring }: Deps, entry: Entry<SessionRecord> | null
 export async function readOwner(deps: Deps, userId: string): Promise<Entry<User> | null> {
   const [identity, user] = await deps.store.getMany([keys.identity, keys.user(userId)])
   demandIdentity(deps, identity, deps.keyring.identity())
-  return user?.value.pending ? null : user
+  return user
 }
 
 /** A session and its user, read at once; null: gone. */
