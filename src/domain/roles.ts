@@ -1,9 +1,16 @@
 import { type AccessClaims, isFresh } from './access-token.ts'
+import type { JsonObject } from './merge-patch.ts'
 
 /** The most roles that a user may have. */
 export const MAX_ROLES = 50
 /** The most bytes of what the operator tells services about a user, as JSON. */
-export const MAX_APP_BYTES = 1024
+const MAX_APP_BYTES = 1024
+
+/** Whether this is more than services can be told about a user: every token has it. */
+export function isTooLarge(app: JsonObject): boolean {
+  return Buffer.byteLength(JSON.stringify(app)) > MAX_APP_BYTES
+}
+
 const ROLE = /^[\w.:-]{1,64}$/
 
 /** Whether a text can name a role: 1 to 64 of the letters, digits and `_ - . :`. */

@@ -216,6 +216,41 @@ t.test(
   },
 )
 
+t.test('a gateway is told the roles, the assurance and the time of the login, and can demand them', async (t) => {
+  const home = await openAdminHome(t)
+  const me = await home.newcomer()
+  const roles = ['editor', 'billing:read']
+  await home.admin('PUT', `/admin/v1/users/${me.user.id}/roles`, { body: { roles } })
+  const { access_token: token } = (await refresh(home, me)).body
+  t.match(await verify(home, token), {
+    status: 204,
+    headers: {
+      'x-auth-subject': me.user.id,
+      'x-auth-session': me.session_id,
+      'x-auth-roles': 'editor,billing:read',
+      'x-auth-acr': 'aal1',
+      'x-auth-time': String(decodeJwt(token)['auth_time']),
+    },
+  })
+  for (const query of ['?role=editor', '?role=editor&role=billing:read', '?acr=aal1', '?max_age=300', '?other=1'])
+    t.equal((await verify(home, token, query)).status, 204, query)
+  for (const query of ['?role=admin', '?role=editor&role=admin', '?acr=aal2', '?role=Editor'])
+    t.match(await verify(home, token, query), { status: 403, body: { code: 'insufficient' } }, query)
+  for (const query of [
+    '?max_age=-1',
+    '?max_age=5m',
+    '?max_age=',
+    '?acr=aal3',
+    '?role=',
+    '?role=a%20b',
+    '?acr=aal1&acr=aal2',
+  ])
+    t.match(await verify(home, token, query), { status: 400, body: { code: 'bad_request' } }, query)
+  home.clock.advance(200_000)
+  t.match(await verify(home, token, '?max_age=60'), { status: 403, body: { code: 'insufficient' } })
+  t.match(await verify(home, `${token}x`, '?max_age=x'), { status: 401 }, 'the token is judged first')
+})
+
 t.test('a disabled account gets no mail to reset its password, and what was mailed before opens nothing', async (t) => {
   const smtp = await startSmtp()
   t.teardown(smtp.stop)

@@ -3,11 +3,12 @@ import argon2 from 'argon2'
 import t, { type Test } from 'tap'
 import { readEmail } from '../../src/domain/email.ts'
 import { keys } from '../../src/store/keys.ts'
-import { put } from '../../src/store/store.ts'
+import { put, StoreUnavailable } from '../../src/store/store.ts'
 import { DEAR } from '../support/hashing.ts'
 import { type Answer, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { processorTime } from '../support/processor-time.ts'
 import { startRedis } from '../support/redis.ts'
+import { makeWatched } from '../support/watched-store.ts'
 
 const PASSWORD = 'seven red bicycles in the rain'
 const OTHER_PASSWORD = 'nine blue tricycles in the snow'
@@ -100,6 +101,55 @@ t.test('a registration whose answer was lost is found by logging in', async (t) 
   t.not(found.body.session_id, lost.body.session_id)
   t.equal((await login(email, OTHER_PASSWORD)).status, 401)
 })
+
+t.test('a registration cut off at any of its commits is there or can be repeated at once', async (t) => {
+  const watched = makeWatched()
+  const home = await openHome({}, { store: watched.around })
+  t.teardown(home.close)
+  for (const cut of [1, 2, 3, 4])
+    for (const isDone of [false, true]) {
+      const email = freshEmail()
+      let commits = 0
+      watched.watch = async (command, run) => {
+        if (command.kind !== 'commit') return run()
+        commits += 1
+        if (commits > cut || (commits === cut && !isDone)) throw new StoreUnavailable('it is gone')
+        const result = await run()
+        if (commits === cut) throw new StoreUnavailable('it is gone')
+        return result
+      }
+      const { status } = await register(email, PASSWORD, home)
+      watched.watch = null
+      const isThere = (cut === 3 && isDone) || cut === 4
+      t.equal(status, cut === 4 ? 201 : 503)
+      t.equal((await login(email, PASSWORD, home)).status, isThere ? 200 : 401)
+      t.equal((await register(email, PASSWORD, home)).status, isThere ? 409 : 201)
+      t.equal((await login(email, PASSWORD, home)).status, 200, `commit ${cut} ${isDone ? 'done' : 'not done'}`)
+    }
+})
+
+t.test(
+  'of two registrations the later one takes the hold from one that is not there yet, which stays nobody',
+  async (t) => {
+    const watched = makeWatched()
+    const home = await openHome({}, { store: watched.around })
+    t.teardown(home.close)
+    const email = freshEmail()
+    let later: Answer | null = null
+    watched.watch = async (command, run) => {
+      const isLast = command.kind === 'commit' && command.commit.puts.some(({ key }) => key.endsWith('}:user'))
+      if (isLast) {
+        watched.watch = null
+        later = await register(email, OTHER_PASSWORD, home)
+      }
+      return run()
+    }
+    t.match(await register(email, PASSWORD, home), { status: 409, body: { code: 'email_taken' } })
+    t.match(later, { status: 201 })
+    t.equal((await login(email, OTHER_PASSWORD, home)).status, 200)
+    t.equal((await login(email, PASSWORD, home)).status, 401)
+  },
+)
 
 t.test('of 50 registrations of one address at once one makes the account', async (t) => {
   const email = freshEmail()

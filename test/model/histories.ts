@@ -16,7 +16,7 @@ import { startSmtp } from '../support/smtp.ts'
 // Random histories of two users, played on the real app and on an oracle that knows the contract and not the code. Logins
 // open sessions through the use case, as argon2 would take all the time; now and then one goes by password.
 
-export const RUNS = Number(process.env['RUNS'] ?? 500)
+const RUNS = Number(process.env['RUNS'] ?? 500)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const STEPS = 40
 const SHRINKING_MS = 20_000
@@ -1166,8 +1166,8 @@ async function checkTrails({ home, users }: World): Promise<void> {
 }
 
 /** Plays histories on a home with this environment: each is one that the contract allows, and 500 together meet every rule. */
-export async function playOn(t: Test, env: Record<string, string>, runs: number): Promise<void> {
-  t.comment(`SEED=${SEED}, ${runs} histories of ${STEPS} steps`)
+export async function playOn(t: Test, env: Record<string, string>): Promise<void> {
+  t.comment(`SEED=${SEED}, ${RUNS} histories of ${STEPS} steps`)
   const smtp = await startSmtp({ hideSTARTTLS: true })
   const home = await operated(await openHome({ ...SETTINGS, ...ADMIN, ...mailTo(smtp.url), ...env }))
   t.teardown(async () => {
@@ -1194,11 +1194,11 @@ export async function playOn(t: Test, env: Record<string, string>, runs: number)
     }
   })
   const { failed, counterexample, errorInstance, seed, counterexamplePath } = await check(property, {
-    numRuns: runs,
+    numRuns: RUNS,
     seed: SEED,
   })
-  t.ok(undecided <= (env['REDIS_URL'] === undefined ? 0 : runs / 20), `${undecided} histories were cut short by 503`)
-  if (!failed) return isWide(t, runs)
+  t.ok(undecided <= (env['REDIS_URL'] === undefined ? 0 : RUNS / 20), `${undecided} histories were cut short by 503`)
+  if (!failed) return isWide(t)
   const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance)
   t.fail(`seed ${seed}, path ${counterexamplePath}: ${cause}`, {
     steps: counterexample?.[0]
@@ -1208,7 +1208,7 @@ export async function playOn(t: Test, env: Record<string, string>, runs: number)
 }
 
 /** Whether the histories have met the rules, every one of them. */
-function isWide(t: Test, runs: number): void {
+function isWide(t: Test): void {
   t.comment(
     [...outcomes]
       .map(([outcome, count]) => `${outcome} (${count})`)
@@ -1258,7 +1258,7 @@ function isWide(t: Test, runs: number): void {
     'an access token: 401 token_expired',
     ...reasons.map((reason) => `refresh, over: 401 session_over ${reason}`),
   ]
-  if (runs >= 500)
+  if (RUNS >= 500)
     t.strictSame(
       rules.filter((rule) => !outcomes.has(rule)),
       [],

@@ -17,7 +17,7 @@ import { newId } from '../../src/domain/id.ts'
 // after the other in each of nine lanes. Whoever looks next must find every change that was answered, and of the
 // changes that were not answered each one whole or not at all. CRASHES requests are cut off on each store.
 
-const CRASHES = Number(process.env['CRASHES'] ?? 100)
+const CRASHES = Number(process.env['CRASHES'] ?? 200)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const LANES = 9
 /** Rounds for which clients are prepared; fewer are needed. */

@@ -37,12 +37,12 @@ const places: Record<string, (t: Test) => Promise<{ env: Record<string, string>;
   async Redis(t) {
     const redis = await startRedis()
     t.teardown(redis.stop)
-    return { env: { REDIS_URL: redis.url }, rounds: 2 }
+    return { env: { REDIS_URL: redis.url }, rounds: 4 }
   },
   async 'an LMDB folder'(t) {
     const dir = await mkdtemp(join(tmpdir(), 'latchkey-operated-'))
     t.teardown(() => rm(dir, { recursive: true, force: true }))
-    return { env: { DATA_DIR: dir }, rounds: 1 }
+    return { env: { DATA_DIR: dir }, rounds: 2 }
   },
 }
 

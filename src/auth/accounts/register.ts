@@ -10,7 +10,7 @@ import { judgeNewPassword } from '../credentials/new-password.ts'
 import { openSession, type SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
-import { claimAddress, findUser } from './email-claims.ts'
+import { claimAddress, findUser, outbid } from './email-claims.ts'
 import { addKnownAddress } from './known-ip-addresses.ts'
 
 /** What a registration comes to: an account with its first session, or why not. */
@@ -19,13 +19,13 @@ export type Registered =
   | { readonly kind: 'taken' }
   | { readonly kind: 'unacceptable'; readonly rules: readonly BrokenRule[] }
 
-/** For how many ms a user who does not exist yet holds the address: if the process dies meanwhile, nobody else gets it before. */
+/** For how many ms a user who does not exist yet holds the address, unless somebody else comes for it. */
 const HELD_MS = 60_000
 
 /**
  * Makes an account and its first session. An address is registered once, however many ask at the same time. There are three
- * commits, because the address and the user live in different slots: the user to be holds the address, for HELD_MS only; claims it,
- * which one of many rivals wins; and is there, with its session.
+ * commits, because the address and the user live in different slots: the user to be holds the address, for HELD_MS only; claims it; and
+ * is there, with its session. Of many rivals one is there: each takes the hold from the one that has claimed the address before.
  */
 export async function register(
   deps: Deps,
@@ -41,12 +41,13 @@ export async function register(
   const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses }
   const hold = put(keys.heldEmail(user.id), email.key, deps.clock() + HELD_MS)
   await deps.store.commit({ checks: [], puts: [hold], deletes: [] })
+  await outbid(deps, email)
   if (!(await claimAddress(deps, email, user.id))) return { kind: 'taken' }
   const opened = await openFirst(deps, user, wish, caller)
   return opened === null ? { kind: 'taken' } : { kind: 'ok', ...opened }
 }
 
-/** Opens the first session, with which the user is there; null: the claim took so long that the address is not held any more. */
+/** Opens the first session, with which the user is there; null: it took so long, or a rival was so quick, that the address is not held any more. */
 async function openFirst(deps: Deps, user: User, wish: SessionWish, caller: Caller): Promise<Bearer | null> {
   const newcomer = { ...absent(keys.user(user.id)), value: user }
   const opened = await untilWon(async () => {

@@ -76,6 +76,9 @@ export function openClient({ ADMIN_URL, ADMIN_PORT, ADMIN_KEY }: Config): Client
   }
 }
 
+/** For how many ms an order waits for a service that is not there: one that takes long lives through a restart of it. */
+export const PATIENCE_MS = { short: 10_000, long: 300_000 }
+
 /** Does the work, again while the service cannot; after `patienceMs` throws Refusal. `onWait` hears why. */
 export async function insist<T>(
   work: () => Promise<T>,

@@ -1,5 +1,5 @@
 import { open, rename } from 'node:fs/promises'
-import { insist, type Place } from './client.ts'
+import { insist, PATIENCE_MS, type Place } from './client.ts'
 import type { Desk } from './desk.ts'
 import { demandPlace, forgetProgress, readProgress, saveProgress } from './progress-file.ts'
 
@@ -11,8 +11,6 @@ interface Progress {
 }
 
 const BEGINNING: Progress = { bytes: 0, users: 0, cursor: '' }
-/** For how many ms an export waits for a service that is not there. */
-const PATIENCE_MS = 300_000
 
 /** Exports all users, to standard output or to a file, which has its name only when it is whole. */
 export async function exportUsers(desk: Desk, [path]: readonly string[]): Promise<void> {
@@ -50,7 +48,7 @@ async function follow(
     const asked = { method: 'GET', path: `/admin/v1/export${query}` } as const
     const answer = await insist(
       () => client.ask(asked),
-      PATIENCE_MS,
+      PATIENCE_MS.long,
       (reason) => err(`Waiting: ${reason}\n`),
     )
     const { lines, users, next } = readAnswer(answer)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { appendFile, stat, truncate } from 'node:fs/promises'
 import { Refusal } from '../../process/refusal.ts'
-import { insist, NotNow, type Place } from './client.ts'
+import { insist, NotNow, PATIENCE_MS, type Place } from './client.ts'
 import type { Desk } from './desk.ts'
 import { inBatches, type Batch } from './import-batches.ts'
 import { readLines } from './lines.ts'
@@ -23,8 +23,6 @@ interface Progress {
   readonly failedBytes: number
 }
 
-/** For how many ms an import waits for a service that is not there. */
-const PATIENCE_MS = 300_000
 /** A batch takes the service about so many ms, and has so many lines at least: whoever is killed has done one for nothing. */
 const [BATCH_MS, FEWEST, MOST] = [2000, 20, 5000]
 
@@ -93,7 +91,7 @@ async function send({ client }: Desk, bar: ProgressBar, { sent }: Batch): Promis
   const asked = { method: 'POST', path: '/admin/v1/users/import', type: 'application/x-ndjson', body } as const
   const results = await insist(
     async () => readResults(await client.ask(asked), sent.length),
-    PATIENCE_MS,
+    PATIENCE_MS.long,
     (reason) => bar.say(`Waiting: ${reason}`),
   )
   return results.map(({ id, status, code }, place) => ({ line: sent[place]?.number ?? 0, id, status, code }))

@@ -1,6 +1,6 @@
 import { newId } from '../../domain/id.ts'
 import { Refusal } from '../../process/refusal.ts'
-import { type Ask, insist, NotThere } from './client.ts'
+import { type Ask, insist, NotThere, PATIENCE_MS } from './client.ts'
 import { type Desk, writeLine } from './desk.ts'
 
 /** The options that an order may have. */
@@ -15,12 +15,9 @@ export interface Options {
 }
 type Words = readonly string[]
 
-/** For how many ms an order waits for a service that is not there. */
-const PATIENCE_MS = 10_000
-
 /** Asks until it is answered. One that has been done is done again: none of these harms. */
 async function ask({ client }: Desk, asked: Ask): Promise<string> {
-  return insist(() => client.ask(asked), PATIENCE_MS)
+  return insist(() => client.ask(asked), PATIENCE_MS.short)
 }
 
 /** The path of the user with that id or address. Throws Refusal if nobody has it. */
@@ -126,7 +123,7 @@ export async function remove(desk: Desk, [user]: Words): Promise<void> {
     await desk.client.ask({ method: 'DELETE', path }).catch((error) => {
       if (tries === 1 || !(error instanceof NotThere)) throw error // else an earlier try has done it
     })
-  }, PATIENCE_MS)
+  }, PATIENCE_MS.short)
 }
 
 function readJson(text: string): unknown {

@@ -1,7 +1,7 @@
 import { disable, enable } from '../../../auth/accounts/disable.ts'
 import { setApp, setRoles } from '../../../auth/accounts/user-claims.ts'
 import type { Deps } from '../../../deps.ts'
-import { MAX_APP_BYTES } from '../../../domain/roles.ts'
+import { isTooLarge } from '../../../domain/roles.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
@@ -70,7 +70,7 @@ export function accessRoutes(app: App, deps: Deps): void {
     url: '/admin/v1/users/:id/app',
     schema: appSchema,
     async handler(request, reply) {
-      if (Buffer.byteLength(JSON.stringify(request.body)) > MAX_APP_BYTES) throw new Problem('too_large')
+      if (isTooLarge(request.body)) throw new Problem('too_large')
       demandFound(await setApp(deps, request.params.id, request.body, callerOf(request)))
       return reply.code(204).send()
     },

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { createUser } from '../../../auth/accounts/create.ts'
 import type { Deps } from '../../../deps.ts'
 import type { Caller } from '../../../domain/caller.ts'
-import { MAX_APP_BYTES } from '../../../domain/roles.ts'
+import { isTooLarge } from '../../../domain/roles.ts'
 import type { User } from '../../../domain/user.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
@@ -59,7 +59,7 @@ export async function create(
   caller: Caller,
 ): Promise<{ readonly kind: 'created' | 'exists'; readonly user: User }> {
   const { id, email_verified: emailVerified, password, password_hash: passwordHash, roles, app } = body
-  if (Buffer.byteLength(JSON.stringify(app)) > MAX_APP_BYTES) throw new Problem('too_large')
+  if (isTooLarge(app)) throw new Problem('too_large')
   const email = demandEmail('email', body.email)
   const result = await createUser(deps, { id, email, emailVerified, password, passwordHash, roles, app }, caller)
   if (result.kind === 'password_unacceptable') throw new Problem(result.kind, { errors: result.rules })
