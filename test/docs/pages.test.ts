@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm run demo': 'test/support/demo.ts',
   'MAIL_URL=file:./mails MAIL_FROM=support@example.org APP_URL=http://localhost:8080 npm start':
     'test/processes/snippets.test.ts',
-  'npm run rotate-keys': 'test/processes/lifecycle.test.ts',
+  'npm run rotate-keys': 'test/processes/rotate-keys.test.ts',
   'npm run --silent admin -- list': 'test/processes/admin-command.test.ts',
   'npm run revoke-everything': 'test/faults/lost-data.test.ts',
   'npm run revoke-everything -- --secret-is-lost': 'test/faults/lost-data.test.ts',

@@ -7,7 +7,7 @@ import { NO_LIMITS, type Newcomer } from '../support/home.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
 
-// The embedded store on a full disk and with a damaged file. That it survives kill -9 is shown in crash.test.ts.
+// The embedded store on a full disk and with a damaged file. That it survives kill -9 is shown in test/crashes/.
 
 const ENV = { ISSUER: 'http://localhost:3000', ...NO_LIMITS }
 const PASSWORD = 'seven red bicycles in the rain'

@@ -8,7 +8,7 @@ import t from 'tap'
 
 const PROCESSES = 6
 /** Their tests start instances, and each file has a process of its own. */
-const APART = /^(?:browser|combined|faults|processes)\//
+const APART = /^(?:browser|combined|crashes|faults|processes)\//
 /** These compute most. */
 const DEAR = /^model\//
 
