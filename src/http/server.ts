@@ -7,6 +7,7 @@ import type { Deps } from '../deps.ts'
 import { withoutPort } from '../domain/ip-address.ts'
 import { closeGently } from '../process/drain.ts'
 import type { Checks } from '../process/readiness.ts'
+import { askedByGateway } from './plugins/asked-by-gateways.ts'
 import {
   answerParserError,
   boundConnections,
@@ -76,6 +77,7 @@ function makeServer({ config }: Deps, headers: SecurityHeaders, { requestMs, idl
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 500 },
+    rewriteUrl: askedByGateway,
     clientErrorHandler: (error, socket) => answerParserError(error, socket, headers),
     frameworkErrors: answerFrameworkErrors(headers),
     schemaController: { compilersFactory: { buildValidator: loadsNothing, buildSerializer: loadsNothing } },

@@ -565,7 +565,7 @@ export interface paths {
         };
         /**
          * Is this access token alive?
-         * @description For gateways (nginx auth_request). Never limited, never sets a cookie. A live token that does not meet what is demanded is 403.
+         * @description For gateways: nginx, Caddy, Envoy and others. Every method is answered as GET is, and so is every path below this one, since some of them keep the method and the path of the request that they ask about; no body is read. An OPTIONS without a token is 401, too: it is no preflight, whose 204 a gateway would take for a yes. Each `X-Auth-` header is in each 204, empty where there is nothing to say. Never limited, never sets a cookie. A live token that does not meet what is demanded is 403.
          */
         get: operations["verify"];
         put?: never;

@@ -31,7 +31,10 @@ const schema = {
   tags: ['Tokens'],
   summary: 'Is this access token alive?',
   description:
-    'For gateways (nginx auth_request). Never limited, never sets a cookie. A live token that does not meet what is demanded is 403.',
+    'For gateways: nginx, Caddy, Envoy and others. Every method is answered as GET is, and so is every path below this one, since some ' +
+    'of them keep the method and the path of the request that they ask about; no body is read. An OPTIONS without a token is 401, too: ' +
+    'it is no preflight, whose 204 a gateway would take for a yes. Each `X-Auth-` header is in each 204, empty where there is nothing ' +
+    'to say. Never limited, never sets a cookie. A live token that does not meet what is demanded is 403.',
   security: [{ bearer: [] }],
   querystring: Query,
   response: {
@@ -53,7 +56,7 @@ const OUTCOMES: Partial<Record<ProblemCode, VerifyOutcome>> = {
   bad_request: 'malformed',
 }
 
-/** GET /v1/verify */
+/** GET /v1/verify, and what plugins/asked-by-gateways.ts makes of other methods and of the paths below */
 export function verifyRoute(app: App, { bearer, deps }: Edge): void {
   app.route({
     method: 'GET',
