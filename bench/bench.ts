@@ -1,54 +1,39 @@
-import { createPublicKey } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mailTo } from '../test/support/mails.ts'
-import { freePort } from '../test/support/free-port.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { startSmtp } from '../test/support/smtp.ts'
-import type { Exchange, Load } from './drive.ts'
+import type { Exchange } from './drive.ts'
 import { exchange, inTurn, openLoad, pace } from './drive.ts'
-import type { Sample, Samples, Storm, Stretch } from './report.ts'
+import type { Samples, Storm } from './report.ts'
 import { judge, markdown } from './report.ts'
 import { saveComparison } from './results.ts'
+import { CONNECTIONS, measure, type Subject, underLoad } from './rounds.ts'
 import type { Started } from './servers.ts'
+import { LOGINS_AT_ONCE, type Place, settle } from './settle.ts'
 import {
   describeMachine,
   installContenders,
-  readCpuMs,
   readPeakMb,
   shareOutCores,
   startContender,
   startLatchkey,
 } from './servers.ts'
-import { type Account, ARGON2, bearers, forgets, logins, NO_LIMIT, PASSWORD, refreshes, SETTINGS } from './traffic.ts'
+import { ARGON2, bearers, forgets, logins, NO_LIMIT, refreshes, SETTINGS } from './traffic.ts'
 
 // What is measured: the service on Redis and embedded, beside small contenders on the same Redis, taking turns.
 
 const isQuick = process.env['QUICK'] === '1'
 const ROUNDS = Number(process.env['ROUNDS'] ?? (isQuick ? 1 : 3))
 const SECONDS = Number(process.env['SECONDS'] ?? (isQuick ? 1 : 3))
-const STRETCH_MS = 200
-/** Until the compiler has done its work: of the server's own processor time, however busy the machine is. */
-const WARM_CPU_MS = isQuick ? 1200 : 2500
-const CONNECTIONS = 64
-const LOGINS_AT_ONCE = 8
 /** Half of a storm. With mails the heap takes half a minute until it grows no more. */
 const [STORM_MS, MAIL_STORM_MS] = isQuick ? [2000, 2000] : [4000, 30_000]
 const WARM_STORM_MS = 1000
 const STORM_LOGINS = 64
 const STORM_VERIFIES_PER_SECOND = 200
 const MAILS_PER_SECOND = 200
-const ACCOUNTS = isQuick ? 80 : 200
-
-/** What the servers of one store are started with, and whose sessions live there. */
-interface Place {
-  readonly env: Record<string, string>
-  readonly accounts: readonly Account[]
-  /** What the contenders need to answer the same. */
-  readonly contender: Record<string, string>
-}
 
 await installContenders()
 const cores = await shareOutCores()
@@ -69,11 +54,9 @@ async function bench(): Promise<void> {
   say(describeMachine(cores))
   const onRedis = await settle({ ...SETTINGS, REDIS_URL: redis.url })
   const embedded = await settle({ ...SETTINGS, DATA_DIR: dataDir })
-  const watched = { ...onRedis, env: { ...onRedis.env, ADMIN_PORT: `${await freePort()}` } }
   const subjects: Record<string, () => Promise<Subject>> = {
     raw: () => contender('raw', onRedis, bearers(onRedis.accounts)),
     'verify on Redis': () => latchkey(onRedis, bearers(onRedis.accounts)),
-    'verify with metrics': () => latchkey(watched, bearers(watched.accounts)),
     'verify embedded': () => latchkey(embedded, bearers(embedded.accounts)),
     refresh: () => latchkey(onRedis, refreshes(onRedis.accounts)),
     'naive JWT': () => contender('naive-jwt', onRedis, bearers(onRedis.accounts)),
@@ -86,54 +69,12 @@ async function bench(): Promise<void> {
   const storms: Storm[] = []
   const mailStorms: Storm[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
-    for (const [name, sample] of Object.entries(await measure(subjects))) samples[name]?.push(sample)
+    for (const [name, sample] of Object.entries(await measure(subjects, SECONDS))) samples[name]?.push(sample)
     storms.push(await storm(onRedis, {}, manyLogins, STORM_MS))
     say(`round ${round} of ${ROUNDS}`)
   }
   mailStorms.push(await storm(onRedis, mailEnv, manyMails, MAIL_STORM_MS))
   await save(samples, storms, mailStorms)
-}
-
-/** A server, the load it is under, and what it has done so far. */
-interface Subject {
-  readonly server: Started
-  readonly load: Load
-  readonly stretches: Stretch[]
-}
-
-/**
- * One round: fresh processes, warmed up, then short stretches of load on one after the other, again and again, so that
- * whatever else the machine does meets them all.
- */
-async function measure(subjects: Record<string, () => Promise<Subject>>): Promise<Record<string, Sample>> {
-  const running = new Map<string, Subject>()
-  for (const [name, start] of Object.entries(subjects)) running.set(name, await start())
-  for (const subject of running.values()) await warm(subject)
-  for (let done = 0; done < SECONDS * 1000; done += STRETCH_MS) {
-    for (const subject of running.values()) await stretch(subject)
-  }
-  const samples = [...running].map(([name, subject]) => [name, sampleOf(subject)] as const)
-  for (const { server, load } of running.values()) {
-    load.close()
-    await server.kill()
-  }
-  return Object.fromEntries(samples)
-}
-
-async function warm({ server, load }: Subject): Promise<void> {
-  const from = readCpuMs(server.pid)
-  while (readCpuMs(server.pid) - from < WARM_CPU_MS) await load.run(STRETCH_MS)
-}
-
-async function stretch({ server, load, stretches }: Subject): Promise<void> {
-  const from = readCpuMs(server.pid)
-  const { answers, failures, ms } = await load.run(STRETCH_MS)
-  const cpuMs = readCpuMs(server.pid) - from
-  stretches.push({ perSecond: (answers / ms) * 1000, cpuUs: (cpuMs / answers) * 1000, busy: cpuMs / ms, failures })
-}
-
-function sampleOf({ server, stretches }: Subject): Sample {
-  return { stretches, peakMb: readPeakMb(server.pid), startMs: server.startMs }
 }
 
 async function save(samples: Samples, storms: readonly Storm[], mailStorms: readonly Storm[]): Promise<void> {
@@ -154,46 +95,12 @@ async function save(samples: Samples, storms: readonly Storm[], mailStorms: read
   await saveComparison(table, `${JSON.stringify({ about, verdicts, samples, storms, mailStorms }, rounded, 1)}\n`)
 }
 
-/** Registers the accounts, over every core, and looks at what the service answers. */
-async function settle(env: Record<string, string>): Promise<Place> {
-  const service = await startLatchkey(null, env)
-  const accounts: Account[] = []
-  const names = Array.from({ length: ACCOUNTS }, (_, number) => `user-${number}@example.org`)
-  await Promise.all(
-    Array.from({ length: LOGINS_AT_ONCE }, async () => {
-      for (let email = names.pop(); email !== undefined; email = names.pop()) {
-        const { status, body } = await service.call('POST', '/v1/register', { body: { email, password: PASSWORD } })
-        if (status === 201) accounts.push({ email, accessToken: body.access_token, refreshToken: body.refresh_token })
-        else if (status === 503) names.push(`again-${email}`) // the machine was too busy
-        else throw new Error(`register: ${status} ${JSON.stringify(body)}`)
-      }
-    }),
-  )
-  const [{ accessToken }] = accounts as [Account]
-  const { headers } = await service.call('GET', '/v1/verify', { token: accessToken })
-  const { body: jwks } = await service.call('GET', '/.well-known/jwks.json')
-  await service.stop('SIGINT')
-  const own = Object.fromEntries([...headers].filter(([name]) => !/^(connection|date|keep-alive)$/.test(name)))
-  const key = jwks.keys.find(({ kid }: { kid: string }) => kid === keyOf(accessToken))
-  const publicKey = createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
-  const contender = { REDIS_URL: redis.url, HEADERS: JSON.stringify(own), PUBLIC_KEY: publicKey.toString() }
-  return { env, accounts, contender: { NODE_ENV: 'production', ...contender } }
-}
-
-function keyOf(token: string): string {
-  return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
-}
-
-async function subject(server: Started, next: () => Exchange, connections = CONNECTIONS): Promise<Subject> {
-  return { server, load: await openLoad(server.port, connections, next), stretches: [] }
-}
-
 async function latchkey({ env }: Place, next: () => Exchange, connections = CONNECTIONS): Promise<Subject> {
-  return subject(await startLatchkey(cores, env), next, connections)
+  return underLoad(await startLatchkey(cores, env), next, connections)
 }
 
 async function contender(name: string, place: Place, next: () => Exchange): Promise<Subject> {
-  return subject(await startContender(cores, name, place.contender), next)
+  return underLoad(await startContender(cores, name, place.contender), next)
 }
 
 async function sessions(name: string, place: Place): Promise<Subject> {
@@ -204,7 +111,7 @@ async function sessions(name: string, place: Place): Promise<Subject> {
       return headers.getSetCookie()[0]?.split(';')[0] ?? ''
     }),
   )
-  return subject(server, inTurn(cookies.map((cookie) => exchange('GET /v1/verify', { headers: { cookie } }))))
+  return underLoad(server, inTurn(cookies.map((cookie) => exchange('GET /v1/verify', { headers: { cookie } }))))
 }
 
 async function bareArgon2(): Promise<Subject> {

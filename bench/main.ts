@@ -1,3 +1,7 @@
-// Either comparison or growth: each measures when it is loaded.
+// The comparison, growth, or metrics: each measures when it is loaded.
 
-await(process.argv.includes('--growth') ? import('./growth.ts') : import('./bench.ts'))
+const [wanted] = process.argv.slice(2)
+
+if (wanted === '--growth') await import('./growth.ts')
+else if (wanted === '--metrics') await import('./metrics.ts')
+else await import('./bench.ts')

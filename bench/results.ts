@@ -1,27 +1,29 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { GROWTH } from './report.ts'
+import { GROWTH, METRICS } from './report.ts'
 
-// RESULTS.md has two parts, each written by a run of its own.
+// RESULTS.md has three parts, each written by a run of its own.
 
 const FOLDER = fileURLToPath(new URL('../../bench/', import.meta.url))
 const PAGE = `${FOLDER}RESULTS.md`
+/** Where the parts after the first begin. */
+const HEADS = [GROWTH, METRICS]
 
-/** Writes the comparison, as a page and in figures; what was found of growth stays. */
+/** Writes the comparison, as a page and in figures; the other parts stay. */
 export async function saveComparison(page: string, figures: string): Promise<void> {
-  const [, growth] = await readParts()
   await writeFile(`${FOLDER}results.json`, figures)
-  await writeFile(PAGE, page + growth)
+  await savePart(0, page)
 }
 
-/** Writes what was found of growth; the comparison stays. */
-export async function saveGrowth(section: string): Promise<void> {
-  const [comparison] = await readParts()
-  await writeFile(PAGE, comparison + section)
-}
+/** Writes what was found of growth; the other parts stay. */
+export const saveGrowth = async (section: string): Promise<void> => savePart(1, section)
 
-async function readParts(): Promise<[comparison: string, growth: string]> {
+/** Writes what was found of the cost of metrics; the other parts stay. */
+export const saveMetrics = async (section: string): Promise<void> => savePart(2, section)
+
+async function savePart(place: number, part: string): Promise<void> {
   const page = await readFile(PAGE, 'utf8')
-  const at = page.indexOf(GROWTH)
-  return at < 0 ? [page, ''] : [page.slice(0, at), page.slice(at)]
+  const begins = [0, ...HEADS.map((head) => page.indexOf(head)), page.length].map((at) => (at < 0 ? page.length : at))
+  const parts = begins.slice(0, -1).map((at, index) => page.slice(at, begins[index + 1]))
+  await writeFile(PAGE, parts.with(place, part).join(''))
 }
