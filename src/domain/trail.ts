@@ -38,6 +38,11 @@ const IS_OF_TRAIL = {
   'operator.called': false,
   'operator.refused': false,
   'origin.refused': false,
+  'client.added': false,
+  'client.secret_added': false,
+  'client.disabled': false,
+  'client.enabled': false,
+  'client.removed': false,
   'key.rotated': false,
   'store.replaced': false,
 } as const

@@ -34,6 +34,11 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'operator.called': 'info',
   'operator.refused': 'warn',
   'origin.refused': 'info',
+  'client.added': 'info',
+  'client.secret_added': 'info',
+  'client.disabled': 'info',
+  'client.enabled': 'info',
+  'client.removed': 'info',
   'key.rotated': 'info',
   'store.replaced': 'warn', // everybody logs in again
 }

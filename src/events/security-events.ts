@@ -4,7 +4,7 @@ import type { Purpose } from '../domain/one-time-secret.ts'
 import type { EndReason, OverReason } from '../domain/session.ts'
 
 /**
- * All security events, each with its fields, as they are logged. `user_id` and `session_id` are opaque; no event has an e-mail
+ * All security events, each with its fields, as they are logged. `user_id`, `session_id` and `client_id` are opaque; no event has an e-mail
  * address, a password, a token or a cookie.
  */
 export interface SecurityEvents {
@@ -45,6 +45,12 @@ export interface SecurityEvents {
   /** A request to the operator's listener without a right key. */
   'operator.refused': object
   'origin.refused': object
+  'client.added': { client_id: string }
+  /** `secret_id` names a secret, and tells nothing of it. */
+  'client.secret_added': { client_id: string; secret_id: string }
+  'client.disabled': { client_id: string }
+  'client.enabled': { client_id: string }
+  'client.removed': { client_id: string }
   'key.rotated': { kid: string; alg: string }
   'store.replaced': object
 }

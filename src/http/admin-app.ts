@@ -3,6 +3,8 @@ import { requireAdminKey } from './plugins/admin-key.ts'
 import { serveAdminDocument } from './plugins/api-docs.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
 import { accessRoutes } from './routes/admin/access.ts'
+import { clientAccessRoutes } from './routes/admin/client-access.ts'
+import { clientRoutes } from './routes/admin/clients.ts'
 import { createRoute } from './routes/admin/create.ts'
 import { userEventRoute } from './routes/admin/events.ts'
 import { exportRoute } from './routes/admin/export.ts'
@@ -26,7 +28,7 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
   const ofUsers = [userRoutes, createRoute, importRoute, accessRoutes, userSessionRoutes, userEventRoute]
-  for (const add of [...ofUsers, ...needMail]) add(app, deps)
+  for (const add of [...ofUsers, ...needMail, clientRoutes, clientAccessRoutes]) add(app, deps)
   exportRoute(app, deps, options)
   await app.ready()
   return app

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Client } from '../domain/client.ts'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { Mail, MailHint } from '../domain/mail.ts'
 import type { Purpose, Secrets } from '../domain/one-time-secret.ts'
@@ -16,6 +17,12 @@ import type { CounterKey, Key, Log } from './store.ts'
 export interface EmailClaim {
   readonly userId: string
 }
+
+/**
+ * The tag of all that is of the operator's clients. They share one, because they are few: what becomes of one, the list of all and
+ * the denial of its tokens are one commit.
+ */
+const CLIENTS = '{latchkey-clients}'
 
 /** The keys of the store. */
 export const keys = {
@@ -55,6 +62,13 @@ export const keys = {
 
   /** What has happened to the account. */
   trail: (userId: string): Log<TrailEvent> => `{${userId}}:event:`,
+
+  client: (clientId: string): Key<Client> => `${CLIENTS}:client:${clientId}`,
+  /** The ids of all clients, in the order in which they were added. */
+  clientIds: `${CLIENTS}:ids` as Key<readonly string[]>,
+  deniedClientToken: (clientId: string, tokenId: string): Key<true> => `${CLIENTS}:denied-token:${clientId}:${tokenId}`,
+  /** The lowest generation of the client that is still accepted. */
+  deniedClientBelow: (clientId: string): Key<number> => `${CLIENTS}:denied-below:${clientId}`,
 
   deniedToken: (userId: string, tokenId: string): Key<true> => `{${userId}}:denied-token:${tokenId}`,
   deniedSession: (userId: string, sessionId: string): Key<true> => `{${userId}}:denied-session:${sessionId}`,

@@ -4,10 +4,13 @@ import { parseArgs, type ParseArgsConfig } from 'node:util'
 import type { Command } from '../command.ts'
 import { Refusal } from '../../process/refusal.ts'
 import { openClient } from './client.ts'
+import * as clients from './clients.ts'
 import type { Desk } from './desk.ts'
 import { exportUsers } from './export.ts'
 import { importFile } from './import.ts'
 import * as users from './users.ts'
+
+type Options = users.Options & clients.ClientOptions
 
 /** An order: what it says of itself, what may follow its name, and what it does. */
 interface Order {
@@ -16,7 +19,7 @@ interface Order {
   readonly options?: NonNullable<ParseArgsConfig['options']>
   /** How many words may follow. */
   readonly words: readonly [least: number, most: number]
-  readonly run: (desk: Desk, words: readonly string[], options: users.Options) => Promise<void>
+  readonly run: (desk: Desk, words: readonly string[], options: Options) => Promise<void>
 }
 
 const ORDERS: Record<string, Order> = {
@@ -82,13 +85,42 @@ const ORDERS: Record<string, Order> = {
     words: [0, 1],
     run: async (desk, files) => exportUsers(desk, files.map(whereAsked)),
   },
+  'client add': {
+    usage: 'client add NAME [--scope SCOPE,…] [--audience AUDIENCE]…',
+    does: 'a program that gets tokens of its own; its secret is shown once',
+    options: { scope: { type: 'string' }, audience: { type: 'string', multiple: true } },
+    words: [1, 1],
+    run: clients.add,
+  },
+  'client list': { usage: 'client list', does: 'all clients, without their secrets', words: [0, 0], run: clients.list },
+  'client secret': {
+    usage: 'client secret CLIENT [--beside SECRET]',
+    does: 'one more secret, beside the last one or the one of that id; any third is refused from now on',
+    options: { beside: { type: 'string' } },
+    words: [1, 1],
+    run: clients.secret,
+  },
+  'client disable': {
+    usage: 'client disable CLIENT [--reason TEXT]',
+    does: 'refuse its secrets and its tokens',
+    options: { reason: { type: 'string' } },
+    words: [1, 1],
+    run: clients.disable,
+  },
+  'client enable': {
+    usage: 'client enable CLIENT',
+    does: 'take its secrets again',
+    words: [1, 1],
+    run: clients.enable,
+  },
+  'client remove': { usage: 'client remove CLIENT', does: 'for good', words: [1, 1], run: clients.remove },
 }
 
 const LIST = Object.values(ORDERS).map(({ usage, does }) => `  ${usage}\n      ${does}\n`)
 const USAGE = `Usage: npm run --silent admin -- ORDER
 
 ${LIST.join('')}
-USER is an id or an address. Users are printed as JSON, a line each. The service is at ADMIN_URL, http://127.0.0.1:ADMIN_PORT
+USER is an id or an address, CLIENT an id. Users and clients are printed as JSON, a line each. The service is at ADMIN_URL, http://127.0.0.1:ADMIN_PORT
 unless it is set; the key is in ADMIN_KEY, or in the file that ADMIN_KEY_FILE names. Exits with 0 if all is done, 1 if it is
 not, 2 if the order is none, 3 if an import was refused some lines.
 `
@@ -100,18 +132,19 @@ export const admin: Command = async (config, _output, words) => {
 }
 
 /** Carries out the order that the words give. Throws Refusal if there is no such order, or it fails. */
-export async function carryOutOrder([name = '', ...args]: readonly string[], deskOf: () => Desk): Promise<void> {
+export async function carryOutOrder(words: readonly string[], deskOf: () => Desk): Promise<void> {
+  const length = words[0] === 'client' ? 2 : 1
+  const name = words.slice(0, length).join(' ')
   const order = Object.hasOwn(ORDERS, name) ? ORDERS[name] : undefined
   if (order === undefined) throw new Refusal(name === '' ? USAGE : `There is no order ${name}.\n\n${USAGE}`, 2)
-  const { positionals, values } = readWords(order, args)
+  const { positionals, values } = readWords(order, words.slice(length))
   await order.run(deskOf(), positionals, values)
 }
 
 function readWords({ usage, options = {}, words: [least, most] }: Order, args: readonly string[]) {
   try {
     const { positionals, values } = parseArgs({ args: [...args], options, allowPositionals: true })
-    if (positionals.length >= least && positionals.length <= most)
-      return { positionals, values: values as users.Options }
+    if (positionals.length >= least && positionals.length <= most) return { positionals, values: values as Options }
   } catch (error) {
     throw new Refusal(`${(error as Error).message}\nUsage: ${usage}`, 2)
   }

@@ -1,7 +1,7 @@
 import { newId } from '../../domain/id.ts'
 import { Refusal } from '../../process/refusal.ts'
-import { type Ask, insist, NotThere, PATIENCE_MS } from './client.ts'
-import { type Desk, writeLine } from './desk.ts'
+import { NotThere } from './client.ts'
+import { ask, type Desk, removeAt, writeLine } from './desk.ts'
 
 /** The options that an order may have. */
 export interface Options {
@@ -14,11 +14,6 @@ export interface Options {
   readonly end?: boolean
 }
 type Words = readonly string[]
-
-/** Asks until it is answered. One that has been done is done again: none of these harms. */
-async function ask({ client }: Desk, asked: Ask): Promise<string> {
-  return insist(() => client.ask(asked), PATIENCE_MS.short)
-}
 
 /** The path of the user with that id or address. Throws Refusal if nobody has it. */
 async function pathOf(desk: Desk, user = ''): Promise<string> {
@@ -116,14 +111,7 @@ export async function sessions(desk: Desk, [user]: Words, { end = false }: Optio
 }
 
 export async function remove(desk: Desk, [user]: Words): Promise<void> {
-  const path = await pathOf(desk, user)
-  let tries = 0
-  await insist(async () => {
-    tries += 1
-    await desk.client.ask({ method: 'DELETE', path }).catch((error) => {
-      if (tries === 1 || !(error instanceof NotThere)) throw error // else an earlier try has done it
-    })
-  }, PATIENCE_MS.short)
+  await removeAt(desk, await pathOf(desk, user))
 }
 
 function readJson(text: string): unknown {
