@@ -1,4 +1,4 @@
-import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign as signBytes } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -9,6 +9,7 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, exportJWK, importP
 import t, { type Test } from 'tap'
 import { revokeToken } from '../../src/auth/tokens/denylist.ts'
 import type { AccessClaims } from '../../src/domain/access-token.ts'
+import { ATTACKS, attacker, es256, forge, type Json } from '../support/forgeries.ts'
 import { type Answer, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { startService } from '../support/service.ts'
@@ -36,9 +37,6 @@ function isInvalid(t: Test, answer: Answer, what: string) {
 
 // ---- Forgery: a token put together by hand
 
-type Json = Record<string, unknown>
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
 /** The key that signed this token, private half included: what no attacker has. */
 function ownKey(token: string, at = home) {
   const key = at.deps.keyring.find(decodeProtectedHeader(token).kid)
@@ -46,23 +44,9 @@ function ownKey(token: string, at = home) {
   return key
 }
 
-const es256 = (privatePem: string) => (input: string) =>
-  signBytes('sha256', Buffer.from(input), { key: privatePem, dsaEncoding: 'ieee-p1363' }).toString('base64url')
-const hmac = (alg: string, secret: string | Buffer) => (input: string) =>
-  createHmac(alg.replace('HS', 'sha'), secret).update(input).digest('base64url')
-
-/** The token with another header and payload, signed as told; what is undefined is left out. */
-function forge(token: string, header: Json, claims: Json, sign: (input: string) => string): string {
-  const input = `${encode({ ...decodeProtectedHeader(token), ...header })}.${encode({ ...decodeJwt(token), ...claims })}`
-  return `${input}.${sign(input)}`
-}
-
 const me = await home.newcomer()
 const genuine = (header: Json = {}, claims: Json = {}) =>
   forge(me.access_token, header, claims, es256(ownKey(me.access_token).privatePem))
-const attacker = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const attackerPem = attacker.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-
 t.test('a token made by hand with our own key is accepted: the forgeries below differ in one thing only', async (t) => {
   t.equal((await verify(genuine())).status, 204)
   t.equal((await verify(genuine({}, { jti: 'another' }))).status, 204)
@@ -74,184 +58,38 @@ t.test('a token made by hand with our own key is accepted: the forgeries below d
   )
 })
 
-t.test('alg none is refused in any spelling, with and without a signature', async (t) => {
-  const [, , signature] = me.access_token.split('.')
-  for (const alg of ['none', 'None', 'NONE', 'nOnE', 'none ', '', null, undefined, ['none'], 'ES256,none']) {
-    for (const last of ['', signature, 'AA']) {
-      isInvalid(
-        t,
-        await verify(forge(me.access_token, { alg }, {}, () => last ?? '')),
-        `${JSON.stringify(alg)} ${last}`,
-      )
-    }
-  }
-})
-
-t.test('an HMAC made with the public key is refused, in any form', async (t) => {
-  const publicKey = createPublicKey(ownKey(me.access_token).publicPem)
-  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
-  const der = publicKey.export({ type: 'spki', format: 'der' })
-  const jwk = publicKey.export({ format: 'jwk' })
-  const { kid } = decodeProtectedHeader(me.access_token)
-  const published = (await home.call('GET', '/.well-known/jwks.json')).body.keys.find((key: Json) => key['kid'] === kid)
-  const secrets = [
-    pem,
-    pem.trimEnd(),
-    ` ${pem}`,
-    `\n${pem}`,
-    pem.replaceAll('\n', '\r\n'),
-    pem.replaceAll('\n', ''),
-    pem.replace(/-----[^-]+-----|\n/g, ''),
-    der,
-    der.subarray(-65),
-    der.subarray(-64),
-    JSON.stringify(jwk),
-    JSON.stringify(published),
-    JSON.stringify(jwk, null, 2),
-    `${jwk.x}${jwk.y}`,
-    Buffer.from(jwk.x ?? '', 'base64url'),
-    kid ?? '',
-    '',
-  ]
-  for (const secret of secrets) {
-    for (const alg of ['HS256', 'HS384', 'HS512']) {
-      isInvalid(
-        t,
-        await verify(forge(me.access_token, { alg }, {}, hmac(alg, secret))),
-        `${alg} ${secret.toString().slice(0, 20)}`,
-      )
-    }
-    isInvalid(t, await verify(forge(me.access_token, {}, {}, hmac('HS256', secret))), 'under our own alg')
-  }
-})
-
-t.test('another algorithm than the configured one is refused, with our key or another', async (t) => {
-  for (const alg of ['ES384', 'ES512', 'RS256', 'PS256', 'EdDSA', 'es256', 'ES256K', 'HS256'])
-    isInvalid(t, await verify(genuine({ alg })), alg)
-  const ed = generateKeyPairSync('ed25519').privateKey
-  isInvalid(
-    t,
-    await verify(
-      forge(me.access_token, { alg: 'EdDSA' }, {}, (input) =>
-        signBytes(null, Buffer.from(input), ed).toString('base64url'),
-      ),
-    ),
-    'EdDSA',
-  )
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-  isInvalid(
-    t,
-    await verify(
-      forge(me.access_token, { alg: 'RS256' }, {}, (input) =>
-        signBytes('sha256', Buffer.from(input), rsa).toString('base64url'),
-      ),
-    ),
-    'RS256',
-  )
-  const asDer = (input: string) =>
-    signBytes('sha256', Buffer.from(input), ownKey(me.access_token).privatePem).toString('base64url')
-  isInvalid(t, await verify(forge(me.access_token, {}, {}, asDer)), 'a DER signature is no JOSE signature')
-  isInvalid(
-    t,
-    await verify(forge(me.access_token, {}, {}, () => Buffer.alloc(64).toString('base64url'))),
-    'r = s = 0 (psychic signature)',
-  )
-})
-
-t.test('a kid is a map key and nothing else', async (t) => {
-  const kids = [
-    undefined,
-    null,
-    '',
-    0,
-    {},
-    [],
-    [decodeProtectedHeader(me.access_token).kid],
-    '__proto__',
-    'constructor',
-    'toString',
-    '../../../../dev/null',
-    'file:///etc/passwd',
-    "' or 1=1 --",
-    'x'.repeat(2000),
-    '\u0000',
-  ]
-  for (const kid of kids) {
-    isInvalid(t, await verify(genuine({ kid })), JSON.stringify(kid)?.slice(0, 40) ?? 'absent')
-    isInvalid(
-      t,
-      await verify(forge(me.access_token, { kid, alg: 'HS256' }, {}, hmac('HS256', ''))),
-      'and with an empty secret',
-    )
-  }
-  isInvalid(t, await verify(forge(me.access_token, {}, {}, es256(attackerPem))), "our kid, the attacker's key")
-})
-
-t.test('a key brought along in jwk, jku, x5u or x5c is ignored and nothing is fetched', async (t) => {
-  let hits = 0
+/** Publishes the attacker's key, and counts who asks for it. */
+async function listenAsAttacker(t: Test) {
   const jwk = { ...(await exportJWK(attacker.publicKey)), kid: 'evil', alg: 'ES256', use: 'sig' }
-  const listener = createServer((_request, response) => {
-    hits += 1
+  const heard: unknown[] = []
+  const listener = createServer((request, response) => {
+    heard.push(request.url)
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] }))
   })
   await once(listener.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => listener.close())
-  const url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/jwks.json`
-  const x5c = [attacker.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')]
-  const headers: Json[] = [
-    { jwk },
-    { jku: url },
-    { x5u: url },
-    { x5c },
-    { jku: url, x5u: url, jwk, x5c },
-    { jku: url, kid: url },
-  ]
-  for (const header of headers) {
-    for (const kid of [decodeProtectedHeader(me.access_token).kid, 'evil', url, undefined]) {
-      isInvalid(
-        t,
-        await verify(forge(me.access_token, { kid, ...header }, {}, es256(attackerPem))),
-        `${Object.keys(header).join()} ${kid}`,
-      )
-    }
+  return { url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/jwks.json`, heard }
+}
+
+t.test('every forgery is refused, and nothing is fetched for it', async (t) => {
+  const { url, heard } = await listenAsAttacker(t)
+  const { kid, privatePem, publicPem } = ownKey(me.access_token)
+  const published = (await home.call('GET', '/.well-known/jwks.json')).body.keys.find((key: Json) => key['kid'] === kid)
+  const [token, neighbours] = [me.access_token, (await home.newcomer()).access_token]
+  for (const [attack, forgeries] of Object.entries(ATTACKS)) {
+    t.test(attack, async (t) => {
+      for (const [what, text] of forgeries({ token, neighbours, privatePem, publicPem, published, url }))
+        isInvalid(t, await authorized(`Bearer ${text}`), what)
+    })
   }
-  isInvalid(t, await verify(forge(me.access_token, {}, { iss: url.slice(0, -10) }, es256(attackerPem))), 'iss')
-  t.equal((await verify(me.access_token)).status, 204)
-  t.equal(hits, 0)
+  t.test('and the token that they are made of lets in as before', async (t) => {
+    t.equal((await verify(token)).status, 204)
+    t.strictSame(heard, [])
+  })
 })
 
-t.test('crit and b64 are refused even under our own signature', async (t) => {
-  const headers: Json[] = [
-    { crit: ['x'], x: true },
-    { crit: ['exp'], exp: 1 },
-    { crit: ['b64'], b64: false },
-    { crit: ['b64'], b64: true },
-    { b64: false },
-    { crit: [] },
-    { crit: 'exp' },
-  ]
-  for (const header of headers) isInvalid(t, await verify(genuine(header)), JSON.stringify(header))
-})
-
-t.test('only typ at+jwt is an access token; a plain JWT of ours is none', async (t) => {
+t.test('typ at+jwt is an access token, with application/ before it, too', async (t) => {
   for (const typ of ['at+jwt', 'application/at+jwt']) t.equal((await verify(genuine({ typ }))).status, 204, typ)
-  for (const typ of [
-    undefined,
-    null,
-    '',
-    'JWT',
-    'jwt',
-    'application/jwt',
-    'at+jwt2',
-    'xat+jwt',
-    'id_token',
-    'logout+jwt',
-    'dpop+jwt',
-    1,
-    ['at+jwt'],
-  ]) {
-    isInvalid(t, await verify(genuine({ typ })), JSON.stringify(typ) ?? 'absent')
-  }
 })
 
 t.test('every claim must be there and of its type', async (t) => {
@@ -297,75 +135,18 @@ t.test('nbf is honoured, and an iat in the future is accepted under our own sign
   t.equal((await verify(genuine({}, { nbf: now + 3600 }))).status, 401)
   const future = { iat: now + 3600, exp: now + 7200 }
   t.equal((await verify(genuine({}, future))).status, 204, 'the clock of another instance may be ahead')
-  isInvalid(t, await verify(forge(me.access_token, {}, future, es256(attackerPem))), 'iat by the attacker')
 })
 
-t.test('the signature is checked before any claim is believed', async (t) => {
-  const neighbour = await home.newcomer()
-  const [header = '', payload = '', signature = ''] = me.access_token.split('.')
-  isInvalid(
-    t,
-    await verify(`${header}.${encode({ ...decodeJwt(me.access_token), sub: neighbour.user.id })}.${signature}`),
-    'another sub',
-  )
-  isInvalid(t, await verify(`${header}.${payload}.${neighbour.access_token.split('.')[2]}`), "a neighbour's signature")
-  const past = encode({ ...decodeJwt(me.access_token), exp: 1 })
-  isInvalid(t, await verify(`${header}.${past}.${signature}`), 'invalid, not expired')
+t.test('a bad signature is told, and not that the token is revoked', async (t) => {
   const dead = await home.newcomer()
   await logout(dead.refresh_token)
-  const bad = dead.access_token.replace(/\.[^.]{4}([^.]+)$/, '.AAAA$1')
-  isInvalid(t, await verify(bad), 'invalid, not revoked')
-  for (let place = 0; place < me.access_token.length - 1; place += 7) {
-    const old = me.access_token[place] as string
-    const mutated = `${me.access_token.slice(0, place)}${old === 'x' ? 'y' : 'x'}${me.access_token.slice(place + 1)}`
-    isInvalid(t, await verify(mutated), `place ${place}`)
-  }
+  isInvalid(t, await verify(dead.access_token.replace(/\.[^.]{4}([^.]+)$/, '.AAAA$1')), 'invalid, not revoked')
 })
 
-t.test('only the one legal form is a token: no padding, no space inside or after it, no other alphabet', async (t) => {
+t.test('the scheme is Bearer, in any case of its letters', async (t) => {
   const token = me.access_token
-  const [header = '', payload = '', signature = ''] = token.split('.')
-  const spellings = [
-    `${token} `,
-    `\t${token}`,
-    `${token}\n`,
-    `${token}\r\n `,
-    `${token}=`,
-    `${token}==`,
-    `${header}=.${payload}.${signature}`,
-    `${header}.${payload}=.${signature}`,
-    `${header}.\n${payload}.${signature}`,
-    `${header} .${payload}.${signature}`,
-    `"${token}"`,
-    `${token},${token}`,
-    `${token} ${token}`,
-    `${token};`,
-    `${token}.`,
-    `.${token}`,
-    `${token}.${signature}`,
-    `${token}..`,
-    `${header}.${payload}`,
-    `${header}.${payload}.`,
-    `${header}..${signature}`,
-    `..`,
-    '',
-    header,
-    token.replaceAll('-', '+').replaceAll('_', '/').concat('+'),
-    encodeURIComponent(`${token}%`),
-    token.replace('.', '%2E'),
-    `${token}\u0000`,
-    `${token}é`,
-    `${encode(null)}.${payload}.${signature}`,
-    `${encode([])}.${payload}.${signature}`,
-    `${encode('x')}.${payload}.${signature}`,
-    `${Buffer.from('{').toString('base64url')}.${payload}.${signature}`,
-    forge(token, {}, { x: 'x'.repeat(7000) }, es256(ownKey(token).privatePem)),
-  ]
-  for (const spelling of spellings) {
-    isInvalid(t, await authorized(`Bearer ${spelling}`), JSON.stringify(spelling).slice(0, 60))
-  }
   isInvalid(t, await authorized('Bearer'), 'nothing after the scheme')
-  t.equal((await authorized(`bearer ${token}`)).status, 204, 'the scheme is case-insensitive')
+  t.equal((await authorized(`bearer ${token}`)).status, 204)
   t.equal((await authorized(`BEARER ${token}`)).status, 204)
   for (const scheme of ['Basic', 'Bearerx', 'Token', 'DPoP', '']) {
     t.match(await authorized(`${scheme} ${token}`.trim()), { status: 401, body: { code: 'no_token' } }, scheme)
