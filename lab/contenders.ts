@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { findPackages } from '../test/support/debian.ts'
 import { NO_LIMITS, TEST_SECRET } from '../test/support/home.ts'
+import { findModules, PYTHON } from '../test/support/python.ts'
 import type { MakeDevice } from './device.ts'
 import { cookieDevice, tokenDevice } from './devices.ts'
 import { latchkeyDevice } from './latchkey-device.ts'
@@ -143,7 +143,7 @@ export async function programOf({ program }: Contender): Promise<{ command: stri
   const file = join(LAB, 'contenders', program)
   const env = { SECRET: TEST_SECRET, NODE_ENV: 'production' }
   if (program.endsWith('.mjs')) return { command: [process.execPath, file], env }
-  return { command: ['/usr/bin/python3', file], env: { ...env, ...(await findFlask()) } }
+  return { command: [PYTHON, file], env: { ...env, ...(await findFlask()) } }
 }
 
 const LATCHKEY = {
@@ -167,23 +167,7 @@ const FLASK = [
 ]
 const MORE = ['cachelib', 'async-timeout', 'deprecated', 'wrapt', 'packaging']
 
-/** Where Python finds Flask: installed, else Debian's packages unpacked; rejects when neither works. */
-async function findFlask(): Promise<Record<string, string>> {
-  const bare = { PYTHONDONTWRITEBYTECODE: '1' }
-  const works = (env: Record<string, string>) =>
-    run('/usr/bin/python3', ['-c', 'import flask, flask_session, redis, waitress'], { env }).then(
-      () => true,
-      () => false,
-    )
-  if (await works(bare)) return bare
-  const folder = await findPackages(
-    'flask',
-    [...FLASK, ...MORE].map((name) => `python3-${name}`),
-  )
-  const env = { ...bare, PYTHONPATH: join(folder, 'usr/lib/python3/dist-packages') }
-  if (await works(env)) return env
-  throw new Error('no Flask: install python3-flask, python3-flask-session and python3-waitress')
-}
+const findFlask = () => findModules('flask', ['flask', 'flask_session', 'redis', 'waitress'], [...FLASK, ...MORE])
 
 /** Installs the contenders' packages, which the service has no use for, unless they are there. */
 export async function installContenders(): Promise<void> {

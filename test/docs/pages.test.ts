@@ -7,9 +7,12 @@ import { anchorsOf, linksOf, type Page, readPage, readPages, rowsOf } from './pa
 
 const PAGES = readPages()
 
-/** The files that the pages show, without the comments that tell what each is for: snippets.test.ts runs them. */
+/** What runs the files that the pages show. */
+const RUNNERS = ['test/processes/snippets.test.ts', 'test/verify/pyjwt.test.ts']
+
+/** The files that the pages show, without the comments that tell what each is for. */
 const FILES = readdirSync('examples')
-  .filter((name) => /\.(?:sh|mjs)$/.test(name))
+  .filter((name) => /\.(?:sh|mjs|py)$/.test(name))
   .map((name) => ({
     name,
     text: readFileSync(join('examples', name), 'utf8')
@@ -53,13 +56,13 @@ for (const { path, blocks } of PAGES) {
 
 t.test('every such file is shown on a page and run by a test', async (t) => {
   const shown = PAGES.flatMap(({ blocks }) => blocks).map(({ text }) => text)
-  const runs = readFileSync('test/processes/snippets.test.ts', 'utf8')
+  const runs = RUNNERS.map((path) => readFileSync(path, 'utf8')).join('\n')
   for (const { name, text } of FILES) {
     t.ok(
       shown.some((block) => text.includes(block)),
       name,
     )
-    t.ok(runs.includes(`'${name}'`), name)
+    t.ok(runs.includes(`${name}'`), name)
   }
 })
 

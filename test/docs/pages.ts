@@ -27,10 +27,11 @@ export function readPage(path: string): Page {
   return { path, text, blocks, prose }
 }
 
-/** Every page: both READMEs and what is in docs. */
+/** Every page: both READMEs, what is in docs, and the READMEs of the packages. */
 export function readPages(): Page[] {
   const inDocs = readdirSync('docs').map((name) => join('docs', name))
-  return ['README.md', 'README.ko.md', ...inDocs].map(readPage)
+  const ofPackages = readdirSync('packages').map((name) => join('packages', name, 'README.md'))
+  return ['README.md', 'README.ko.md', ...inDocs, ...ofPackages].map(readPage)
 }
 
 /** The anchors of a page's headings, as GitHub makes them. */
