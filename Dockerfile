@@ -3,7 +3,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json ./
+COPY tsconfig.json bundle.js ./
 COPY src ./src
 RUN npm run build:service && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
@@ -14,7 +14,8 @@ WORKDIR /app
 COPY package.json ./
 COPY openapi/openapi.json openapi/admin.json ./openapi/
 COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/build/src ./build/src
+COPY --from=build /app/src/mail/templates ./src/mail/templates
+COPY --from=build /app/dist ./dist
 
 # The embedded store lives here; with REDIS_URL it stays empty. Its owner is set before VOLUME, or it would be lost.
 RUN install -d -o node -g node -m 700 /data
@@ -25,5 +26,5 @@ USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-  CMD ["node", "build/src/commands/healthcheck.js"]
-CMD ["node", "build/src/main.js"]
+  CMD ["node", "dist/healthcheck.js"]
+CMD ["node", "dist/main.js"]

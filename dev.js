@@ -25,7 +25,7 @@ async function restart() {
   const [code] = await once(run('npm', 'run', '--silent', 'build'), 'exit')
   if (code !== 0) return
   await stop()
-  const service = run(process.execPath, 'build/src/main.js')
+  const service = run(process.execPath, 'dist/main.js')
   const exited = once(service, 'exit')
   stop = async () => {
     service.kill('SIGINT') // at once: SIGTERM would drain

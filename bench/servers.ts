@@ -10,7 +10,7 @@ import { startService } from '../test/support/service.ts'
 
 const run = promisify(execFile)
 const BENCH = fileURLToPath(new URL('../../bench/', import.meta.url))
-const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const CONTENDERS = `${BENCH}contenders`
 
 /** Which cores the server, and the load with Redis, are kept to; null: nothing can be kept to a core here. */

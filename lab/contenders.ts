@@ -135,7 +135,7 @@ export const CONTENDERS: readonly Contender[] = [
 ]
 
 const LAB = fileURLToPath(new URL('../../lab/', import.meta.url))
-const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 /** How to run one instance of it: the command, and the environment that is not about places. */
 export async function programOf({ program }: Contender): Promise<{ command: string[]; env: Record<string, string> }> {

@@ -14,7 +14,7 @@ export type Instance = {
   readonly end: (signal: NodeJS.Signals) => Promise<void>
 }
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 const LEASH = new URL('leash.js', import.meta.url).href
 
 /** Describes an instance; `start` starts it. */

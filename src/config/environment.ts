@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { readSecret } from '../domain/random-secret.ts'
 import { LONGEST_ACCESS_TTL_MS } from '../domain/revocation.ts'
 import { ALGORITHMS } from '../domain/signing-keys.ts'

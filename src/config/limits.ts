@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { LEAST_LIFETIME_MS, MOST_DURATION_MS, readDuration } from './durations.ts'
 import { readCount } from './variable-kinds.ts'
 

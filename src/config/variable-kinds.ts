@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 // The kinds of variables. A value, trimmed before, must be in its canonical form: a form that one parser forgives, another takes for
 // something else. The message of a fault says what is wrong, and shows nothing of the value.

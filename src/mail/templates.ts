@@ -14,7 +14,7 @@ export class BadTemplate extends Error {
 /** Finds the template of a kind in a language (of `ko-KR`, if there is no such, in `ko`), or else in that of MAIL_LOCALE. */
 export type Templates = (kind: MailKind, locale: string) => Template
 
-const BUILT_IN = fileURLToPath(new URL('templates', import.meta.url))
+const BUILT_IN = fileURLToPath(import.meta.resolve('#templates'))
 const LAST_RESORT = 'en'
 
 type Found = ReadonlyMap<string, ReadonlyMap<MailKind, Template>>

@@ -93,7 +93,7 @@ t.test('a service starts with a secret in a file that everybody may read, and ke
 })
 
 t.test('a process that finds both ends with one message', async (t) => {
-  const main = new URL('../../src/main.js', import.meta.url).pathname
+  const main = new URL('../../../dist/main.js', import.meta.url).pathname
   const env = {
     PATH: process.env['PATH'],
     PORT: `${await freePort()}`,

@@ -31,7 +31,7 @@ import {
 
 // What clients see through nginx while instances come and go, and connections break on either side of it.
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
 async function launchBalancer(t: Test, ports: readonly number[]): Promise<Door & { readonly port: number }> {
   const balancer = await startBalancer({ ports })

@@ -60,7 +60,7 @@ function isRefusal({ status, headers, body }: Answer<any>): boolean {
   )
 }
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 const ROOM = 'mount -t tmpfs -o size=40m,mode=700 tmpfs "$DATA_DIR" && exec "$0" "$1"'
 
 /** Starts an instance whose folder is a small disk of its own, which ends with it; `disk` is where others see it. */

@@ -13,7 +13,7 @@ import { launchRedis, register, verify } from '../support/world.ts'
 
 // Standard output that cannot be written: the service goes on, counts the lines it has lost, and ends when it is told to.
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 const run = promisify(execFile)
 /** Enough on a machine that has much else to do; what froze never answered. */
 const IN_TIME_MS = 4000

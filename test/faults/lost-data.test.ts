@@ -256,7 +256,7 @@ t.test('a backup is restored while no instance runs', async (t) => {
 
 /** The command, in an environment of its own. */
 function revokeEverything(env: Record<string, string>, ...words: string[]) {
-  const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+  const main = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
   const whole = { PATH: process.env['PATH'], ISSUER, AUTH_SECRET: TEST_SECRET, ...env }
   return promisify(execFile)(process.execPath, [main, 'revoke-everything', ...words], { env: whole })
 }

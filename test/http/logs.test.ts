@@ -535,7 +535,7 @@ t.test(
   },
 )
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
 t.test('a start that fails says which setting is at fault and prints no value', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-logs-'))

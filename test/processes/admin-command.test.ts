@@ -13,7 +13,7 @@ import { eventually } from '../support/settle.ts'
 
 // The command `admin` as a process, at a service of its own.
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 /** What the page on operating shows. */
 const SHOWN = 'npm run --silent admin -- list'
 

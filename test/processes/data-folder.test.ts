@@ -11,7 +11,7 @@ import { startService } from '../support/service.ts'
 
 // Whose the folder of an embedded store may be, and who may look into it.
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 const SOMEBODY_ELSE = 12_345
 const isRoot = process.geteuid?.() === 0
 const modeOf = async (path: string) => (await stat(path)).mode & 0o7777

@@ -16,7 +16,7 @@ const [, command = '[]'] =
   /^HEALTHCHECK [^[]*CMD (\[.*\])$/m.exec((await readFile('Dockerfile', 'utf8')).replaceAll('\\\n', '')) ?? []
 const [node, ...args] = JSON.parse(command) as string[]
 const { PATH, HOME } = process.env
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
 type Env = Record<string, string>
 

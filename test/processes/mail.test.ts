@@ -13,7 +13,7 @@ import { startSmtp } from '../support/smtp.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-mail-'))
 t.teardown(() => rm(dir, { recursive: true }))
-const MAIN = new URL('../../src/main.js', import.meta.url).pathname
+const MAIN = new URL('../../../dist/main.js', import.meta.url).pathname
 
 /** Runs a command to its end. */
 const run = (env: Record<string, string>, ...words: string[]) =>

@@ -21,7 +21,7 @@ export type Demo = {
 }
 
 const MAIN = fileURLToPath(new URL('../../examples/demo/main.js', import.meta.url))
-const SERVICE = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+const SERVICE = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
 /** A port for the demo: its instances take the three above it. */
 export const demoPort = () => freePort(4)

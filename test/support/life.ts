@@ -12,7 +12,7 @@ import { eventually } from './settle.ts'
 // What tests of how a process comes and goes share.
 
 /** What ships. */
-export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+export const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
 export const ISSUER = 'http://localhost:3000'
 export const PASSWORD = 'seven red bicycles in the rain'

@@ -46,7 +46,7 @@ export type ServiceOptions = {
 }
 
 const program = (path: string) => [process.execPath, fileURLToPath(new URL(path, import.meta.url))]
-const MAIN = program('../../src/main.js')
+const MAIN = program('../../../dist/main.js')
 const CHEAP = program('cheap-instance.js')
 
 /** Starts an instance with this environment, PATH and HOME only; rejects with its exit code and last output when it is not up within 30 s. */

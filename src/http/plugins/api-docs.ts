@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import type { App } from '../typed-app.ts'
 import { openToAnyPage } from './cors.ts'
 
@@ -20,14 +18,13 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLink
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 
-// The compiled file is one level deeper than its source: it lies in build/.
-const DOCUMENT = new URL('../../../../openapi/openapi.json', import.meta.url)
-const ADMIN_DOCUMENT = new URL('../../../../openapi/admin.json', import.meta.url)
+const DOCUMENT = new URL(import.meta.resolve('#openapi/openapi.json'))
+const ADMIN_DOCUMENT = new URL(import.meta.resolve('#openapi/admin.json'))
+const ASSETS = import.meta.resolve('swagger-ui-dist/package.json')
 const CACHE_FOR = 'public, max-age=300'
 
 /** GET /openapi.json, the committed contract, and GET /docs, a page to try it. The page loads nothing from other servers. */
 export function serveDocs(app: App): void {
-  const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const document = readFileSync(DOCUMENT, 'utf8')
 
   app.route({
@@ -44,7 +41,7 @@ export function serveDocs(app: App): void {
     ['swagger-ui.css', 'text/css'],
     ['swagger-ui-bundle.js', 'text/javascript'],
   ] as const) {
-    const content = readFileSync(join(assets, file)) // read once: streamed, the file would stay open for a client that reads no answer
+    const content = readFileSync(new URL(file, ASSETS)) // read once: streamed, the file would stay open for a client that reads no answer
     app.get(`/docs/${file}`, async (_request, reply) =>
       reply.type(type).header('cache-control', CACHE_FOR).send(content),
     )

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Tokens } from '../../auth/tokens/issue.ts'
 import { type Email, readEmail } from '../../domain/email.ts'
 import { deadline, type Session } from '../../domain/session.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { TRANSPORTS } from '../../domain/session.ts'
 
 // What several shapes on the wire have, in snake_case.

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { PASSWORD_RULES } from '../../domain/password.ts'
 import { OVER_REASONS } from '../../domain/session.ts'
 import { PROBLEM_CODES, type ProblemCode, statusOf } from '../problems.ts'

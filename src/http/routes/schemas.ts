@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { LOGOUT_SCOPES } from '../../auth/sessions/logout.ts'
 import type { Json } from '../../domain/merge-patch.ts'
 import {

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { TrailPage } from '../../auth/accounts/trail.ts'
 import { OVER_REASONS } from '../../domain/session.ts'
 import { TRAIL_EVENTS, type TrailEvent } from '../../domain/trail.ts'

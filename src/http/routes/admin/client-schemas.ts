@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { isAudience } from '../../../config/origins.ts'
 import { isClientId, isScope } from '../../../domain/client.ts'
 import { Id, Time } from '../fields.ts'

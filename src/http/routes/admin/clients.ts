@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { addClient, addSecret, type WithSecret } from '../../../auth/clients/add.ts'
 import { removeClient } from '../../../auth/clients/disable.ts'
 import { listClients } from '../../../auth/clients/read.ts'

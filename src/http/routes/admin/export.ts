@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { z } from 'zod'
+import * as z from 'zod'
 import { listUsers } from '../../../auth/accounts/users.ts'
 import type { Deps } from '../../../deps.ts'
 import { UNUSABLE } from '../../../domain/password.ts'

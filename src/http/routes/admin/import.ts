@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Deps } from '../../../deps.ts'
 import type { Caller } from '../../../domain/caller.ts'
 import { readEmail } from '../../../domain/email.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { isRole, MAX_ROLES } from '../../../domain/roles.ts'
 import { isUserId } from '../../../domain/user.ts'
 import { PROBLEM_CODES } from '../../problems.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { countLiveSessions } from '../../../auth/sessions/read.ts'
 import type { Deps } from '../../../deps.ts'
 import type { User } from '../../../domain/user.ts'

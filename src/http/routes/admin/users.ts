@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { findUser } from '../../../auth/accounts/email-claims.ts'
 import { removeUser } from '../../../auth/accounts/remove.ts'
 import { listUsers, readUser } from '../../../auth/accounts/users.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { AccessClaims } from '../../../domain/access-token.ts'
 import { isRole, MAX_ROLES, meets } from '../../../domain/roles.ts'
 import type { Edge } from '../../edge.ts'

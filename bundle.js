@@ -1,0 +1,34 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { build } from 'esbuild'
+
+// Part of npm run build: what ships goes to dist/, with the packages it needs; what is loaded on demand stays apart. To find
+// and load a thousand small files takes as much processor time again as the start itself.
+
+/** Instances that only tests start; the build of the image has no tests. */
+const INSTANCES = ['linearizability/broken-instance', 'support/cheap-instance', 'support/mortal-instance']
+  .map((name) => [`build/test/${name}`, `test/${name}.ts`])
+  .filter(([, source]) => existsSync(source))
+
+const { metafile } = await build({
+  entryPoints: {
+    'dist/main': 'src/main.ts',
+    'dist/healthcheck': 'src/commands/healthcheck.ts',
+    ...Object.fromEntries(INSTANCES),
+  },
+  outdir: '.',
+  chunkNames: 'dist/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  external: ['@opentelemetry/*', 'argon2', 'bcrypt', 'lmdb'],
+  // CommonJS packages ask for Node's own modules.
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+  },
+  metafile: true,
+  logLevel: 'warning',
+})
+// Only now: an instance that runs may load something still.
+for (const name of readdirSync('dist')) if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`)
