@@ -1,17 +1,13 @@
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { ADMIN, ADMIN_KEY } from '../support/admin.ts'
+import { ADMIN } from '../support/admin.ts'
 import { startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { DEAR } from '../support/hashing.ts'
-import { startNginx } from '../support/nginx.ts'
 import { startRedis } from '../support/redis.ts'
 import { complaints } from '../support/settings.ts'
 import { callAt, type Service, startService } from '../support/service.ts'
@@ -166,51 +162,4 @@ t.test('the command that makes a secret makes one that the service takes', async
   const [compose = ''] = /(?<=^# +)\(mkdir .+\)$/m.exec(await readFile('compose.yaml', 'utf8')) ?? []
   await runInBash(compose)
   t.strictSame(complaints({ AUTH_SECRET: await readFile(join(dir, 'secrets/auth-secret'), 'utf8') }), [])
-})
-
-t.test('the server at the end of nginx.conf, uncommented, guards an API as docs/clients.md says', async (t) => {
-  const api = createServer(({ headers }, answer) => void answer.end(JSON.stringify(headers)))
-  await once(api.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(() => void api.close())
-  const [page, gateway] = await Promise.all([freePort(), freePort()])
-  const conf = (await readFile('nginx.conf', 'utf8')).replaceAll(/^ {2}#(?=[a-z}]| {2})/gm, '  ')
-  const instance = `127.0.0.1:${service.port}`
-  const nginx = await startNginx(gateway, (folder) =>
-    moved(conf, {
-      ' /tmp/': ` ${folder}/`,
-      '/dev/std': `${folder}/std`,
-      'latchkey-1:3000': instance,
-      'latchkey-2:3000': instance,
-      'orders:4000': `127.0.0.1:${(api.address() as AddressInfo).port}`,
-      'listen 8080': `listen 127.0.0.1:${page}`,
-      'listen 8081': `listen 127.0.0.1:${gateway}`,
-    }),
-  )
-  t.teardown(nginx.stop)
-  const body = { email: 'behind@example.org', password: 'seven red bicycles in the rain' }
-  const me = (await service.call('POST', '/v1/register', { body })).body
-  const call = callAt(nginx.url)
-
-  const heard = JSON.parse((await call('GET', '/orders', { token: me.access_token })).body)
-  t.match(heard, { 'x-auth-subject': me.user.id, 'x-auth-session': me.session_id })
-  t.notOk('authorization' in heard)
-  t.equal((await call('GET', '/orders', { headers: { 'x-auth-subject': me.user.id } })).status, 401)
-  const claimed = { 'x-auth-subject': 'me', 'x-auth-roles': 'editor', 'x-auth-acr': 'aal2', 'x-auth-time': '9' }
-  const overwritten = JSON.parse((await call('GET', '/orders', { token: me.access_token, headers: claimed })).body)
-  t.match(overwritten, { 'x-auth-subject': me.user.id, 'x-auth-acr': 'aal1', 'x-auth-time': /^\d{10}$/ })
-  t.notOk(overwritten['x-auth-roles'])
-
-  const report = (token: string) => call('GET', '/reports/2026?role=none', { token })
-  t.match(await report(me.access_token), { status: 403, body: { code: 'insufficient' } })
-  for (const path of ['/_verify/live', '/_verify/editor'])
-    t.equal((await call('GET', path, { token: me.access_token })).status, 404, path)
-  const give = { token: ADMIN_KEY, body: { roles: ['viewer', 'editor'] } }
-  await callAt(`http://127.0.0.1:${adminPort}`)('PUT', `/admin/v1/users/${me.user.id}/roles`, give)
-  t.equal((await report(me.access_token)).status, 401)
-  const again = await service.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
-  t.match(JSON.parse((await report(again.body.access_token)).body), { 'x-auth-roles': 'viewer,editor' })
-  await service.stop('SIGINT')
-  const unknown = await call('GET', '/orders', { token: me.access_token })
-  t.equal(unknown.status, 503)
-  t.equal(unknown.headers.get('retry-after'), '1')
 })
