@@ -97,6 +97,15 @@ for (const [outage, answering] of Object.entries(outages)) {
   })
 }
 
+t.test('a token goes to the service and nowhere else: a redirect is not followed', async (t) => {
+  const elsewhere = await listen(t, (_request, response) => {
+    response.writeHead(204, { 'x-auth-subject': me.user.id }).end()
+  })
+  const { verifier } = await answeredBy(t, saying(307, '', { location: `${elsewhere.url}/v1/verify` }))
+  t.equal(await outcomeOf(verifier.verify(token)), '503')
+  t.strictSame(elsewhere.heard, [])
+})
+
 t.test('when the service says that it cannot know, it also says when to ask again', async (t) => {
   const waits = { '7': 7, '0': 1, '86400': 60, 'Sat, 28 Nov 2026 00:00:00 GMT': 1, '-1': 1 }
   for (const [header, seconds] of Object.entries(waits)) {

@@ -26,8 +26,7 @@ export function requireToken(verifier: Verifier, requirements: Requirements = {}
     response: ServerResponse,
     next: (error?: unknown) => void,
   ): Promise<void> => {
-    const admission = await admit(verifier, authorizationOf(request), requirements).catch(next)
-    if (!admission) return
+    const admission = await admit(verifier, authorizationOf(request), requirements)
     if ('answer' in admission) return send(response, admission.answer)
     request.access = admission.access
     next()

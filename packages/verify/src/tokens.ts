@@ -24,6 +24,8 @@ const CACHED_TOKENS = 10_000
 const MAX_TOKEN_LENGTH = 8192
 /** Three base64url parts without padding, RFC 7515 section 7.1. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
+/** A header with other members (jwk, jku, crit, b64, …) is none of Latchkey's. */
+const HEADER_MEMBERS = 'alg,kid,typ'
 /** RFC 9068 section 2.1. */
 const TYP = /^(?:application\/)?at\+jwt$/i
 
@@ -37,11 +39,11 @@ export function makeTokens(keys: Keys): Tokens {
   }
 
   async function meet(text: string): Promise<Access | null> {
-    const header = readHeader(text)
-    const key = header && (await keys.find(header.kid))
-    if (!key || key.alg !== header?.alg) return null
+    const kid = readKid(text)
+    const key = kid === null ? undefined : await keys.find(kid)
+    if (kid === null || key === undefined) return null
     const access = readAccess(await readPayload(text, key))
-    if (access !== null) remember(text, { access, kid: header.kid, key })
+    if (access !== null) remember(text, { access, kid, key })
     return access
   }
 
@@ -58,12 +60,13 @@ export function makeTokens(keys: Keys): Tokens {
   }
 }
 
-/** The header of a text that could be an access token of Latchkey's; null: it cannot. */
-function readHeader(text: string): { readonly alg: string; readonly kid: string } | null {
+/** The name of the key that has signed a text, if it could be an access token of Latchkey's; null: it cannot. */
+function readKid(text: string): string | null {
   if (text.length > MAX_TOKEN_LENGTH || !COMPACT_JWS.test(text)) return null
-  const { alg, kid, typ, ...others } = unlessFaulty(() => decodeProtectedHeader(text) as Record<string, unknown>) ?? {}
-  if (Object.keys(others).length > 0 || typeof alg !== 'string' || typeof kid !== 'string') return null
-  return typeof typ === 'string' && TYP.test(typ) ? { alg, kid } : null
+  const header = unlessFaulty(() => decodeProtectedHeader(text) as Record<string, unknown>) ?? {}
+  const { kid, typ } = header
+  const isOurs = Object.keys(header).toSorted().join() === HEADER_MEMBERS && typeof typ === 'string' && TYP.test(typ)
+  return isOurs && typeof kid === 'string' ? kid : null
 }
 
 /** The payload if the key has signed it, else null. */
