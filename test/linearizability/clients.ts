@@ -9,7 +9,7 @@ import { eventually } from '../support/settle.ts'
 export type Clients = {
   /** All of them at work until the signal; resolves when the last one has its answer. */
   readonly work: (signal: AbortSignal) => Promise<void>
-  /** After healing: every session that nobody has left refreshes, every token is verified at each of `urls`; rejects if one of them still cannot know. */
+  /** After healing: every session that nobody has left refreshes, every token is verified at each of `urls` and at the service; rejects if one of them still cannot know. */
   readonly lastRound: (urls: readonly string[]) => Promise<void>
 }
 
@@ -73,8 +73,9 @@ export async function makeClients(places: Places, history: History, seed: number
 
   async function verifyOne(session: Session, random: Random): Promise<void> {
     const copy = random.pick(pool.copies.slice(-RECENT))
-    if (copy && random.chance(0.4)) await requests.verify(copy)
-    else await refreshIfRefused(session, await requests.verify(session.access))
+    const verify = random.chance(0.5) ? requests.verify : requests.verifyAtService
+    if (copy && random.chance(0.4)) await verify(copy)
+    else await refreshIfRefused(session, await verify(session.access))
   }
 
   async function refreshIfRefused(session: Session, operation: Operation): Promise<void> {
@@ -164,9 +165,9 @@ export async function makeClients(places: Places, history: History, seed: number
     if (isDone(operation)) await verifyAround(access)
   }
 
-  /** Each time by another instance, as the balancer goes round. */
+  /** Each time by another instance, as the balancer goes round; and by the service. */
   async function verifyAround(access: Access): Promise<void> {
-    await Promise.all([1, 2, 3].map(() => requests.verify(access)))
+    await Promise.all([...[1, 2, 3].map(() => requests.verify(access)), requests.verifyAtService(access)])
   }
 
   async function client(number: number, signal: AbortSignal): Promise<void> {
@@ -186,6 +187,7 @@ export async function makeClients(places: Places, history: History, seed: number
       await inTurn(sessions, (session) => known(() => requests.refresh(session)))
       const tokens = [...sessions.map(({ access }) => access), ...pool.copies]
       await inTurn(tokens, (access) => Promise.all(urls.map((at) => known(() => requests.verify(access, at)))))
+      await inTurn(tokens, (access) => known(() => requests.verifyAtService(access)))
     },
   }
 }

@@ -12,6 +12,7 @@ export type Kind =
   | 'password'
   | 'reset' // the password, by what a mail holds
   | 'verify-role' // and demand the role
+  | 'verify-service' // by asking a service that verifies strictly
   // What the operator does to the account:
   | 'give-role'
   | 'take-role'

@@ -28,7 +28,7 @@ export function summarise(
     const [done, refused, held, doubt] = [isDone, isRefused, isForbidden, isInDoubt].map(
       (is) => ofKind.filter(is).length,
     )
-    return `  ${kind.padEnd(11)} ${ofKind.length}: ${done} done, ${refused} refused, ${held} held back, ${doubt} in doubt`
+    return `  ${kind.padEnd(14)} ${ofKind.length}: ${done} done, ${refused} refused, ${held} held back, ${doubt} in doubt`
   })
   const struck = [...troubles].map(([name, count]) => `  ${name}: ${count}`)
   return [

@@ -16,6 +16,8 @@ export type Requests = {
   readonly verify: (access: Access, at?: string) => Promise<Operation>
   /** And demands the role. */
   readonly verifyRole: (access: Access) => Promise<Operation>
+  /** At the service that is protected by the package for services. */
+  readonly verifyAtService: (access: Access) => Promise<Operation>
   readonly refresh: (session: Session) => Promise<Operation>
   readonly logout: (session: Session) => Promise<Operation>
   /** Ends `other`, of the same user. */
@@ -48,11 +50,16 @@ type Answer = { readonly operation: Operation; readonly body: unknown }
 /** An answer that takes longer is lost. */
 const PATIENCE_MS = 8_000
 
-/** Where requests go: to the balancer, and in turn to the operator's listener of each instance. */
-export type Places = { readonly url: string; readonly adminUrls: readonly string[] }
+/** Where requests go: to the balancer, to a service that asks there, and in turn to the operator's listener of each instance. */
+export type Places = { readonly url: string; readonly serviceUrl: string; readonly adminUrls: readonly string[] }
 
 /** Makes the requests of clients who share a pool, and those of the operator. */
-export function makeRequests({ url, adminUrls }: Places, history: History, pool: Pool, mailed: Mailed): Requests {
+export function makeRequests(
+  { url, serviceUrl, adminUrls }: Places,
+  history: History,
+  pool: Pool,
+  mailed: Mailed,
+): Requests {
   let turns = 0
   let passwords = 0
   const newPassword = () => `seven red bicycles, number ${(passwords += 1)}`
@@ -108,6 +115,11 @@ export function makeRequests({ url, adminUrls }: Places, history: History, pool:
     async verifyRole({ credential, text }) {
       const asked = { kind: 'verify-role', user: credential.user, shows: credential, ends: null } as const
       return (await ask(asked, 'GET', `/v1/verify?role=${ROLE}`, { token: text })).operation
+    },
+
+    async verifyAtService({ credential, text }) {
+      const asked = { kind: 'verify-service', user: credential.user, shows: credential, ends: null } as const
+      return (await ask(asked, 'GET', '/', { token: text }, serviceUrl)).operation
     },
 
     async refresh(session) {

@@ -1,4 +1,8 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { createVerifier, requireToken } from '@latchkey/verify/node'
 import { ADMIN } from '../support/admin.ts'
 import { NO_LIMITS, TEST_SECRET } from '../support/home.ts'
 import { startBalancer } from '../support/nginx.ts'
@@ -29,6 +33,8 @@ export type Instance = {
 export type World = {
   /** Where clients ask: a proxy in front of nginx. */
   readonly url: string
+  /** A service that verifies strictly, and asks there, too. */
+  readonly serviceUrl: string
   /** Where the operator asks: a proxy in front of each instance. */
   readonly adminUrls: readonly string[]
   readonly front: Proxy
@@ -78,11 +84,25 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     const healed = async () => void (await Promise.all(instances.map(isReady)))
     const url = `http://127.0.0.1:${front.port}`
     const adminUrls = instances.map(({ adminFront }) => `http://127.0.0.1:${adminFront.port}`)
-    return { url, adminUrls, front, instances, mailed: makeMailed(url, smtp), healed, stop }
+    const serviceUrl = await startProtected(url, stops)
+    return { url, serviceUrl, adminUrls, front, instances, mailed: makeMailed(url, smtp), healed, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Starts a service of somebody else, which the package for services protects. */
+async function startProtected(baseUrl: string, stops: (() => Promise<unknown>)[]): Promise<string> {
+  const verifier = createVerifier({ issuer: ENV.ISSUER, audience: ENV.ISSUER, freshness: 'strict', baseUrl })
+  const server = createServer(requireToken(verifier)((_request, response) => void response.writeHead(204).end()))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  stops.push(async () => {
+    verifier.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 async function startInstance(options: WorldOptions, smtp: Smtp, stops: (() => Promise<unknown>)[]): Promise<Instance> {
