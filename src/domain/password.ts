@@ -1,4 +1,4 @@
-import { commonPasswords } from './common-passwords.ts'
+import { isCommon } from './common-passwords.ts'
 
 /** The rules that a new password can break. */
 export const PASSWORD_RULES = ['too_short', 'too_long', 'too_common', 'too_similar'] as const
@@ -46,8 +46,7 @@ export function findBrokenRules(password: string, email: string, minLength: numb
   if (length < minLength) broken.push({ rule: 'too_short', message: `Use at least ${minLength} characters.` })
   if (length > PASSWORD_MAX_LENGTH)
     broken.push({ rule: 'too_long', message: `Use at most ${PASSWORD_MAX_LENGTH} characters.` })
-  if (commonPasswords.has(folded))
-    broken.push({ rule: 'too_common', message: 'This is one of the most used passwords.' })
+  if (isCommon(folded)) broken.push({ rule: 'too_common', message: 'This is one of the most used passwords.' })
   if (forbidden.includes(folded))
     broken.push({ rule: 'too_similar', message: 'Do not use your e-mail address or the name of this service.' })
   return broken
