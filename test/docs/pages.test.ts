@@ -8,11 +8,11 @@ import { anchorsOf, linksOf, type Page, readPage, readPages, rowsOf } from './pa
 const PAGES = readPages()
 
 /** What runs the files that the pages show. */
-const RUNNERS = ['test/processes/snippets.test.ts', 'test/verify/pyjwt.test.ts']
+const RUNNERS = ['test/processes/snippets.test.ts', 'test/verify/pyjwt.test.ts', 'test/browser/client-package.test.ts']
 
 /** The files that the pages show, without the comments that tell what each is for. */
 const FILES = readdirSync('examples')
-  .filter((name) => /\.(?:sh|mjs|py)$/.test(name))
+  .filter((name) => /\.(?:sh|mjs|jsx|py)$/.test(name))
   .map((name) => ({
     name,
     text: readFileSync(join('examples', name), 'utf8')

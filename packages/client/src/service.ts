@@ -1,0 +1,35 @@
+import { type Expected, read } from './answers.js'
+import { toUnavailable } from './errors.js'
+import type { Session } from './session.js'
+import { resolve } from './settings.js'
+import { after } from './turns.js'
+
+/** What the service is asked: by POST, or by GET where there is no body. */
+export interface Asked<Body> {
+  /** Below `/v1/`. */
+  readonly path: string
+  readonly body?: object
+  readonly isExpected: Expected<Body>
+  /** Whether another tab may have what is asked for. */
+  readonly isShared?: true
+}
+
+/** A network that says nothing for so long is taken for none. */
+const DEADLINE_MS = 10_000
+
+/** Asks the service; resolves to what was expected. Rejects with Refused and Unavailable. */
+export async function ask<Body>(session: Session, asked: Asked<Body>, token?: string): Promise<Body> {
+  const { path, body, isExpected } = asked
+  session.flight = after(DEADLINE_MS)
+  const answer = await session
+    .fetch(resolve(`${session.baseUrl}v1/${path}`).href, {
+      method: body ? 'POST' : 'GET',
+      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify(body),
+      credentials: session.storage ? 'omit' : 'include',
+      redirect: 'error', // a captive portal's
+      signal: session.flight.signal,
+    })
+    .catch(toUnavailable)
+  return read(answer, isExpected)
+}
