@@ -4,8 +4,9 @@ import type { ProblemCode } from '../src/http/problems.ts'
 import { PROBLEM_CODES, Problem, problemDocument, statusOf } from '../src/http/problems.ts'
 import { ProblemDocument } from '../src/http/routes/problem-schemas.ts'
 import type { Components, Tree } from './components.ts'
-import { schemaOf, sorted } from './components.ts'
-import { HEADERS, IF_MATCH, PAGES, PROBLEM_DETAILS } from './texts.ts'
+import { schemaOf } from './components.ts'
+import { headersOf } from './headers.ts'
+import { IF_MATCH, PAGES, PROBLEM_DETAILS } from './texts.ts'
 
 /** What our routes say of themselves in `schema`. */
 interface RouteSchema {
@@ -51,10 +52,18 @@ export function operationOf(components: Components, { url, method, schema }: Kno
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: requestBody(components, body, method) }),
     responses: {
-      ...Object.fromEntries(answers.map(([status, answer]) => [status, answerResponse(components, answer)])),
       ...problemResponses(components, refusals),
+      ...Object.fromEntries(answers.map((answer) => statusAndResponse(components, answer))),
     },
   }
+}
+
+/** Where a route answers 400 in a form of its own, the HTTP parser, which knows no routes, still answers a problem. */
+function statusAndResponse(components: Components, [status, answer]: [string, z.ZodType]): [string, Tree] {
+  const response = answerResponse(components, answer)
+  if (status !== '400') return [status, response]
+  const { content } = problemResponse(components, ['bad_request'], [])
+  return [status, { ...response, content: { ...(response['content'] as Tree), ...(content as Tree) } }]
 }
 
 /** Routes without a schema: what they answer is no JSON of ours. */
@@ -163,7 +172,13 @@ function problemResponse(components: Components, codes: readonly ProblemCode[], 
   const content = {
     schema: schemaOf(components, ProblemDocument, 'output'),
     examples: Object.fromEntries(
-      codes.map((code) => [code, components.refer('examples', code, () => problemExample(code))]),
+      codes.map((code) => [
+        code,
+        components.refer('examples', code, () => ({
+          summary: titleOf(code),
+          value: problemDocument(new Problem(code, PROBLEM_DETAILS[code])),
+        })),
+      ]),
     ),
   }
   return {
@@ -173,22 +188,7 @@ function problemResponse(components: Components, codes: readonly ProblemCode[], 
   }
 }
 
-function problemExample(code: ProblemCode): Tree {
-  return { summary: titleOf(code), value: problemDocument(new Problem(code, PROBLEM_DETAILS[code])) }
-}
-
 /** What a code means, in one sentence. */
 export function titleOf(code: ProblemCode): string {
   return problemDocument(new Problem(code)).title
-}
-
-function headersOf(components: Components, names: readonly string[] = []): Tree {
-  if (names.length === 0) return {}
-  return { headers: sorted(Object.fromEntries(names.map((name) => [name, header(components, name)]))) }
-}
-
-function header(components: Components, name: string): Tree {
-  const text = HEADERS[name]
-  if (text === undefined) throw new Error(`the header ${name} has no description`)
-  return components.refer('headers', name, () => ({ ...text }))
 }

@@ -19,7 +19,7 @@ query parameters are ignored. A body is JSON in UTF-8 without a Content-Encoding
 that would come back as another, is refused: send it as a string. Every answer is \`Cache-Control: no-store\` unless it documents another.
 
 **Errors.** Every 4xx and 5xx is \`application/problem+json\` (RFC 9457) with one of the codes below; treat one you do not know by its
-status. \`/readyz\` and \`/readyz/own\` alone answer 503 in a form of their own. A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`
+status. \`/readyz\` and \`/readyz/own\` answer 503 in a form of their own, and what is below \`/oauth\` answers JSON of RFC 6749 (\`error\`). A path that is not here is 404, a method that a path does not have is 405 with \`Allow\`.`
 
 /** The groups of operations, in the order they are shown. */
 export const TAGS = {
@@ -27,6 +27,7 @@ export const TAGS = {
   Sessions: 'A session is one login on one device: keeping it alive, ending it, seeing the others.',
   Data: 'JSON objects that follow a session, or a person to every device.',
   Tokens: 'For services and gateways that verify access tokens.',
+  OAuth: 'For stock OAuth clients, and for programs that act for themselves. Errors are those of RFC 6749.',
   Health: 'For load balancers and orchestrators.',
   Docs: 'This contract, and a page to try it on.',
 }
@@ -37,6 +38,11 @@ export const SECURITY_SCHEMES = {
     scheme: 'bearer',
     bearerFormat: 'JWT',
     description: 'The access token: a JWT of RFC 9068, alive for minutes.',
+  },
+  clientSecret: {
+    type: 'http',
+    scheme: 'basic',
+    description: 'A client of the operator, by its id and one of its secrets: RFC 6749 section 2.3.1.',
   },
   cookie: {
     type: 'apiKey',
@@ -83,15 +89,18 @@ export const HEADERS: Record<string, object> = {
     example: REFRESH_COOKIE,
   },
   'WWW-Authenticate': {
-    description: 'RFC 6750: without `error` when no token was sent.',
+    description: 'RFC 6750: without `error` when no token was sent. Of clients RFC 7617.',
     required: true,
-    schema: { type: 'string', enum: ['Bearer realm="latchkey"', 'Bearer realm="latchkey", error="invalid_token"'] },
+    schema: {
+      type: 'string',
+      enum: ['Bearer realm="latchkey"', 'Bearer realm="latchkey", error="invalid_token"', 'Basic realm="latchkey"'],
+    },
     example: 'Bearer realm="latchkey", error="invalid_token"',
   },
   'X-Auth-Acr': {
-    description: 'The level of assurance that the login reached.',
+    description: 'The level of assurance that the login reached; empty: the token is of no person.',
     required: true,
-    schema: { type: 'string', enum: ['aal1', 'aal2'] },
+    schema: { type: 'string', enum: ['aal1', 'aal2', ''] },
     example: 'aal1',
   },
   'X-Auth-Roles': {
@@ -101,22 +110,23 @@ export const HEADERS: Record<string, object> = {
     example: 'editor,billing:read',
   },
   'X-Auth-Session': {
-    description: 'The id of the session.',
+    description: 'The id of the session; empty: the token is of no person.',
     required: true,
     schema: text,
     example: '9p7Xb2mVQ0a1cJtYw3kZ4A',
   },
   'X-Auth-Subject': {
-    description: "The id of the user, the token's `sub`.",
+    description: "The id of the user, or of the client that acts for itself: the token's `sub`.",
     required: true,
     schema: text,
     example: 'Jb3l0mTqRk6yHfX1sDwZ8g',
   },
   'X-Auth-Time': {
-    description: 'When the person last proved who they are, in seconds since the epoch.',
+    description:
+      'When the person last proved who they are, in seconds since the epoch; empty: the token is of no person.',
     required: true,
-    schema: { type: 'integer', minimum: 0, maximum: 10_000_000_000 },
-    example: 1_769_860_800,
+    schema: { type: 'string', pattern: String.raw`^\d{0,11}$` },
+    example: '1769860800',
   },
 }
 

@@ -52,24 +52,30 @@ export interface Subject {
 }
 
 /**
- * Makes the claims of a token. `spread`, in [0, 1), takes up to 5 % off its life, so that a fleet of clients does not refresh
- * in step.
+ * When a token begins, and for how many ms it lives at most. `spread`, in [0, 1), takes up to 5 % off that, so that a fleet of clients
+ * does not refresh in step.
  */
-export function makeClaims(
-  issuer: Issuer,
-  subject: Subject,
-  life: { now: number; ttlMs: number; spread: number; jti: string },
-): AccessClaims {
-  const iat = Math.floor(life.now / 1000)
-  const lifetime = Math.max(1, Math.floor((life.ttlMs * (1 - 0.05 * life.spread)) / 1000))
+export interface Life {
+  readonly now: number
+  readonly ttlMs: number
+  readonly spread: number
+  readonly jti: string
+}
+
+/** The claims that say how long a token lives, and its name. */
+export function lifeOf({ now, ttlMs, spread, jti }: Life): Pick<AccessClaims, 'iat' | 'exp' | 'jti'> {
+  const iat = Math.floor(now / 1000)
+  return { iat, exp: iat + Math.max(1, Math.floor((ttlMs * (1 - 0.05 * spread)) / 1000)), jti }
+}
+
+/** Makes the claims of a token. */
+export function makeClaims(issuer: Issuer, subject: Subject, life: Life): AccessClaims {
   return {
     iss: issuer.iss,
     aud: issuer.aud,
     client_id: issuer.client_id,
     sub: subject.userId,
-    iat,
-    exp: iat + lifetime,
-    jti: life.jti,
+    ...lifeOf(life),
     sid: subject.sessionId,
     gen: subject.generation,
     rtc: subject.counter,

@@ -28,11 +28,14 @@ export interface Demand {
   readonly maxAge?: number | undefined
 }
 
+/** What a token says of whom a demand is about; nothing of it where it is not of a person. */
+type Bearer = Partial<Pick<AccessClaims, 'roles' | 'acr' | 'auth_time'>>
+
 /** Whether a token with these claims meets the demand at `now` (ms since the epoch). */
-export function meets(claims: AccessClaims, demand: Demand, now: number): boolean {
-  const { roles = [], acr } = claims
+export function meets({ roles = [], acr, auth_time }: Bearer, demand: Demand, now: number): boolean {
   const hasRoles = demand.roles.every((role) => roles.includes(role))
   const isAssured = demand.acr === undefined || acr === demand.acr || (acr === 'aal2' && demand.acr === 'aal1')
-  const isRecent = demand.maxAge === undefined || isFresh(claims, now, demand.maxAge * 1000)
+  const isRecent =
+    demand.maxAge === undefined || (auth_time !== undefined && isFresh({ auth_time }, now, demand.maxAge * 1000))
   return hasRoles && isAssured && isRecent
 }

@@ -43,6 +43,9 @@ const IS_OF_TRAIL = {
   'client.disabled': false,
   'client.enabled': false,
   'client.removed': false,
+  'client.refused': false,
+  'client.token_issued': false,
+  'client.token_revoked': false,
   'key.rotated': false,
   'store.replaced': false,
 } as const

@@ -39,6 +39,9 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'client.disabled': 'info',
   'client.enabled': 'info',
   'client.removed': 'info',
+  'client.refused': 'info',
+  'client.token_issued': 'info',
+  'client.token_revoked': 'info',
   'key.rotated': 'info',
   'store.replaced': 'warn', // everybody logs in again
 }

@@ -51,6 +51,11 @@ export interface SecurityEvents {
   'client.disabled': { client_id: string }
   'client.enabled': { client_id: string }
   'client.removed': { client_id: string }
+  /** A client could not prove who it is; `client_id` is null if there is no such client. */
+  'client.refused': { client_id: string | null; cause: 'unknown_client' | 'wrong_secret' | 'disabled' }
+  /** A client has got a token of its own, by this of its secrets. */
+  'client.token_issued': { client_id: string; secret_id: string }
+  'client.token_revoked': { client_id: string }
   'key.rotated': { kid: string; alg: string }
   'store.replaced': object
 }

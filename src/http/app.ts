@@ -1,9 +1,12 @@
 import type { Deps } from '../deps.ts'
-import type { Edge } from './edge.ts'
+import type { Edge, OauthEdge } from './edge.ts'
 import { serveDocs } from './plugins/api-docs.ts'
 import { makeBearerTokens } from './plugins/bearer.ts'
+import { makeClientAuth } from './plugins/client-auth.ts'
 import { allowOrigins } from './plugins/cors.ts'
 import { makeCrossSiteGuard } from './plugins/cross-site.ts'
+import { acceptForms } from './plugins/form-body.ts'
+import { answerOauthErrors } from './plugins/oauth-errors.ts'
 import { makeRefreshCookie } from './plugins/refresh-cookie.ts'
 import { makeLimits } from './plugins/request-limits.ts'
 import { answerUnknownRoutes } from './plugins/unknown-routes.ts'
@@ -15,6 +18,10 @@ import { registerRoute } from './routes/accounts/register.ts'
 import { passwordRoute } from './routes/credentials/password.ts'
 import { resetRoutes } from './routes/credentials/reset.ts'
 import { stepUpRoute } from './routes/credentials/step-up.ts'
+import { introspectRoute } from './routes/oauth/introspect.ts'
+import { metadataRoute } from './routes/oauth/metadata.ts'
+import { revokeRoute } from './routes/oauth/revoke.ts'
+import { tokenRoute } from './routes/oauth/token.ts'
 import { healthRoutes } from './routes/operations/health.ts'
 import { jwksRoute } from './routes/operations/jwks.ts'
 import { verifyRoute } from './routes/operations/verify.ts'
@@ -38,11 +45,18 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
 
   verifyRoute(app, edge)
   jwksRoute(app, edge)
+  metadataRoute(app, edge)
   healthRoutes(app, options)
   sessionRoutes(app, edge)
   ownEventRoute(app, edge)
   documentRoutes(app, edge)
   serveDocs(app)
+  await app.register(async (scope) => {
+    acceptForms(scope)
+    answerOauthErrors(scope, options.logger)
+    const oauthEdge: OauthEdge = { ...edge, clients: makeClientAuth(scope, edge) }
+    for (const add of [tokenRoute, introspectRoute, revokeRoute]) add(scope, oauthEdge)
+  })
   await app.register(async (scope) => {
     const cookie = await makeRefreshCookie(scope, deps)
     for (const add of cookieRoutes(deps)) add(scope, { ...edge, cookie })

@@ -8,7 +8,7 @@ import { readContract } from '../openapi/contract.ts'
 import { type AdminHome, openAdminHome } from '../support/admin.ts'
 import { openHomeShell } from '../support/admin-shell.ts'
 import { startRedis } from '../support/redis.ts'
-import { makeWatched } from '../support/watched-store.ts'
+import { makeWatched, type Watch } from '../support/watched-store.ts'
 
 // Clients of the operator: programs with a secret. What their tokens can do is in test/oauth/.
 
@@ -21,7 +21,12 @@ const watched = makeWatched()
 const home = await openAdminHome(t, {}, { store: watched.around })
 const shell = await openHomeShell(home)
 const onRedis = await openAdminHome(t, { REDIS_URL: redis.url })
-t.beforeEach(() => (watched.watch = null))
+
+/** Lets `watch` stand between the service and its store until the test is over. */
+function watchStore(t: Test, watch: Watch): void {
+  watched.watch = watch
+  t.teardown(() => (watched.watch = null))
+}
 
 const add = async (at: AdminHome, wish: object = WISH) => (await at.admin('POST', PATH, { body: wish })).body
 const listOf = async (at: AdminHome) => (await at.admin('GET', PATH)).body.clients
@@ -172,12 +177,12 @@ t.test('while the store is away, at whatever step, it is 503; the repeat does it
     const ask = () => home.admin(method, path, body === undefined ? {} : { body })
     for (const isAnswerLost of [false, true]) {
       let failures = 1
-      watched.watch = async (command, run) => {
+      watchStore(t, async (command, run) => {
         const fails = command.kind === (method === 'GET' ? 'get' : 'commit') && (failures -= 1) >= 0
         if (fails && isAnswerLost) await run()
         if (fails) throw new StoreUnavailable('away')
         return run()
-      }
+      })
       t.match(await ask(), { status: 503, headers: { 'retry-after': String } }, `${method} ${path}`)
       if (!isAnswerLost || method !== 'DELETE' || path.endsWith('disabled')) {
         const { status } = await ask()
@@ -192,11 +197,11 @@ t.test('while the store is away, at whatever step, it is 503; the repeat does it
 
 t.test('a removal whose answer was lost is vouched for before the repeat says 404', async (t) => {
   const { client_id: id } = await add(home)
-  watched.watch = async (command, run) => {
+  watchStore(t, async (command, run) => {
     const result = await run()
     if (command.kind === 'commit') throw new StoreUnavailable('no replica has it yet')
     return result
-  }
+  })
   t.equal((await home.admin('DELETE', `${PATH}/${id}`)).status, 503)
   t.equal((await home.admin('DELETE', `${PATH}/${id}`)).status, 503, 'it is still not safe')
   watched.watch = null
@@ -231,11 +236,11 @@ t.test('from a shell: a client is added, gets another secret, is disabled, enabl
   t.match({ code, lines }, { code: 0, lines: [{ name: 'nightly report', scopes: ['a', 'b'], audiences: ['x', 'y'] }] })
   const { client_id: id, client_secret: first, secrets } = lines[0] as any
   let commits = 0
-  watched.watch = async (command, run) => {
+  watchStore(t, async (command, run) => {
     const result = await run()
     if (command.kind === 'commit' && (commits += 1) === 1) throw new StoreUnavailable('the answer is lost')
     return result
-  }
+  })
   const second = await shell(['client', 'secret', id])
   t.match(second, { code: 0, lines: [{ client_id: id }] })
   t.strictSame(
@@ -258,11 +263,11 @@ t.test('from a shell: a client is added, gets another secret, is disabled, enabl
 
 t.test('from a shell: an addition whose answer is lost is not asked for twice', async (t) => {
   const before = (await listOf(home)).length
-  watched.watch = async (command, run) => {
+  watchStore(t, async (command, run) => {
     const result = await run()
     if (command.kind === 'commit') throw new StoreUnavailable('the answer is lost')
     return result
-  }
+  })
   t.match(await shell(['client', 'add', 'once']), { code: 1, errors: /It may have been added: see client list\./ })
   watched.watch = null
   t.equal((await listOf(home)).length, before + 1)

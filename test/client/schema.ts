@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What OAuth clients need to know of the service
+         * @description RFC 8414. Any page may read it.
+         */
+        get: operations["readMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -118,6 +138,66 @@ export interface paths {
         get: operations["live"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Is this token active, and what does it say?
+         * @description RFC 7662, for clients of the operator. Whatever keeps a token from being active, the answer is the same; a token whose audience is none of the client’s is not active for it. A refresh token is active if a refresh would take it. What cannot be known is 503.
+         */
+        post: operations["introspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke a token
+         * @description RFC 7009. An access token dies alone, a refresh token takes its session. Whoever holds a token may end it: client credentials are not needed, but if they are sent they must be right. What is no token of ours is 200, too: there is nothing to revoke.
+         */
+        post: operations["revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a token as a client of its own, or by a refresh token
+         * @description RFC 6749. `client_credentials`: a client of the operator gets an access token for itself, of no session and without a refresh token. `refresh_token`: as `/v1/refresh`, by the same rules, for OAuth clients; no client credentials. What is in the query does not count.
+         */
+        post: operations["token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -718,6 +798,39 @@ export interface components {
              */
             warnings?: string[];
         };
+        /** @description RFC 7662: the claims of the token, or `{"active": false}` and nothing else. */
+        Introspection: {
+            active: boolean;
+            /** @enum {string} */
+            token_type?: "Bearer" | "refresh_token";
+            iss?: string;
+            /** @description One audience, or several. */
+            aud?: string | string[];
+            /** @description The user; of a token of a client that acts for itself, the client. */
+            sub?: string;
+            client_id?: string;
+            iat?: number;
+            exp?: number;
+            jti?: string;
+            scope?: string;
+            /** @description The session; absent: the token is of no person. */
+            sid?: string;
+            auth_time?: number;
+            amr?: string[];
+            acr?: string;
+            /** @constant */
+            email_verified?: true;
+            roles?: string[];
+            app?: {
+                [key: string]: unknown;
+            };
+        };
+        IntrospectionForm: {
+            /** @description An access token, or a refresh token that travels in the JSON. */
+            token: string;
+            /** @description Ignored: a token says itself what it is. */
+            token_type_hint?: string;
+        };
         /** @description Any JSON value. */
         JsonValue: unknown;
         /** @description RFC 7517. Each key has the public members of its type besides these. */
@@ -770,6 +883,50 @@ export interface components {
          */
         MergePatch: {
             [key: string]: components["schemas"]["JsonValue"];
+        };
+        Metadata: {
+            issuer: string;
+            token_endpoint: string;
+            token_endpoint_auth_methods_supported: string[];
+            introspection_endpoint: string;
+            introspection_endpoint_auth_methods_supported: string[];
+            revocation_endpoint: string;
+            revocation_endpoint_auth_methods_supported: string[];
+            jwks_uri: string;
+            grant_types_supported: string[];
+            /** @description None: there is no authorization endpoint. */
+            response_types_supported: string[];
+        };
+        /** @description RFC 6749 section 5.2: why the request was refused. */
+        OauthError: {
+            /** @enum {string} */
+            error: "invalid_request" | "invalid_client" | "invalid_grant" | "invalid_scope" | "invalid_target" | "unsupported_grant_type" | "temporarily_unavailable" | "server_error";
+            /** @description For people: what is wrong this time. */
+            error_description?: string;
+        };
+        OauthTokens: {
+            /**
+             * @description A JWT, RFC 9068.
+             * @example eyJhbGciOi…
+             */
+            access_token: string;
+            /** @constant */
+            token_type: "Bearer";
+            /**
+             * @description Seconds the access token lives.
+             * @example 295
+             */
+            expires_in: number;
+            /**
+             * @description What the token says; absent: nothing in particular.
+             * @example orders:read
+             */
+            scope?: string;
+            /**
+             * @description With refresh_token: the next one.
+             * @example AV2k9f0A…
+             */
+            refresh_token?: string;
         };
         PasswordChange: {
             /**
@@ -859,6 +1016,12 @@ export interface components {
              */
             refresh_token?: string;
         };
+        RevocationForm: {
+            /** @description An access token or a refresh token. */
+            token: string;
+            /** @description Ignored: a token says itself what it is. */
+            token_type_hint?: string;
+        };
         Session: {
             /**
              * @description Opaque.
@@ -907,6 +1070,33 @@ export interface components {
              * @example seven red bicycles in the rain
              */
             password: string;
+        };
+        TokenForm: {
+            /**
+             * @description One of two.
+             * @example client_credentials
+             * @example refresh_token
+             */
+            grant_type: string;
+            /**
+             * @description Of client_credentials: what the token should say, parted by spaces. Absent: all that the client may have.
+             * @example orders:read orders:write
+             */
+            scope?: string;
+            /**
+             * @description RFC 8707: whom the token is for, of the audiences of the client; may be repeated. Absent: all of them.
+             * @example [
+             *       "https://api.example.org"
+             *     ]
+             */
+            resource?: string[];
+            /**
+             * @description Of refresh_token: one that travels in the JSON.
+             * @example AV2k9f0A…
+             */
+            refresh_token?: string;
+            /** @description Who asks, if it is said: with refresh_token the CLIENT_ID of the service. */
+            client_id?: string;
         };
         Tokens: {
             /**
@@ -1005,6 +1195,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `cross_site`: Requests with the cookie must come from an allowed origin. `insufficient`: The token is live, and is not enough for this. */
+        "cross_site.insufficient": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `email_taken`: There is an account with this e-mail address. */
         email_taken: {
             headers: {
@@ -1025,6 +1224,15 @@ export interface components {
         };
         /** @description `insufficient`: The token is live, and is not enough for this. */
         insufficient: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `insufficient`: The token is live, and is not enough for this. `wrong_password`: The current password is wrong. */
+        "insufficient.wrong_password": {
             headers: {
                 [name: string]: unknown;
             };
@@ -1108,8 +1316,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `step_up_required`: Prove again who you are. */
-        step_up_required: {
+        /** @description `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. */
+        "step_up_required.insufficient": {
             headers: {
                 [name: string]: unknown;
             };
@@ -1166,15 +1374,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `wrong_password`: The current password is wrong. */
-        wrong_password: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
     };
     parameters: {
         /**
@@ -1211,35 +1410,35 @@ export interface components {
          */
         "Set-Cookie": string;
         /**
-         * @description RFC 6750: without `error` when no token was sent.
+         * @description RFC 6750: without `error` when no token was sent. Of clients RFC 7617.
          * @example Bearer realm="latchkey", error="invalid_token"
          */
-        "WWW-Authenticate": "Bearer realm=\"latchkey\"" | "Bearer realm=\"latchkey\", error=\"invalid_token\"";
+        "WWW-Authenticate": "Bearer realm=\"latchkey\"" | "Bearer realm=\"latchkey\", error=\"invalid_token\"" | "Basic realm=\"latchkey\"";
         /**
-         * @description The level of assurance that the login reached.
+         * @description The level of assurance that the login reached; empty: the token is of no person.
          * @example aal1
          */
-        "X-Auth-Acr": "aal1" | "aal2";
+        "X-Auth-Acr": "aal1" | "aal2" | "";
         /**
          * @description The roles of the user, comma-separated; empty: none.
          * @example editor,billing:read
          */
         "X-Auth-Roles": string;
         /**
-         * @description The id of the session.
+         * @description The id of the session; empty: the token is of no person.
          * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
          */
         "X-Auth-Session": string;
         /**
-         * @description The id of the user, the token's `sub`.
+         * @description The id of the user, or of the client that acts for itself: the token's `sub`.
          * @example Jb3l0mTqRk6yHfX1sDwZ8g
          */
         "X-Auth-Subject": string;
         /**
-         * @description When the person last proved who they are, in seconds since the epoch.
+         * @description When the person last proved who they are, in seconds since the epoch; empty: the token is of no person.
          * @example 1769860800
          */
-        "X-Auth-Time": number;
+        "X-Auth-Time": string;
     };
     pathItems: never;
 }
@@ -1269,6 +1468,31 @@ export interface operations {
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];
             503: components["responses"]["store_unavailable"];
+        };
+    };
+    readMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metadata"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            408: components["responses"]["request_timeout"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
         };
     };
     readDocs: {
@@ -1394,6 +1618,256 @@ export interface operations {
             500: components["responses"]["internal"];
         };
     };
+    introspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectionForm"];
+            };
+        };
+        responses: {
+            /** @description What the token says, or that it is not active. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Introspection"];
+                };
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_client`: wrong credentials of a client, or none where they are needed. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            408: components["responses"]["request_timeout"];
+            /** @description `invalid_request`: more than the service takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            /** @description `temporarily_unavailable`: too many requests, or too many wrong secrets. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            431: components["responses"]["headers_too_large"];
+            /** @description `server_error`: nothing was changed that was not answered. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            /** @description `temporarily_unavailable`: the service cannot know right now. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+        };
+    };
+    revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
+            };
+        };
+        responses: {
+            /** @description No instance accepts it any more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_client`: wrong credentials of a client, or none where they are needed. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            408: components["responses"]["request_timeout"];
+            /** @description `invalid_request`: more than the service takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            /** @description `temporarily_unavailable`: too many requests, or too many wrong secrets. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            431: components["responses"]["headers_too_large"];
+            /** @description `server_error`: nothing was changed that was not answered. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            /** @description `temporarily_unavailable`: the service cannot know right now. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+        };
+    };
+    token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["TokenForm"];
+            };
+        };
+        responses: {
+            /** @description The token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthTokens"];
+                };
+            };
+            /** @description `invalid_request`, `unsupported_grant_type`; `invalid_scope`, `invalid_target`: more than the client may have; `invalid_grant`: the refresh token is not ours, or its session is over. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_client`: wrong credentials of a client, or none where they are needed. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            408: components["responses"]["request_timeout"];
+            /** @description `invalid_request`: more than the service takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            /** @description `temporarily_unavailable`: too many requests, or too many wrong secrets. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            431: components["responses"]["headers_too_large"];
+            /** @description `server_error`: nothing was changed that was not answered. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+            /** @description `temporarily_unavailable`: the service cannot know right now. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OauthError"];
+                };
+            };
+        };
+    };
     readOpenapi: {
         parameters: {
             query?: never;
@@ -1507,7 +1981,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["step_up_required"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -1542,6 +2016,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             409: components["responses"]["email_taken"];
             413: components["responses"]["too_large"];
@@ -1581,6 +2056,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -1615,6 +2091,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -1682,7 +2159,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked.session_over"];
-            403: components["responses"]["cross_site"];
+            403: components["responses"]["cross_site.insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -1712,6 +2189,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -1742,7 +2220,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["wrong_password"];
+            403: components["responses"]["insufficient.wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -1777,6 +2255,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -1805,6 +2284,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -1844,6 +2324,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -1879,7 +2360,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["wrong_password"];
+            403: components["responses"]["insufficient.wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2043,6 +2524,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2082,6 +2564,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -2112,6 +2595,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2140,6 +2624,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
             404: components["responses"]["not_found"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
@@ -2175,7 +2660,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["wrong_password"];
+            403: components["responses"]["insufficient.wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];

@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
     'test/processes/snippets.test.ts',
   'npm run rotate-keys': 'test/processes/rotate-keys.test.ts',
   'npm run --silent admin -- list': 'test/processes/admin-command.test.ts',
+  "npm run --silent admin -- client add 'nightly report' --scope orders:read": 'test/processes/snippets.test.ts',
   'npm run revoke-everything': 'test/faults/lost-data.test.ts',
   'npm run revoke-everything -- --secret-is-lost': 'test/faults/lost-data.test.ts',
   [`node -p "require('crypto').randomBytes(32).toString('base64url')"`]: 'test/processes/snippets.test.ts',

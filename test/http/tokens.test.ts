@@ -7,8 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, exportJWK, importPKCS8, jwtVerify, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
-import { revokeToken } from '../../src/auth/tokens/denylist.ts'
-import type { AccessClaims } from '../../src/domain/access-token.ts'
 import { ATTACKS, attacker, es256, forge, type Json } from '../support/forgeries.ts'
 import { type Answer, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
@@ -366,12 +364,17 @@ t.test('a hot token that is revoked is refused at the very next request, on ever
   }
 })
 
+const revokeAt = (at: Home, token: string) =>
+  at.call('POST', '/oauth/revoke', {
+    body: `token=${token}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  })
+
 t.test('one access token can be denied by its jti, and its session goes on', async (t) => {
   const you = await home.newcomer()
   const second = (await refresh(you.refresh_token)).body
   await verify(you.access_token)
-  const caller = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: '', requestId: '' }
-  await revokeToken(home.deps, decodeJwt(you.access_token) as unknown as AccessClaims, caller)
+  await revokeAt(home, you.access_token)
   t.match(await verify(you.access_token), { status: 401, body: { code: 'token_revoked' } })
   t.equal((await verify(second.access_token)).status, 204)
   t.equal((await refresh(second.refresh_token)).status, 200)
@@ -380,9 +383,8 @@ t.test('one access token can be denied by its jti, and its session goes on', asy
 t.test('a denial outlives the token and its leeway: revoked a second before exp', async (t) => {
   const at = await openHome()
   t.teardown(at.close)
-  const caller = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: '', requestId: '' }
   const out = (you: Newcomer) => logout(you.refresh_token, at)
-  const byId = (you: Newcomer) => revokeToken(at.deps, decodeJwt(you.access_token) as unknown as AccessClaims, caller)
+  const byId = (you: Newcomer) => revokeAt(at, you.access_token)
   const everywhere = (you: Newcomer) =>
     at.call('POST', '/v1/logout', { body: { refresh_token: you.refresh_token, scope: 'all' } })
   for (const revoke of [out, byId, everywhere]) {

@@ -102,7 +102,7 @@ export function readContract(document: Tree): Contract {
     answers: ({ tree }) =>
       Object.entries<Tree>(tree['responses']).flatMap(([status, response]) => {
         const codes = codesOf(resolve(response))
-        return codes.length === 0 ? [status] : codes
+        return isProblemOnly(resolve(response)) ? codes : [status].concat(codes)
       }),
     complaints(operation, answer) {
       const entry = operation.tree['responses'][answer.status]
@@ -110,7 +110,7 @@ export function readContract(document: Tree): Contract {
       const response = resolve(entry)
       const pointer = entry.$ref?.slice(1) ?? `${operation.pointer}/responses/${answer.status}`
       const codes = codesOf(response)
-      const isKnown = codes.length === 0 || codes.includes(answer.body.code)
+      const isKnown = !isProblem(answer) || codes.includes(answer.body.code)
       return [
         ...(isKnown ? [] : [`the code ${answer.body.code} is not documented for ${answer.status}`]),
         ...headerComplaints(response['headers'] ?? {}, answer),
@@ -129,6 +129,14 @@ export function readContract(document: Tree): Contract {
 /** The problem codes a response may have; empty: it is no problem. */
 function codesOf(response: Tree): string[] {
   return Object.keys(response['content']?.['application/problem+json']?.examples ?? {})
+}
+
+function isProblemOnly(response: Tree): boolean {
+  return Object.keys(response['content'] ?? {}).join() === 'application/problem+json'
+}
+
+function isProblem({ headers }: Answer): boolean {
+  return String(headers['content-type']).startsWith('application/problem+json')
 }
 
 function operationOf(url: string, method: string, tree: Tree): Operation {

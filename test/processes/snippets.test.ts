@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { ADMIN } from '../support/admin.ts'
+import { ADMIN, ADMIN_KEY } from '../support/admin.ts'
 import { startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { DEAR } from '../support/hashing.ts'
@@ -17,6 +18,10 @@ import { eventually } from '../support/settle.ts'
 
 /** How docs/mail.md starts a service whose mails become files. */
 const WITH_MAIL = 'MAIL_URL=file:./mails MAIL_FROM=support@example.org APP_URL=http://localhost:8080 npm start'
+
+/** How docs/machines.md adds a client. */
+const CLIENT = "npm run --silent admin -- client add 'nightly report' --scope orders:read"
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
 const { PATH, HOME } = process.env
 const dir = await mkdtemp(join(tmpdir(), 'latchkey-snippets-'))
@@ -91,6 +96,20 @@ t.test('a forgotten password is set anew by the mail that has become a file', as
   )
   t.match(printed, /^Subject: .*password/im, 'the mail is shown')
   t.match(printed, /"access_token":"eyJ/)
+})
+
+t.test('a machine gets a token, is let in, asks about the token, and revokes it', async (t) => {
+  const order = moved(CLIENT, { 'npm run --silent admin --': `${process.execPath} ${MAIN} admin` })
+  const added = await runInBash(`export ADMIN_PORT=${adminPort} ADMIN_KEY=${ADMIN_KEY}; ${order}`)
+  await writeFile(join(dir, 'client-secret.json'), added)
+  const printed = await runInBash(await readExample('machine.sh', OURS))
+  const [token = '', ...rest] = printed.split('\n')
+  t.match(JSON.parse(token), { access_token: /^eyJ/, scope: 'orders:read' })
+  const statuses = rest.filter((line) => line.startsWith('HTTP/1.1 ')).map((line) => line.split(' ')[1])
+  t.strictSame(statuses, ['204', '200'])
+  const told = rest.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+  t.match(told, [{ active: true, sub: /^client\./, scope: 'orders:read' }, { active: false }])
+  t.match(printed, /^x-auth-subject: client\./m)
 })
 
 t.test('two instances by hand know each other’s tokens, and Ctrl-C ends both', async (t) => {

@@ -49,7 +49,7 @@ export async function addSecret(
   caller: Caller,
 ): Promise<SecretAdded> {
   return untilWon(async () => {
-    const entry = await readClient(deps, clientId)
+    const { entry } = await readClient(deps, clientId)
     if (entry === null) return { kind: 'client_unknown' } as const
     const { text, kept } = newClientSecret(deps.clock())
     const client = withSecret(entry.value, kept, beside)

@@ -19,7 +19,7 @@ export async function disableClient(
   caller: Caller,
 ): Promise<boolean> {
   const done = await untilWon(async () => {
-    const entry = await readClient(deps, clientId)
+    const { entry } = await readClient(deps, clientId)
     if (entry === null) return 'unknown'
     const { next, denial } = nextGeneration(deps, entry.value)
     const disabled = { at: next.disabled?.at ?? deps.clock(), ...(reason === null ? {} : { reason }) }
@@ -33,7 +33,7 @@ export async function disableClient(
 /** Lets the client get tokens again; those of before stay dead. False: there is no such client. */
 export async function enableClient(deps: Deps, clientId: string, caller: Caller): Promise<boolean> {
   const done = await untilWon(async () => {
-    const entry = await readClient(deps, clientId)
+    const { entry } = await readClient(deps, clientId)
     if (entry === null) return 'unknown'
     const { disabled, ...open }: Client = entry.value
     const events = disabled ? [{ event: 'client.enabled', client_id: clientId } as const] : []
@@ -46,7 +46,8 @@ export async function enableClient(deps: Deps, clientId: string, caller: Caller)
 /** Removes the client, and denies its tokens, in one commit. False: there is no such client. */
 export async function removeClient(deps: Deps, clientId: string, caller: Caller): Promise<boolean> {
   const done = await untilWon(async () => {
-    const [entry, ids] = [await readClient(deps, clientId), await deps.store.get(keys.clientIds)]
+    const { entry } = await readClient(deps, clientId)
+    const ids = await deps.store.get(keys.clientIds)
     const others = (ids?.value ?? []).filter((id) => id !== clientId)
     const list = put(keys.clientIds, others, null)
     if (entry === null) {

@@ -1,6 +1,7 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { createDecoder, createVerifier } from 'fast-jwt'
 import { type AccessClaims, isCompactJws } from '../../domain/access-token.ts'
+import type { MachineClaims } from '../../domain/machine-token.ts'
 import type { Algorithm, SigningKey, VerifyingKey } from '../../domain/signing-keys.ts'
 
 // What fast-jwt checks of a JWT for us: form, algorithm, type and signature. Expiry and revocation are checked elsewhere, at each request.
@@ -9,7 +10,7 @@ import type { Algorithm, SigningKey, VerifyingKey } from '../../domain/signing-k
 const TYP = 'at+jwt'
 
 /** Signs the claims: a JWT. */
-export type Sign = (claims: AccessClaims) => string
+export type Sign = (claims: AccessClaims | MachineClaims) => string
 
 /** The payload of a JWT that the key has signed, whatever its age; null for any other text. */
 export type VerifyJwt = (text: string) => unknown

@@ -1,5 +1,4 @@
 import type { Config } from '../../config/environment.ts'
-import type { AccessClaims } from '../../domain/access-token.ts'
 import { handOver, type KeyPolicy, findSigningKey, type SigningKey } from '../../domain/signing-keys.ts'
 import type { RecordEvent } from '../../events/security-events.ts'
 import { StoreUnavailable } from '../../store/store.ts'
@@ -33,7 +32,7 @@ export interface Keyring {
    * Signs claims by the key whose time it is. Throws StoreUnavailable unless `identity`, under which the session was opened, is
    * still the store's.
    */
-  readonly sign: (claims: AccessClaims, identity: string) => string
+  readonly sign: (claims: Parameters<Sign>[0], identity: string) => string
   /** Finds the key of that name among those in force; undefined: there is none. */
   readonly find: (kid: unknown) => RingKey | undefined
   /** The public halves of the keys in force, RFC 7517. */

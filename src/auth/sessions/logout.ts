@@ -48,7 +48,7 @@ async function endOwn(deps: Deps, presented: Presented, caller: Caller): Promise
   if (presented.kind === 'refresh') {
     if ((await readSessionAndUser(deps, presented.claim)).session === null) return false
   } else if (await isSuperseded(deps, presented.token)) {
-    await revokeToken(deps, presented.token.claims, caller) // the old token of a thief cannot end the session that goes on
+    await revokeToken(deps, presented.token, caller) // the old token of a thief cannot end the session that goes on
     return false
   }
   return endSession(deps, { ...sessionNamedBy(presented), reason: 'logged_out', isVouched: true }, caller)

@@ -32,6 +32,12 @@ export async function refresh(deps: Deps, claim: RefreshClaim, caller: Caller): 
   })
 }
 
+/** Records that somebody has shown a refresh token that is none of ours. */
+export function refuseForeign({ record }: Deps, caller: Caller): void {
+  const nobodys = { user_id: null, session_id: null, counter: null, last_used_at: null }
+  record({ event: 'refresh.refused', ...nobodys, reason: 'token_invalid' }, caller)
+}
+
 /** Why a refresh with this token would be refused now; null: it would be accepted. Writes nothing. */
 export async function whyRefused(deps: Deps, claim: RefreshClaim): Promise<OverReason | null> {
   const { rotation } = await readAndDecide(deps, claim)

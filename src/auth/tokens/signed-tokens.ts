@@ -1,5 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import { type AccessClaims, readClaims } from '../../domain/access-token.ts'
+import { type MachineClaims, readMachineClaims } from '../../domain/machine-token.ts'
 import { keys } from '../../store/keys.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { atMostEvery } from '../at-most-every.ts'
@@ -8,11 +9,23 @@ import { readRetiredKey } from '../keys/retired-keys.ts'
 import type { RingKey } from '../keys/signing-ring.ts'
 
 /** An access token that a key of the store with this identity has signed. Whether it has expired or is revoked is not checked. */
-export interface VerifiedToken {
+export type VerifiedToken = PersonToken | MachineToken
+
+/** The token of a person's session. */
+export interface PersonToken {
+  readonly kind: 'person'
   readonly claims: AccessClaims
   readonly identity: string
   /** The keys to read for its revocation: the identity of the store, then the entries of the denylist that would deny the token. */
   readonly deniedAt: ReturnType<typeof denialKeys>
+}
+
+/** The token of a client that acts for itself. */
+export interface MachineToken {
+  readonly kind: 'machine'
+  readonly claims: MachineClaims
+  readonly identity: string
+  readonly deniedAt: ReturnType<typeof machineDenialKeys>
 }
 
 /** Reads an access token of any age, issuer, audience and client; null: none of these keys has signed it. */
@@ -36,9 +49,9 @@ export function bySigningKeys({ keyring }: Deps): ReadSigned {
     if (identity === null) throw new StoreUnavailable('the signing keys are not loaded yet')
     const header = readHeader(text)
     const key = header && (await findKey(header))
-    const claims = key && readClaims(key.verify(text))
+    const payload = key && key.verify(text)
     if (identity !== keyring.identity()) throw new StoreUnavailable('the store has been replaced')
-    return claims && verifiedToken(claims, identity)
+    return verifiedToken(payload, identity)
   }
 }
 
@@ -48,16 +61,25 @@ export function byRetiredKeys({ keyring, store }: Deps): ReadSigned {
     const header = readHeader(text)
     const key = header && (await readRetiredKey(store, header.kid))
     if (key === null || key.alg !== header?.alg) return null
-    const claims = readClaims(verifierOf(key)(text))
-    return claims && verifiedToken(claims, keyring.identity() as string)
+    return verifiedToken(verifierOf(key)(text), keyring.identity() as string)
   }
 }
 
-/** A verified token, frozen: the cache hands it to many requests. */
-function verifiedToken(claims: AccessClaims, identity: string): VerifiedToken {
-  return Object.freeze({ claims: Object.freeze(claims), identity, deniedAt: denialKeys(claims) })
+/** The token of a payload that was signed, frozen: the cache hands it to many requests. Null: it is no token of ours. */
+function verifiedToken(payload: unknown, identity: string): VerifiedToken | null {
+  const claims = readClaims(payload)
+  if (claims !== null)
+    return Object.freeze({ kind: 'person', claims: Object.freeze(claims), identity, deniedAt: denialKeys(claims) })
+  const machine = readMachineClaims(payload)
+  if (machine === null) return null
+  const deniedAt = machineDenialKeys(machine)
+  return Object.freeze({ kind: 'machine', claims: Object.freeze(machine), identity, deniedAt })
 }
 
 function denialKeys({ sub, jti, sid }: AccessClaims) {
-  return [keys.identity, keys.deniedToken(sub, jti), keys.deniedSession(sub, sid), keys.deniedBelow(sub)] as const
+  return [keys.identity, keys.deniedToken(sub, jti), keys.deniedBelow(sub), keys.deniedSession(sub, sid)] as const
+}
+
+function machineDenialKeys({ sub, jti }: MachineClaims) {
+  return [keys.identity, keys.deniedClientToken(sub, jti), keys.deniedClientBelow(sub)] as const
 }

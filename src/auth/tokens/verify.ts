@@ -1,14 +1,19 @@
 import type { Deps } from '../../deps.ts'
-import { isIssuedAs } from '../../domain/access-token.ts'
+import { isIssuedAs, type Issuer } from '../../domain/access-token.ts'
 import { confirmRotation } from '../sessions/confirm-rotation.ts'
 import { makeClaimsCache } from './claims-cache.ts'
 import { issuerOf } from './issue.ts'
-import { byRetiredKeys, bySigningKeys, type VerifiedToken } from './signed-tokens.ts'
+import { byRetiredKeys, bySigningKeys, type PersonToken, type VerifiedToken } from './signed-tokens.ts'
 
-/** A token that names a session. `isAdmissible`: it lets its bearer in if it is alive. */
-export interface NamingToken {
+/** A token that a key of ours has signed. `isAdmissible`: it lets its bearer in if it is alive. */
+export interface SignedToken {
   readonly token: VerifiedToken
   readonly isAdmissible: boolean
+}
+
+/** Such a token that names a session. */
+export interface NamingToken extends SignedToken {
+  readonly token: PersonToken
 }
 
 /**
@@ -16,15 +21,18 @@ export interface NamingToken {
  * are loaded.
  */
 export interface Verifier {
-  /** The token, if a key in force has signed it, and it names our issuer, audience and client; null: it lets nobody in. */
+  /**
+   * The token, if a key in force has signed it, and it is a person's with our issuer, audience and client, or a client's own with our
+   * issuer, of any audience. Null: it lets nobody in.
+   */
   readonly verify: (text: string) => Promise<VerifiedToken | null>
   /** The token, if `verify` has verified this text before; undefined: ask `verify`. Costs nothing. */
   readonly recall: (text: string) => VerifiedToken | undefined
   /**
-   * The token, if a key in force or a retired one has signed it, of any age, issuer, audience and client: it names a session, but
-   * need not let anybody in. Null: it is not ours.
+   * The token, if a key in force or a retired one has signed it, of any age, issuer, audience and client: it need not let anybody
+   * in. Null: it is not ours.
    */
-  readonly verifySignature: (text: string) => Promise<NamingToken | null>
+  readonly verifySignature: (text: string) => Promise<SignedToken | null>
 }
 
 const CACHED_TOKENS = 10_000
@@ -41,11 +49,11 @@ export function makeVerifier(deps: Deps): Verifier {
   }
 
   /** Reads a text that is met for the first time, and remembers a token that lets its bearer in. */
-  async function meet(text: string): Promise<NamingToken | null> {
+  async function meet(text: string): Promise<SignedToken | null> {
     const token = await readSigned(text)
-    if (token === null || !isIssuedAs(token.claims, issuer)) return token && { token, isAdmissible: false }
+    if (token === null || !isOurs(token, issuer)) return token && { token, isAdmissible: false }
     cache.set(text, token)
-    if (token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
+    if (token.kind === 'person' && token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
     return { token, isAdmissible: true }
   }
 
@@ -56,7 +64,7 @@ export function makeVerifier(deps: Deps): Verifier {
     return met?.isAdmissible ? met.token : null
   }
 
-  async function verifySignature(text: string): Promise<NamingToken | null> {
+  async function verifySignature(text: string): Promise<SignedToken | null> {
     const known = recall(text)
     if (known !== undefined) return { token: known, isAdmissible: true }
     const met = await meet(text)
@@ -66,4 +74,8 @@ export function makeVerifier(deps: Deps): Verifier {
   }
 
   return { recall, verify, verifySignature }
+}
+
+function isOurs({ kind, claims }: VerifiedToken, issuer: Issuer): boolean {
+  return kind === 'person' ? isIssuedAs(claims, issuer) : claims.iss === issuer.iss
 }

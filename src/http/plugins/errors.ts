@@ -13,10 +13,15 @@ const RETRY_AFTER_S = 1
 /** Answers every error as a problem document, RFC 9457; logs those with a status of 500 or more. */
 export function answerErrors(app: App, logger: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const problem = problemOf(error)
-    if (statusOf(problem.code) >= 500) logFailure(logger, problem.code, error, request)
-    sendProblem(reply, problem)
+    sendProblem(reply, judgeError(logger, error, request))
   })
+}
+
+/** The problem that an error is answered as; logs one with a status of 500 or more. */
+export function judgeError(logger: FastifyBaseLogger, error: FastifyError, request: FastifyRequest): Problem {
+  const problem = problemOf(error)
+  if (statusOf(problem.code) >= 500) logFailure(logger, problem.code, error, request)
+  return problem
 }
 
 /** Makes the answer, 404, to a URL that cannot be decoded or has too long a path segment. */
@@ -32,13 +37,19 @@ function logFailure(logger: FastifyBaseLogger, code: ProblemCode, err: Error, re
 
 function sendProblem(reply: FastifyReply, problem: Problem): void {
   const status = statusOf(problem.code)
-  const { retryAfter, allow, acceptEncoding } = problem.details
+  const { allow, acceptEncoding } = problem.details
+  const retryAfter = retryAfterOf(problem)
   const challenge = challengeOf(problem.code)
   if (challenge !== null) void reply.header('www-authenticate', challenge)
-  if (retryAfter !== undefined || status === 503) void reply.header('retry-after', retryAfter ?? RETRY_AFTER_S)
+  if (retryAfter !== undefined) void reply.header('retry-after', retryAfter)
   if (allow !== undefined) void reply.header('allow', allow.join(', '))
   if (acceptEncoding !== undefined) void reply.header('accept-encoding', acceptEncoding)
   void reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemDocument(problem))
+}
+
+/** In how many seconds a client should come again; undefined: that is not said. */
+export function retryAfterOf({ code, details: { retryAfter } }: Problem): number | undefined {
+  return retryAfter ?? (statusOf(code) === 503 ? RETRY_AFTER_S : undefined)
 }
 
 /** The problem that an error is answered as. */

@@ -61,11 +61,13 @@ function isEncoded({ headers }: FastifyRequest): boolean {
   return codings.some((coding) => !/^\s*(identity\s*)?$/i.test(coding))
 }
 
-async function refuseOtherType(_request: FastifyRequest, bytes: Buffer): Promise<undefined> {
+/** Refuses a body of a type that is not taken; an empty one counts as none. */
+export async function refuseOtherType(_request: FastifyRequest, bytes: Buffer): Promise<undefined> {
   if (bytes.length > 0) throw new Problem('unsupported_media_type')
 }
 
-function textOf(request: FastifyRequest, bytes: Buffer): string {
+/** The text of a body in UTF-8. Throws Problem if it is none, or has a content coding. */
+export function textOf(request: FastifyRequest, bytes: Buffer): string {
   if (isEncoded(request)) throw new Problem('unsupported_media_type', { detail: ENCODED, acceptEncoding: 'identity' })
   try {
     return UTF8.decode(bytes)
@@ -75,5 +77,7 @@ function textOf(request: FastifyRequest, bytes: Buffer): string {
 }
 
 function refuseMalformed(): never {
-  throw new Problem('bad_request', { detail: 'The body is not JSON, or has members that no object should have.' })
+  throw new Problem('bad_request', {
+    detail: 'The body is not what its type says, or has members that no object should have.',
+  })
 }

@@ -31,7 +31,7 @@ export const ProblemDocument = z
   .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })
 
 /** The problems that a route behind an access token may answer about the token. */
-export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'token_revoked'] as const
+export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'token_revoked', 'insufficient'] as const
 
 /** The problems that a route with a body may answer about the body. */
 export const BODY_PROBLEMS = ['bad_request', 'too_large', 'unsupported_media_type'] as const

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { AccessClaims } from '../../../domain/access-token.ts'
+import type { VerifiedToken } from '../../../auth/tokens/signed-tokens.ts'
 import { isRole, MAX_ROLES, meets } from '../../../domain/roles.ts'
 import type { Edge } from '../../edge.ts'
 import type { VerifyOutcome } from '../../../metrics/meters.ts'
@@ -42,7 +42,7 @@ const schema = {
       description: 'Alive.',
       headers: ['X-Auth-Subject', 'X-Auth-Session', 'X-Auth-Roles', 'X-Auth-Acr', 'X-Auth-Time'],
     }),
-    ...problems(...TOKEN_PROBLEMS, 'bad_request', 'insufficient', 'store_unavailable'),
+    ...problems(...TOKEN_PROBLEMS, 'bad_request', 'store_unavailable'),
   },
 }
 
@@ -62,23 +62,29 @@ export function verifyRoute(app: App, { bearer, deps }: Edge): void {
     method: 'GET',
     url: '/v1/verify',
     schema,
-    onRequest: bearer.requireToken,
+    onRequest: bearer.requireAnyToken,
     onError(_request, _reply, error, done) {
       deps.meters.verifications.add(OUTCOMES[problemOf(error).code] ?? 'unknown')
       done()
     },
     handler(request, reply) {
-      const { claims } = request.token
+      const token = request.bearer
+      const said = token.kind === 'person' ? token.claims : {}
       const { role: named = [], acr, max_age: maxAge } = request.query
-      if (!meets(claims, { roles: [named].flat(), acr, maxAge }, deps.clock())) throw new Problem('insufficient')
+      if (!meets(said, { roles: [named].flat(), acr, maxAge }, deps.clock())) throw new Problem('insufficient')
       deps.meters.verifications.add('alive')
-      void reply.code(204).headers(headersOf(claims)).send()
+      void reply.code(204).headers(headersOf(token)).send()
     },
   })
 }
 
+/** What is told of the token of a client that acts for itself: every header, so that none can be forged. */
+const OF_NO_PERSON = { 'x-auth-session': '', 'x-auth-roles': '', 'x-auth-acr': '', 'x-auth-time': '' }
+
 /** What the token says of its bearer; empty where it says nothing. */
-function headersOf({ sub, sid, roles = [], acr, auth_time }: AccessClaims) {
+function headersOf({ kind, claims }: VerifiedToken) {
+  if (kind === 'machine') return { 'x-auth-subject': claims.sub, ...OF_NO_PERSON }
+  const { sub, sid, roles = [], acr, auth_time } = claims
   return {
     'x-auth-subject': sub,
     'x-auth-session': sid,

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { refresh } from '../../../auth/sessions/refresh.ts'
+import { refresh, refuseForeign } from '../../../auth/sessions/refresh.ts'
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { readRefreshToken } from '../../../auth/tokens/presented.ts'
 import type { RefreshClaim } from '../../../domain/refresh-token.ts'
@@ -61,14 +61,11 @@ export function refreshRoute(app: App, edge: CookieEdge): void {
       if (result?.kind === 'superseded') throw new Problem('session_over', { reason: 'password_changed' })
       if (cookie.isSent(request)) cookie.clear(reply)
       if (result !== null) throw new Problem('session_over', { reason: result.reason })
-      deps.record({ event: 'refresh.refused', ...NOBODYS, reason: 'token_invalid' }, callerOf(request))
+      refuseForeign(deps, callerOf(request))
       throw new Problem('token_invalid')
     },
   })
 }
-
-/** The fields of the event for a token that is not ours. */
-const NOBODYS = { user_id: null, session_id: null, counter: null, last_used_at: null }
 
 /**
  * Reads the refresh token of the body or the cookie; null: it is not ours, or its transport is the other. Throws Problem if
