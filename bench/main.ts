@@ -1,7 +1,8 @@
-// The comparison, growth, or metrics: each measures when it is loaded.
+// The comparison, growth, metrics, or services: each measures when it is loaded.
 
 const [wanted] = process.argv.slice(2)
 
 if (wanted === '--growth') await import('./growth.ts')
 else if (wanted === '--metrics') await import('./metrics.ts')
+else if (wanted === '--services') await import('./services.ts')
 else await import('./bench.ts')
