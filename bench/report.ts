@@ -228,7 +228,8 @@ export function servicesSection({ date, machine }: Pick<About, 'date' | 'machine
   return `${SERVICES}
 ${machine}. ${date}.
 A Fastify service (Express where it is Auth0's middleware) that answers the same bytes to everybody with a good token, 200 tokens in turn; processor
-time a request of the service alone. Strict asks a Latchkey, which shares the other core with the load: its rate is that core's.
+time a request of the service alone. Strict asks a Latchkey, which shares the other core with the load: its rate is that core's, most of its
+processor time is Node's fetch, and what failed was not answered in 300 ms there: 503.
 SuperTokens' tokens are its own, of RS256, which is verified in a third of the time.
 
 ${table(['service', '÷ no check', 'CPU µs a request', 'requests/s', 'failed'], rows)}

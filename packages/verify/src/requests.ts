@@ -35,11 +35,11 @@ export function makeRequests(fetch: typeof globalThis.fetch): Requests {
       try {
         return await Promise.race([read(url, headers, controller.signal), rejectionBy(controller.signal)])
       } catch (cause) {
+        controller.abort()
         throw new Unknown(`${new URL(url).pathname} could not be read`, { cause })
       } finally {
         clearTimeout(timer)
         underWay.delete(controller)
-        controller.abort()
       }
     },
     close() {
