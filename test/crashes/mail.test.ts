@@ -87,6 +87,13 @@ async function later(home: Home): Promise<void> {
   }, SOON)
 }
 
+/** The token in the first mail to this address, once it is there; the clock goes on as above. */
+const tokenIn = (home: Home, place: Place, email: string): Promise<string | undefined> =>
+  eventually(() => {
+    home.clock.advance(100)
+    return place.smtp.mailsTo(email).map(readLetter)[0]?.token
+  }, SOON)
+
 const login = (home: Home, email: string, password: string) =>
   home.call('POST', '/v1/login', { body: { email, password } })
 
@@ -155,10 +162,7 @@ async function resetRound(t: Test, place: Place, dies: Death['dies'], turn: numb
   const people = await makePeople(place)
   const tokens = await inHome(place, async (home) => {
     for (const { email } of people) await home.call('POST', '/v1/password/forgot', { body: { email } })
-    const letters = people.map(({ email }) =>
-      eventually(() => place.smtp.mailsTo(email).map(readLetter)[0]?.token, SOON),
-    )
-    return Promise.all(letters)
+    return Promise.all(people.map(({ email }) => tokenIn(home, place, email)))
   })
   const mortal = await startMortal(place, { dies, at: '^put .*:secrets:reset$', on: 1 + (turn % PEOPLE) })
   const bodyOf = (index: number) => ({ token: tokens[index], new_password: NEW })
@@ -197,10 +201,7 @@ async function changeRound(t: Test, place: Place, death: Pick<Death, 'dies' | 'a
   const tokens = await inHome(place, async (home) => {
     for (const [index, { access_token: token }] of people.entries())
       await home.call('POST', '/v1/email/change', { token, body: { new_email: wanted(index) } })
-    const letters = people.map((_, index) =>
-      eventually(() => place.smtp.mailsTo(wanted(index)).map(readLetter)[0]?.token, SOON),
-    )
-    return Promise.all(letters)
+    return Promise.all(people.map((_, index) => tokenIn(home, place, wanted(index))))
   })
   const mortal = await startMortal(place, { ...death, on: 1 + (turn % PEOPLE) })
   const confirm = ({ access_token }: Newcomer, index: number) =>
