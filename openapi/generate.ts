@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { ADMIN as ADMIN_SETTINGS, openAdminApp } from '../test/support/admin.ts'
+import { ADMIN as ADMIN_SETTINGS, mailTo } from '../test/support/env.ts'
+import { openAdminApp } from '../test/support/admin.ts'
 import { openHome } from '../test/support/home.ts'
-import { mailTo } from '../test/support/mails.ts'
 import { type About, ADMIN, documentOf, PUBLIC } from './document.ts'
 
 // `npm run openapi` writes the documents; with --check it only says, by its exit code, whether the committed ones are fresh.

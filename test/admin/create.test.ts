@@ -4,11 +4,10 @@ import { keys } from '../../src/store/keys.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { type AdminHome, openAdminHome } from '../support/admin.ts'
 import type { Newcomer } from '../support/home.ts'
-import { readLetter } from '../support/mail-home.ts'
-import { mailTo } from '../support/mails.ts'
+import { mailTo } from '../support/env.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
-import { startSmtp } from '../support/smtp.ts'
+import { startSmtp, readLetter } from '../support/smtp.ts'
 import { keysOf, makeWatched } from '../support/watched-store.ts'
 
 // The operator makes an account: once, whatever fails and whoever else wants it.

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { ADMIN_KEY, openAdminHome } from '../support/admin.ts'
+import { ADMIN_KEY } from '../support/env.ts'
+import { openAdminHome } from '../support/admin.ts'
 
 // What the log says of each deed of the operator: who did it, for whom, to whom, from where, when, with which result; and nothing else.
 

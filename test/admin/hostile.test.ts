@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { ADMIN_KEY, type AdminHome, openAdminHome } from '../support/admin.ts'
+import { ADMIN_KEY } from '../support/env.ts'
+import { type AdminHome, openAdminHome } from '../support/admin.ts'
 import { sendRaw, statusesOf } from '../support/raw.ts'
 import { startRedis } from '../support/redis.ts'
 import { makeWatched } from '../support/watched-store.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openAdminHome } from '../support/admin.ts'
-import { mailTo } from '../support/mails.ts'
+import { mailTo } from '../support/env.ts'
 import { keysOf, makeWatched } from '../support/watched-store.ts'
 
 // What stands in a path where an id should: nothing is asked about it, and nothing written down.

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { StoreUnavailable } from '../../src/store/store.ts'
-import { ADMIN_KEY, type AdminHome, openAdminHome } from '../support/admin.ts'
+import { ADMIN_KEY } from '../support/env.ts'
+import { type AdminHome, openAdminHome } from '../support/admin.ts'
 import { startRedis } from '../support/redis.ts'
 import { makeWatched } from '../support/watched-store.ts'
 

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { ADMIN_KEY, openAdminHome } from '../support/admin.ts'
+import { ADMIN_KEY } from '../support/env.ts'
+import { openAdminHome } from '../support/admin.ts'
 
 // Who gets at the operator's listener.
 

@@ -4,11 +4,10 @@ import { keys, lastOf, LOG_ROWS, rowOf } from '../../src/store/keys.ts'
 import { append } from '../../src/store/store.ts'
 import { type AdminHome, openAdminHome } from '../support/admin.ts'
 import type { Answer, Newcomer } from '../support/home.ts'
-import { readLetter } from '../support/mail-home.ts'
-import { mailTo } from '../support/mails.ts'
+import { mailTo } from '../support/env.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
-import { startSmtp } from '../support/smtp.ts'
+import { startSmtp, readLetter } from '../support/smtp.ts'
 
 // What has happened to an account: what its owner is told, and what the operator is.
 

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { SentMail } from '../../examples/demo/mails.ts'
 import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
-import { NO_LIMITS } from '../support/home.ts'
+import { NO_LIMITS } from '../support/env.ts'
 import { logIn, openPage, PASSWORD, type Person, register } from '../support/person.ts'
 import { eventually } from '../support/settle.ts'
 

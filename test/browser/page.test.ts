@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
-import { NO_LIMITS } from '../support/home.ts'
+import { NO_LIMITS } from '../support/env.ts'
 import { logIn, openPage, PASSWORD, type Person, register } from '../support/person.ts'
 
 // The example page as a page: two languages, two themes, no mouse, no eyes, a phone.

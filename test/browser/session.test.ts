@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
 import { freePort } from '../support/free-port.ts'
-import { NO_LIMITS } from '../support/home.ts'
+import { NO_LIMITS } from '../support/env.ts'
 import { logIn, openPage, PASSWORD, register, type Person } from '../support/person.ts'
 import { eventually } from '../support/settle.ts'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import createClient from 'openapi-fetch'
 import t from 'tap'
-import { mailTo } from '../support/mails.ts'
+import { mailTo } from '../support/env.ts'
 import { startService } from '../support/service.ts'
 import type { components, paths } from './schema.ts'
 

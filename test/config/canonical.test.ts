@@ -1,6 +1,6 @@
 import t from 'tap'
 import { readConfig } from '../../src/config/environment.ts'
-import { TEST_SECRET } from '../support/home.ts'
+import { TEST_SECRET } from '../support/env.ts'
 import { complaints, namesIn } from '../support/settings.ts'
 
 // What one parser forgives, another takes for something else: an ISSUER in capitals starts here, and no other service

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { readConfig } from '../../src/config/environment.ts'
 import { freePort } from '../support/free-port.ts'
-import { TEST_SECRET } from '../support/home.ts'
+import { TEST_SECRET } from '../support/env.ts'
 import { startService } from '../support/service.ts'
 import { complaints } from '../support/settings.ts'
 

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { keys } from '../../src/store/keys.ts'
-import { type Home, type Newcomer, NO_LIMITS, openHome, TEST_SECRET } from '../support/home.ts'
-import { hintsOf, mailTo } from '../support/mails.ts'
-import { NO_MAIL_LIMITS, readLetter } from '../support/mail-home.ts'
+import { NO_LIMITS, NO_MAIL_LIMITS, TEST_SECRET, mailTo } from '../support/env.ts'
+import { type Home, type Newcomer, openHome } from '../support/home.ts'
+import { hintsOf } from '../support/mails.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
-import { type Smtp, startSmtp } from '../support/smtp.ts'
+import { type Smtp, startSmtp, readLetter } from '../support/smtp.ts'
 
 // An instance is killed at a place that matters: before a commit, after it, after the mail server's 250. It has a dozen
 // requests at that time. Another instance, ten minutes later, sends what waits, and repeats what got no answer. CRASHES requests are cut off,

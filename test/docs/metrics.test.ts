@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { ADMIN, openAdminApp } from '../support/admin.ts'
+import { ADMIN } from '../support/env.ts'
+import { openAdminApp } from '../support/admin.ts'
 import { callApp } from '../support/home.ts'
 import { openMailHome } from '../support/mail-home.ts'
 import { readSamples, readTypes } from '../support/metrics.ts'

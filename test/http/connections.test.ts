@@ -6,7 +6,7 @@ import pino from 'pino'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/http/app.ts'
 import type { Patience } from '../../src/http/plugins/connections.ts'
-import { DEAR } from '../support/hashing.ts'
+import { DEAR } from '../support/env.ts'
 import { openHome } from '../support/home.ts'
 import { eventually } from '../support/settle.ts'
 

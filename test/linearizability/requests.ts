@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
 import { newId } from '../../src/domain/id.ts'
-import { ADMIN_KEY } from '../support/admin.ts'
+import { ADMIN_KEY } from '../support/env.ts'
 
 /** The role that comes and goes. */
 const ROLE = 'editor'

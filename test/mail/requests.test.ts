@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { CallOptions, Newcomer } from '../support/home.ts'
-import { INVALID, isAlive, type Letter, type MailHome, openMailHome } from '../support/mail-home.ts'
+import { type Letter } from '../support/smtp.ts'
+import { INVALID, isAlive, type MailHome, openMailHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
 import { makeWatched } from '../support/watched-store.ts'
 

@@ -8,8 +8,8 @@ import { type Mail, MAIL_KINDS } from '../../src/domain/mail.ts'
 import { codeOf, type Purpose, readToken } from '../../src/domain/one-time-secret.ts'
 import { openTemplates } from '../../src/mail/templates.ts'
 import { makeWords } from '../../src/mail/words.ts'
-import { TEST_SECRET } from '../support/home.ts'
-import { aMail, mailTo } from '../support/mails.ts'
+import { TEST_SECRET, mailTo } from '../support/env.ts'
+import { aMail } from '../support/mails.ts'
 
 const KEYS: AuthKeys = [deriveAuthKey(Buffer.from(TEST_SECRET, 'base64url'))]
 const USER = 'a-user-of-22-letters-x'

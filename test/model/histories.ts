@@ -7,10 +7,9 @@ import { untilWon } from '../../src/auth/until-won.ts'
 import { codeOf, type Purpose, PURPOSES, tokenOf } from '../../src/domain/one-time-secret.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put, StoreUnavailable } from '../../src/store/store.ts'
-import { ADMIN, ADMIN_KEY, openAdminApp } from '../support/admin.ts'
+import { ADMIN, ADMIN_KEY, NO_MAIL_LIMITS, mailTo } from '../support/env.ts'
+import { openAdminApp } from '../support/admin.ts'
 import { type Answer, callApp, type Home, openHome } from '../support/home.ts'
-import { NO_MAIL_LIMITS } from '../support/mail-home.ts'
-import { mailTo } from '../support/mails.ts'
 import { startSmtp } from '../support/smtp.ts'
 
 // Random histories of two users, played on the real app and on an oracle that knows the contract and not the code. Logins

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { startChild } from '../support/child.ts'
-import { TEST_SECRET } from '../support/home.ts'
+import { TEST_SECRET } from '../support/env.ts'
 import { startService } from '../support/service.ts'
 
 // Whose the folder of an embedded store may be, and who may look into it.

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { SentMail } from '../../examples/demo/mails.ts'
 import { demoPort, launchDemo, startDemo } from '../support/demo.ts'
 import { claimPort } from '../support/free-port.ts'
-import { TEST_SECRET } from '../support/home.ts'
+import { TEST_SECRET } from '../support/env.ts'
 import { eventually } from '../support/settle.ts'
 
 // What the browser tests take for granted of the demo that they run on.

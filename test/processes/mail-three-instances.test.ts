@@ -1,11 +1,10 @@
 import t, { type Test } from 'tap'
-import { type Newcomer, NO_LIMITS, TEST_SECRET } from '../support/home.ts'
-import { NO_MAIL_LIMITS, readLetter } from '../support/mail-home.ts'
-import { mailTo } from '../support/mails.ts'
+import { NO_LIMITS, NO_MAIL_LIMITS, TEST_SECRET, mailTo } from '../support/env.ts'
+import type { Newcomer } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
-import { type Smtp, startSmtp } from '../support/smtp.ts'
+import { type Smtp, startSmtp, readLetter } from '../support/smtp.ts'
 
 // Three processes on one Redis, and what a reset promises over all of them.
 

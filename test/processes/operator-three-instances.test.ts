@@ -3,15 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { ADMIN, ADMIN_KEY } from '../support/admin.ts'
+import { ADMIN, ADMIN_KEY, NO_LIMITS, NO_MAIL_LIMITS, TEST_SECRET, mailTo } from '../support/env.ts'
 import { freePort } from '../support/free-port.ts'
-import { type Newcomer, NO_LIMITS, TEST_SECRET } from '../support/home.ts'
-import { NO_MAIL_LIMITS, readLetter } from '../support/mail-home.ts'
-import { mailTo } from '../support/mails.ts'
+import type { Newcomer } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, callAt, type CallRequest, type Service, startService } from '../support/service.ts'
 import { eventually } from '../support/settle.ts'
-import { type Smtp, startSmtp } from '../support/smtp.ts'
+import { type Smtp, startSmtp, readLetter } from '../support/smtp.ts'
 
 // Three processes on one store, and what the operator does to an account while its owner is at work on all of them.
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { freePort } from '../support/free-port.ts'
-import { type Newcomer, TEST_SECRET } from '../support/home.ts'
+import { TEST_SECRET } from '../support/env.ts'
+import type { Newcomer } from '../support/home.ts'
 import {
   CHEAP,
   countBy,

@@ -2,7 +2,8 @@ import { carryOutOrder } from '../../src/commands/admin/admin.ts'
 import { openClient } from '../../src/commands/admin/client.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import { Refusal } from '../../src/process/refusal.ts'
-import { ADMIN_KEY, type AdminHome } from './admin.ts'
+import { ADMIN_KEY } from './env.ts'
+import type { AdminHome } from './admin.ts'
 
 /** What an order came to: its exit code, and what it printed. */
 export interface Ran {

@@ -3,11 +3,8 @@ import type { Instead } from '../../src/compose.ts'
 import { buildAdminApp } from '../../src/http/admin-app.ts'
 import type { App } from '../../src/http/typed-app.ts'
 import { makeReadiness } from '../../src/process/readiness.ts'
+import { ADMIN, ADMIN_KEY } from './env.ts'
 import { type Answer, type CallOptions, callApp, type Home, openHome } from './home.ts'
-
-/** A key of the operator's listener, random and of no other use. */
-export const ADMIN_KEY = 'Yc1c3mJ7c0cW8fB5QqZtVx2uLr9sKp4nHd6gEa0iOyM'
-export const ADMIN = { ADMIN_PORT: '9', ADMIN_KEYS: `ops=${ADMIN_KEY}` }
 
 /** A home with the operator's listener. */
 export interface AdminHome extends Home {

@@ -9,21 +9,9 @@ import { buildApp } from '../../src/http/app.ts'
 import type { App } from '../../src/http/typed-app.ts'
 import { makeLogger } from '../../src/process/log.ts'
 import { makeReadiness } from '../../src/process/readiness.ts'
-import { cheapHashing, isDear } from './hashing.ts'
+import { NO_LIMITS, TEST_SECRET, isDear } from './env.ts'
+import { cheapHashing } from './hashing.ts'
 import { eventually } from './settle.ts'
-
-/** Random, and of no other use than in tests. */
-export const TEST_SECRET = 'kP2u0vQm7sX9yZr4tB8nWc1dEf5hJ6lA3gOiUeTzRqM'
-
-/** Limits that get in no test's way; a test of limits sets its own. */
-export const NO_LIMITS = {
-  LIMIT_REGISTER: '1000000/1m',
-  LIMIT_LOGIN: '1000000/1m',
-  LIMIT_REFRESH: '1000000/1m',
-  LIMIT_API: '1000000/1m',
-  LIMIT_FAILURES: '1000000/1m',
-  LIMIT_ACCOUNT_FAILURES: '1000000/1m',
-}
 
 export interface Answer<Body = any> {
   readonly status: number

@@ -1,19 +1,10 @@
 import type { Test } from 'tap'
 import type { Instead } from '../../src/compose.ts'
+import { mailTo, NO_MAIL_LIMITS } from './env.ts'
 import { type Home, type Newcomer, openHome } from './home.ts'
-import { mailTo } from './mails.ts'
 import { startRedis } from './redis.ts'
 import { eventually } from './settle.ts'
-import { type Arrived, type Smtp, startSmtp } from './smtp.ts'
-
-/** What a person finds in a mail. */
-export interface Letter {
-  readonly subject: string
-  readonly text: string
-  /** What follows `#token=` in its link; empty if it has none. */
-  readonly token: string
-  readonly code: string
-}
+import { type Arrived, type Letter, readLetter, type Smtp, startSmtp } from './smtp.ts'
 
 /** A home that sends mail, with its mail server. */
 export interface MailHome extends Home {
@@ -27,9 +18,6 @@ export interface MailHome extends Home {
   /** Asks for a mail to reset the password, and resolves to it. */
   readonly forgot: (email: string) => Promise<Letter>
 }
-
-/** Limits of mails that get in no test's way. */
-export const NO_MAIL_LIMITS = { LIMIT_MAIL: '1000000/1h', LIMIT_MAIL_TOTAL: '1000000/1h' }
 
 /** Opens a home that sends its mail to a server of its own; `instead` is what openHome takes. */
 export async function openMailHome(
@@ -78,13 +66,6 @@ export async function playOnBothStores(t: Test, stories: MailStories): Promise<v
 
 export const login = (home: Home, email: string, password: string) =>
   home.call('POST', '/v1/login', { body: { email, password } })
-
-/** Reads what a person finds in a mail. */
-export function readLetter({ subject = '', text = '' }: Arrived): Letter {
-  const [, token = ''] = /#token=([\w-]+)/.exec(text) ?? []
-  const [, code = ''] = /(?:^|\D)(\d{8})(?:\D|$)/.exec(text) ?? []
-  return { subject, text, token, code }
-}
 
 /** Whether the access token of this client lets it in, and whether its session goes on. */
 export async function isAlive(home: Home, { access_token, refresh_token }: Newcomer): Promise<boolean[]> {

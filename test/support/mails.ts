@@ -5,13 +5,6 @@ import { type Mail, type MailHint, NOTICE_MS } from '../../src/domain/mail.ts'
 import { QUEUE_KEYS } from '../../src/mail/outbox.ts'
 import { keys } from '../../src/store/keys.ts'
 
-/** What a home needs to send mails there. */
-export const mailTo = (MAIL_URL: string): Record<string, string> => ({
-  MAIL_URL,
-  MAIL_FROM: 'Latchkey <no-reply@mail.example.org>',
-  APP_URL: 'https://app.example.org',
-})
-
 /** A notice to nobody's account, with what matters here in its place. */
 export function aMail(at: number, given: Partial<Mail> = {}): Mail {
   return {

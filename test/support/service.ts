@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { startChild } from './child.ts'
 import { freePort } from './free-port.ts'
-import { isDear } from './hashing.ts'
+import { isDear } from './env.ts'
 import { eventually } from './settle.ts'
 
 /** One running instance of the service, in a process of its own. */

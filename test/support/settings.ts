@@ -1,5 +1,5 @@
 import { readConfig } from '../../src/config/environment.ts'
-import { TEST_SECRET } from './home.ts'
+import { TEST_SECRET } from './env.ts'
 
 /** What a start says of these settings, a line each, without the first line; nothing if it is content. */
 export function complaints(env: Record<string, string>): string[] {

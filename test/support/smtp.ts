@@ -10,6 +10,22 @@ export interface Arrived extends Email {
   readonly wasEncrypted: boolean
 }
 
+/** What a person finds in a mail. */
+export interface Letter {
+  readonly subject: string
+  readonly text: string
+  /** What follows `#token=` in its link; empty if it has none. */
+  readonly token: string
+  readonly code: string
+}
+
+/** Reads what a person finds in a mail. */
+export function readLetter({ subject = '', text = '' }: Arrived): Letter {
+  const [, token = ''] = /#token=([\w-]+)/.exec(text) ?? []
+  const [, code = ''] = /(?:^|\D)(\d{8})(?:\D|$)/.exec(text) ?? []
+  return { subject, text, token, code }
+}
+
 /** What the server says to a recipient: a refusal, or nothing at all. */
 export type Reply = 451 | 530 | 550 | 'hang'
 

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import { NO_LIMITS, type Newcomer, TEST_SECRET } from './home.ts'
+import { NO_LIMITS, TEST_SECRET } from './env.ts'
+import type { Newcomer } from './home.ts'
 import { type Proxy, startProxy } from './proxy.ts'
 import { type RedisProcess, startRedis } from './redis.ts'
 import { type Answer, type Service, startService } from './service.ts'
