@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Refused } from '@latchkey/verify'
 import { ATTACKS, es256, forge, type Json } from '../support/forgeries.ts'
 import { openHome } from '../support/home.ts'
+import { eventually } from '../support/settle.ts'
 import { listen, outcomeOf, saying, verifierAt } from './issuer.ts'
 
 // A verifier on a real service: what that refuses, it refuses.
@@ -13,6 +14,9 @@ const url = await home.app.listen({ host: '127.0.0.1', port: 0 })
 const NAMES = { issuer: ISSUER, audience: ISSUER, clock: () => home.clock.now }
 const verifier = verifierAt(t, url, NAMES)
 t.teardown(home.close)
+// Where the machine had no time for the first fetch, the next one comes after a pause.
+const fetchKeys = () => verifier.ready().catch(() => home.clock.advance(5000))
+await eventually(() => fetchKeys().then(() => verifier.status().keys > 0), { within: 20_000 })
 
 const [me, neighbour] = [await home.newcomer(), await home.newcomer()]
 const token = me.access_token
