@@ -5,7 +5,14 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json bundle.js ./
 COPY src ./src
-RUN npm run build:service && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+COPY packages/client/tsconfig.json ./packages/client/
+COPY packages/client/src ./packages/client/src
+RUN npx tsc -p packages/client && npm run build:service && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+
+# The example page, with the package that it imports: compose.yaml puts it behind nginx.
+FROM nginx:1.28-bookworm AS page
+COPY examples/spa /srv/spa
+COPY --from=build /app/packages/client/dist /srv/spa/client
 
 FROM node:24-bookworm-slim
 # One malloc arena: with one for each thread, memory that argon2 has given back would be kept four times over.

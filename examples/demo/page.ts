@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url'
 import { refuse } from './answers.ts'
 
 // Two levels above the compiled file is the build folder.
-const FOLDER = fileURLToPath(new URL('../../../examples/spa/', import.meta.url))
+const ROOT = new URL('../../../', import.meta.url)
+const FOLDERS: Readonly<Record<string, string>> = {
+  '/': fileURLToPath(new URL('examples/spa/', ROOT)),
+  '/client/': fileURLToPath(new URL('packages/client/dist/', ROOT)),
+}
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -28,11 +32,17 @@ export const PAGE_HEADERS = {
 /** Where the page is: the links of mails lead to it, too. */
 const PLACES = new Set(['/', '/verify-email', '/reset-password', '/change-email'])
 
-/** Answers with a file of the page; whatever is not in its folder is not found. */
+/** Answers with a file of the page, or of the package that it imports; whatever is not in their folders is not found. */
 export async function sendPage(reply: ServerResponse, path: string): Promise<void> {
-  const name = PLACES.has(path) ? 'index.html' : path.slice(1)
-  const type = TYPES[extname(name)]
-  const files = await readdir(FOLDER)
-  if (type === undefined || !files.includes(name)) return refuse(reply, 404, 'not_found')
-  reply.writeHead(200, { ...PAGE_HEADERS, 'content-type': type }).end(await readFile(FOLDER + name))
+  const [place, name] = PLACES.has(path) ? ['/', 'index.html'] : splitAt(path)
+  const [folder, type] = [FOLDERS[place], TYPES[extname(name)]]
+  if (folder === undefined || type === undefined || !(await readdir(folder)).includes(name))
+    return refuse(reply, 404, 'not_found')
+  reply.writeHead(200, { ...PAGE_HEADERS, 'content-type': type }).end(await readFile(folder + name))
+}
+
+/** The path up to its last slash, and the name behind it. */
+function splitAt(path: string): [string, string] {
+  const at = path.lastIndexOf('/') + 1
+  return [path.slice(0, at), path.slice(at)]
 }

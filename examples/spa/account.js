@@ -1,7 +1,8 @@
 import { loadDevices } from './devices.js'
 import { find } from './dom.js'
-import { explain, onSubmit } from './forms.js'
-import { call, logout, post } from './session.js'
+import { Unavailable } from './client/index.js'
+import { Fault, onSubmit } from './forms.js'
+import { call, client, inSession } from './latchkey.js'
 import { say } from './status.js'
 import { words } from './words.js'
 
@@ -32,26 +33,30 @@ export function forgetUser() {
   showUser()
 }
 
+const logOut = (scope) => inSession(() => client.logout({ scope }))
+
 async function logOutOthers() {
-  const { ok } = await logout('others')
-  if (!ok) return
+  await logOut('others')
   say('done_others')
   await loadDevices()
 }
 
 /** Makes the buttons and the form of the account work. */
 export function setUpAccount() {
-  find('log-out').addEventListener('click', () => void logout('session').catch(() => {}))
-  find('log-out-all').addEventListener('click', () => void logout('all').catch(() => {}))
+  find('log-out').addEventListener('click', () => void logOut('session').catch(() => {}))
+  find('log-out-all').addEventListener('click', () => void logOut('all').catch(() => {}))
   find('log-out-others').addEventListener('click', () => void logOutOthers().catch(() => {}))
   onSubmit(form, async ({ current_password, new_password }) => {
-    const answer = await post('/v1/password', { current_password, new_password })
-    if (answer.status === 0 || answer.status === 503) return words('fault_in_doubt')
-    if (!answer.ok) return explain(answer)
+    await client.changePassword({ current_password, new_password }).catch(sayDoubt)
     form.reset()
     showUser()
     say('done_password')
     await loadDevices()
-    return null
   })
+}
+
+// The password may have been changed before the answer was lost.
+function sayDoubt(error) {
+  if (error instanceof Unavailable && error.status !== 429) throw new Fault(words('fault_in_doubt'))
+  throw error
 }

@@ -1,10 +1,10 @@
 import { loadUser } from './account.js'
-import { patiently } from './calls.js'
+import { Refused } from './client/index.js'
 import { loadDevices } from './devices.js'
 import { find, translate } from './dom.js'
-import { digitsOf, explain, onSubmit, showFault } from './forms.js'
+import { digitsOf, onSubmit, showFault } from './forms.js'
+import { client, inSession } from './latchkey.js'
 import { takeLink } from './link.js'
-import { post } from './session.js'
 import { say } from './status.js'
 import { spoken } from './words.js'
 
@@ -13,8 +13,8 @@ const [change, confirm] = [find('change-email'), find('confirm-email')]
 const stepUp = find('step-up')
 
 /** What the links of mails, and their codes, are for. */
-const VERIFICATION = { place: '/verify-email', path: '/v1/email/verify', done: 'done_verified' }
-const CHANGE = { place: '/change-email', path: '/v1/email/change/confirm', done: 'done_email' }
+const VERIFICATION = { place: '/verify-email', prove: client.verifyEmail, done: 'done_verified' }
+const CHANGE = { place: '/change-email', prove: client.confirmEmail, done: 'done_email' }
 
 /** Shows the banner while the address is not verified, as the access token says. */
 export function showVerification(isVerified) {
@@ -42,13 +42,15 @@ function showCodeField(isAsked) {
 
 /** Does what the link of a mail is for, if one waits: also one that was opened before the login. */
 export async function followLink() {
-  for (const { place, path, done } of [VERIFICATION, CHANGE]) {
+  for (const { place, prove, done } of [VERIFICATION, CHANGE]) {
     const token = takeLink(place)
-    if (token === null) continue
-    const answer = await patiently(() => post(path, { token }))
-    if (answer.ok) await tellDone(done)
-    else say(answer.status === 409 ? 'fault_email_taken' : 'fault_link_invalid')
+    if (token !== null) await inSession(() => prove({ token })).then(() => tellDone(done), sayRefusal)
   }
+}
+
+function sayRefusal(error) {
+  if (!(error instanceof Refused)) throw error
+  say(error.status === 409 ? 'fault_email_taken' : 'fault_link_invalid')
 }
 
 async function tellDone(done) {
@@ -57,45 +59,45 @@ async function tellDone(done) {
 }
 
 async function askForVerification() {
-  const answer = await post('/v1/email/verification', { locale: spoken() })
-  if (!answer.ok) return explain(answer)
-  if (answer.status === 204) {
+  if ((await client.requestVerification({ locale: spoken() })) === 204) {
     showVerification(true) // on another device
     say(VERIFICATION.done)
-    return null
+    return
   }
   showCodeField(true)
   verify.elements.code.focus()
-  return null
 }
 
 async function askForChange({ new_email, password }) {
-  const proof = stepUp.hidden ? null : await post('/v1/step-up', { password })
-  if (proof?.ok === false) return askForPassword(explain(proof))
-  const answer = await post('/v1/email/change', { new_email, locale: spoken() })
-  if (answer.body?.code === 'step_up_required') return askForPassword(null)
-  if (!answer.ok) return explain(answer)
+  if (!stepUp.hidden) await client.stepUp({ password }).catch(askForPassword)
+  try {
+    await client.changeEmail({ new_email, locale: spoken() })
+  } catch (error) {
+    if (error.code !== 'step_up_required') throw error
+    return showStepUp()
+  }
   stepUp.hidden = true
   change.elements.password.value = ''
   confirm.hidden = false
   confirm.elements.code.focus()
-  return null
+}
+
+function showStepUp() {
+  stepUp.hidden = false
+  change.elements.password.focus()
 }
 
 function askForPassword(fault) {
-  stepUp.hidden = false
-  change.elements.password.focus()
-  return fault
+  showStepUp()
+  throw fault
 }
 
-function takeCode(form, { path, done }, onDone) {
+function takeCode(form, { prove, done }, onDone) {
   onSubmit(form, async ({ code }) => {
-    const answer = await post(path, { code: digitsOf(code) })
-    if (!answer.ok) return explain(answer)
+    await prove({ code: digitsOf(code) })
     form.reset()
     onDone()
     await tellDone(done)
-    return null
   })
 }
 

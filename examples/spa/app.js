@@ -1,14 +1,14 @@
 import { forgetUser, loadUser, setUpAccount, showUser, userEmail } from './account.js'
 import { followLink, forgetAddress, setUpAddress, showVerification } from './address.js'
-import { loadInstances, showBehind, showLife } from './behind.js'
+import { loadInstances, showBehind, showLife, watchLife } from './behind.js'
 import { emptyCart, loadCart, reloadCart, showCart } from './cart.js'
 import { forgetDevices, loadDevices, showDevices } from './devices.js'
 import { find, translate } from './dom.js'
 import { closeDoor, openDoor, setUpDoor } from './door.js'
 import { isResetting, openReset, setUpForgotten } from './forgotten.js'
+import { client, patiently } from './latchkey.js'
 import { hasLink, takeLink } from './link.js'
 import { watchMailbox } from './mailbox.js'
-import { events, resume } from './session.js'
 import { loadSettings, setUpSettings } from './settings.js'
 import { say, showStatus } from './status.js'
 import { forgetTrail, setUpTrail, showTrail } from './trail.js'
@@ -61,13 +61,11 @@ function enterCurrent() {
   enter(current).catch(() => {}) // over again already: `leave` has been called
 }
 
-events.addEventListener('over', ({ detail }) => {
-  current = null
-  leave(detail.reason)
-})
-events.addEventListener('token', ({ detail }) => {
-  current = detail.sessionId
-  showVerification(detail.emailVerified)
+client.subscribe(() => {
+  const { status, sessionId = null, emailVerified, reason } = client.getSnapshot()
+  current = sessionId
+  if (status === 'out') return leave(reason)
+  showVerification(emailVerified)
   enterCurrent()
 })
 document.addEventListener('visibilitychange', () => void lookAgain().catch(() => {}))
@@ -83,5 +81,6 @@ void loadInstances()
 void watchMailbox()
 const reset = takeLink('/reset-password')
 if (reset !== null) openReset(reset)
-const isInside = await resume()
+void watchLife()
+const isInside = await patiently(client.resume)
 if (!isInside && hasLink()) say('link_waits')

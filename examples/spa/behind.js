@@ -1,8 +1,9 @@
 import { button, fill, find, make } from './dom.js'
-import { events } from './session.js'
+import { client, events, patiently } from './latchkey.js'
 import { words } from './words.js'
 
 const KEPT = 7
+const LOOK_MS = 500
 const calls = []
 const answered = new Map()
 let instances = null // known only where the demo offers its buttons
@@ -16,11 +17,23 @@ events.addEventListener('answer', ({ detail }) => {
 })
 events.addEventListener('waiting', () => void loadInstances())
 events.addEventListener('well', showBehind)
-events.addEventListener('token', ({ detail }) => {
-  life = detail
-  showLife()
-})
-setInterval(showLife, 500)
+
+/** Keeps an access token while somebody looks, and shows how long it lasts. */
+export async function watchLife() {
+  for (let known; ; await new Promise((resolve) => setTimeout(resolve, LOOK_MS))) {
+    const isInside = client.getSnapshot().status === 'in' && document.visibilityState === 'visible'
+    const token = isInside ? await patiently(client.token).catch(() => known) : known
+    if (token !== known) life = lifeOf(token)
+    known = token
+    showLife()
+  }
+}
+
+// By this clock, which may be wrong by a day: only how long it lives is taken from the token.
+function lifeOf(token) {
+  const { iat, exp } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')))
+  return { from: performance.now(), until: performance.now() + (exp - iat) * 1000 }
+}
 
 /** Asks the demo which instances are up; nothing where there is no demo. */
 export async function loadInstances() {
@@ -67,7 +80,7 @@ function showCall({ method, path, status, instance }) {
 /** Shows how long the access token lasts. */
 export function showLife() {
   if (life === null) return
-  const left = Math.max(0, life.until - Date.now())
+  const left = Math.max(0, life.until - performance.now())
   find('life').value = left / (life.until - life.from)
   const seconds = Math.ceil(left / 1000)
   find('countdown').textContent = seconds > 0 ? words('renews_in', { seconds }) : words('renewing')

@@ -1,5 +1,5 @@
 import { button, fill, find, make } from './dom.js'
-import { call } from './session.js'
+import { call } from './latchkey.js'
 import { words } from './words.js'
 
 const DATA = '/v1/session/data'

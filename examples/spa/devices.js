@@ -1,5 +1,5 @@
 import { button, fill, find, make } from './dom.js'
-import { call } from './session.js'
+import { call } from './latchkey.js'
 import { say } from './status.js'
 import { loadTrail } from './trail.js'
 import { nameOf } from './user-agent.js'

@@ -1,6 +1,6 @@
 import { find, translate } from './dom.js'
-import { explain, onSubmit, showFault } from './forms.js'
-import { authenticate } from './session.js'
+import { onSubmit, showFault } from './forms.js'
+import { client } from './latchkey.js'
 
 const form = find('door')
 const { email, password } = form.elements
@@ -54,10 +54,10 @@ export function setUpDoor() {
     email.focus()
   })
   onSubmit(form, async ({ email: address, password: secret, remember }) => {
-    const path = isRegistering ? '/v1/register' : '/v1/login'
-    const answer = await authenticate(path, { email: address, password: secret, remember: remember === 'on' })
-    if (answer.ok) return null
-    password.focus()
-    return explain(answer)
+    const open = isRegistering ? client.register : client.login
+    await open({ email: address, password: secret, remember: remember === 'on' }).catch((error) => {
+      password.focus()
+      throw error
+    })
   })
 }

@@ -1,7 +1,7 @@
-import { send } from './calls.js'
 import { find, translate } from './dom.js'
 import { emptyDoor, openDoor } from './door.js'
-import { digitsOf, explain, onSubmit, showFault } from './forms.js'
+import { digitsOf, onSubmit, showFault } from './forms.js'
+import { client } from './latchkey.js'
 import { say } from './status.js'
 import { spoken, words } from './words.js'
 
@@ -53,28 +53,26 @@ function close(email) {
 }
 
 async function askForMail({ email }) {
-  const answer = await send('POST', '/v1/password/forgot', { body: { email, locale: spoken() } })
-  if (!answer.ok) return explain(answer)
+  await client.forgotPassword({ email, locale: spoken() })
   show(ask, reset)
   reset.elements.email.value = email
   code.focus()
-  return null
 }
 
 // Sent again after a lost answer, the same is answered the same.
 async function resetPassword({ email, code: typed, new_password }) {
   const proof = token === null ? { email, code: digitsOf(typed) } : { token }
-  const answer = await send('POST', '/v1/password/reset', { body: { ...proof, new_password } })
-  if (answer.ok) {
-    close(email)
-    say('done_reset')
-    return null
+  try {
+    await client.resetPassword({ ...proof, new_password })
+  } catch (error) {
+    const isInvalid = error.code === 'code_invalid'
+    if (isInvalid && token !== null) return askFor('', words('fault_link_invalid'))
+    const first = isInvalid ? code : password
+    first.focus()
+    throw error
   }
-  const isInvalid = answer.body?.code === 'code_invalid'
-  if (isInvalid && token !== null) return askFor('', words('fault_link_invalid'))
-  const first = isInvalid ? code : password
-  first.focus()
-  return explain(answer)
+  close(email)
+  say('done_reset')
 }
 
 /** Makes the forms work; `onBack` hears that the login form is shown again. */

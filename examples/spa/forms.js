@@ -1,8 +1,12 @@
+import { Refused, Unavailable } from './client/index.js'
 import { duration, knows, words } from './words.js'
 
+/** What is wrong, in words. */
+export class Fault extends Error {}
+
 /**
- * Runs `submit` with the form's values, once at a time; shows the fault that it returns, or null. What was said before in the same
- * card goes. Nothing is sent while a field is empty that must not be, or too short.
+ * Runs `submit` with the form's values, once at a time; shows what it throws, in words. What was said before in the same card goes.
+ * Nothing is sent while a field is empty that must not be, or too short.
  */
 export function onSubmit(form, submit) {
   form.addEventListener('submit', async (event) => {
@@ -12,9 +16,9 @@ export function onSubmit(form, submit) {
     if (!isFilledIn(form)) return
     form.ariaBusy = 'true'
     showFault(form, words('working'))
-    const fault = await submit(Object.fromEntries(new FormData(form))).catch(() => '')
+    const fault = await submit(Object.fromEntries(new FormData(form))).then(() => '', explain)
     form.ariaBusy = 'false'
-    showFault(form, fault ?? '')
+    showFault(form, fault)
   })
 }
 
@@ -37,13 +41,18 @@ export function digitsOf(code) {
 }
 
 /** What a refusal means to a person; broken password rules in the service's own words, where we have none. */
-export function explain({ status, body, headers }) {
-  if (status === 429) return words('fault_too_many_requests', { time: duration(Number(headers.get('retry-after'))) })
-  if (status === 0 || status >= 500) return words('fault_away')
-  const rules = body?.errors?.filter(({ rule }) => rule !== undefined) ?? []
+export function explain(error) {
+  if (error instanceof Fault) return error.message
+  if (error instanceof Refused) return explainProblem(error.problem)
+  if (!(error instanceof Unavailable)) return '' // the session is over, and the login form is shown
+  if (error.status !== 429) return words('fault_away')
+  return words('fault_too_many_requests', { time: duration(error.retryAfter) })
+}
+
+function explainProblem({ code, title, errors = [] }) {
+  const rules = errors.filter(({ rule }) => rule !== undefined)
   if (rules.length > 0) return rules.map(explainRule).join(' ')
-  const key = `fault_${body?.code}`
-  return knows(key) ? words(key) : (body?.title ?? String(status))
+  return knows(`fault_${code}`) ? words(`fault_${code}`) : title
 }
 
 function explainRule({ rule, message }) {

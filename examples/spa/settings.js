@@ -1,5 +1,5 @@
 import { find } from './dom.js'
-import { call } from './session.js'
+import { call } from './latchkey.js'
 import { speak, spoken } from './words.js'
 
 const PREFERENCES = '/v1/me/preferences'

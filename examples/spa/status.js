@@ -1,5 +1,5 @@
-import { events } from './calls.js'
 import { find } from './dom.js'
+import { events } from './latchkey.js'
 import { words } from './words.js'
 
 let shown = null

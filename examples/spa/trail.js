@@ -1,5 +1,5 @@
 import { fill, find, make } from './dom.js'
-import { call } from './session.js'
+import { client, inSession } from './latchkey.js'
 import { nameOf } from './user-agent.js'
 import { knows, moment, words } from './words.js'
 
@@ -11,16 +11,16 @@ let next
 
 /** Reads what has happened to the account: the newest, and as many as were shown. */
 export async function loadTrail() {
-  await read(`limit=${Math.min(MOST, Math.max(PAGE, trail.length))}`, [])
+  await read({ limit: Math.min(MOST, Math.max(PAGE, trail.length)) }, [])
 }
 
 async function readOlder() {
-  await read(`limit=${PAGE}&cursor=${next}`, trail)
+  await read({ limit: PAGE, cursor: next }, trail)
 }
 
-async function read(query, before) {
-  const answer = await call('GET', `/v1/me/events?${query}`)
-  if (answer.ok) [trail, next] = [[...before, ...answer.body.events], answer.body.next]
+async function read(page, before) {
+  const found = await inSession(() => client.events(page))
+  ;[trail, next] = [[...before, ...found.events], found.next]
   showTrail()
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -48,6 +48,14 @@ async function startHouse(t: Test, env: Record<string, string> = {}): Promise<Ho
   return { nginx, instances, logs }
 }
 
+/** The page as the image has it, with the package that it imports. */
+function layPage(dir: string): string {
+  const place = join(dir, 'spa')
+  cpSync(join(ROOT, 'examples/spa'), place, { recursive: true })
+  cpSync(join(ROOT, 'packages/client/dist'), join(place, 'client'), { recursive: true })
+  return place
+}
+
 /** The file as it stands, with this machine's places in place of the container's. */
 function nginxConf(dir: string, port: number, instances: readonly Service[]): string {
   const [one, two] = instances.map((instance) => instance.port)
@@ -58,7 +66,7 @@ function nginxConf(dir: string, port: number, instances: readonly Service[]): st
     ['172\\.28\\.0\\.11:3000', `127\\.0\\.0\\.1:${one}`],
     ['172\\.28\\.0\\.12:3000', `127\\.0\\.0\\.1:${two}`],
     ['listen 8080', `listen 127.0.0.1:${port}`],
-    ['/srv/spa', join(ROOT, 'examples/spa')],
+    ['/srv/spa', layPage(dir)],
     ['/dev/stdout', `${dir}/access.log`],
     ['/dev/stderr', `${dir}/error.log`],
   ]
@@ -102,6 +110,7 @@ t.test('the page is served as the demo serves it, with its headers and types', a
     '/reset-password': 'text/html',
     '/style.css': 'text/css',
     '/app.js': 'text/javascript',
+    '/client/index.js': 'text/javascript',
     '/icon.svg': 'image/svg+xml',
   }
   for (const [path, type] of Object.entries(types)) {

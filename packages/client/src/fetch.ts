@@ -29,6 +29,7 @@ async function fetchWithToken(session: Session, request: Request, duplex?: 'half
   }
   const answer = await attempt(request, used)
   if (answer.status !== 401) return answer
+  if (again) answer.text().catch(() => {}) // unread, it would hold its connection
   const next = await renew(session, used)
   return again ? attempt(again, next) : answer
 }

@@ -1,7 +1,10 @@
 import { isTokens, type Tokens } from './answers.js'
-import { Refused, toUnavailable } from './errors.js'
+import { Refused, toUnavailable, type Unavailable } from './errors.js'
 import { ask, type Asked } from './service.js'
 import { type Access, adopt, end, insist, isDue, type Session, whyOver } from './session.js'
+
+/** Whoever says no does not say when to ask again. */
+const REFUSED_S = 60
 
 /** A token that is not due. Rejects with SessionOver, or with Unavailable. */
 export async function fresh(session: Session): Promise<Access> {
@@ -21,7 +24,12 @@ export async function renew(session: Session, used: Access | null): Promise<Acce
 }
 
 async function refresh(session: Session, used: Access | null): Promise<Access> {
-  await session.inTurn(() => replace(session, used))
+  await session
+    .inTurn(() => replace(session, used))
+    .catch((error: Partial<Unavailable>) => {
+      session.quietUntil = session.now() + (error.retryAfter ?? REFUSED_S) * 1000
+      throw error
+    })
   if (!session.access) throw whyOver(session)
   return session.access
 }

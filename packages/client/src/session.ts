@@ -40,6 +40,8 @@ export interface Session extends Settings {
   readonly listeners: Set<() => void>
   /** The refresh that is on the way. */
   renewal?: Promise<Access> | undefined
+  /** Before this the client does not refresh of its own accord: the service has said so. */
+  quietUntil: number
   /** The request that is on the way: cut off when another tab's answer is there, for ours must not set the cookie after it. */
   flight?: AbortController
   /** Whether somebody waits to hear whether there is a session. */
@@ -61,6 +63,7 @@ export function openSession(settings: Settings): Session {
     access: null,
     snapshot: { status: 'unknown' },
     isAsked: false,
+    quietUntil: 0,
     listeners: new Set(),
     inTurn: makeQueue(),
     alone: makeAlone(settings.locks, settings.baseUrl),

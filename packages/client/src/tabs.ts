@@ -19,15 +19,13 @@ export function joinTabs(session: Session): Tabs | undefined {
 
   channel.addEventListener('message', ({ data: { kind, access, left, reason } }) => {
     const own = session.access
+    const isNews = () => access.token !== own?.token && (kind === 'new' || onAnswer)
     if (kind === 'ask') {
       if (!isDue(session)) tell('have', own)
-    } else if (kind === 'over') {
-      if (access.sessionId !== own?.sessionId) return
+    } else if (kind === 'over' ? access.sessionId === own?.sessionId : isNews()) {
       session.flight?.abort()
-      end(session, reason)
-    } else if (access.token !== own?.token && (kind === 'new' || onAnswer)) {
-      session.flight?.abort()
-      adopt(session, { ...access, expiresAt: now() + left })
+      if (kind === 'over') end(session, reason)
+      else adopt(session, { ...access, expiresAt: now() + left })
       onAnswer?.()
     }
   })

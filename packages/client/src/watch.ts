@@ -1,10 +1,7 @@
-import type { Unavailable } from './errors.js'
 import { renew } from './renewal.js'
 import { isDue, type Session } from './session.js'
 
 const LOOK_MS = 1000
-/** Whoever says no does not say when to ask again. */
-const MOST_S = 60
 
 /**
  * Renews the token of a page that somebody looks at: one in the background must not keep a session from its idle timeout. While the
@@ -12,17 +9,14 @@ const MOST_S = 60
  */
 export function watch(session: Session): () => void {
   const waking = new AbortController()
-  let quietUntil = 0
 
   function look(): void {
     const isWanted = session.access ?? session.isAsked
-    if (!isWanted || !isDue(session) || session.now() < quietUntil || document.hidden) return
-    renew(session, session.access).catch(({ retryAfter = MOST_S }: Partial<Unavailable>) => {
-      quietUntil = session.now() + retryAfter * 1000
-    })
+    if (!isWanted || !isDue(session) || session.now() < session.quietUntil || document.hidden) return
+    renew(session, session.access).catch(() => {})
   }
   function wake(): void {
-    quietUntil = 0
+    session.quietUntil = 0
     look()
   }
   const timer = setInterval(look, LOOK_MS)
