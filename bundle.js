@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { build } from 'esbuild'
 
 // Part of npm run build: what ships goes to dist/, with the packages it needs; what is loaded on demand stays apart. To find
@@ -9,7 +10,7 @@ const INSTANCES = ['linearizability/broken-instance', 'support/cheap-instance', 
   .map((name) => [`build/test/${name}`, `test/${name}.ts`])
   .filter(([, source]) => existsSync(source))
 
-const { metafile } = await build({
+const { outputFiles } = await build({
   entryPoints: {
     'dist/main': 'src/main.ts',
     'dist/healthcheck': 'src/commands/healthcheck.ts',
@@ -27,8 +28,13 @@ const { metafile } = await build({
   banner: {
     js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
   },
-  metafile: true,
+  write: false,
   logLevel: 'warning',
 })
-// Only now: an instance that runs may load something still.
-for (const name of readdirSync('dist')) if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`)
+
+// Commands build, too, beside a service that runs or starts: where nothing is new, nothing is touched.
+mkdirSync('dist', { recursive: true })
+for (const { path, contents } of outputFiles)
+  if (!existsSync(path) || !readFileSync(path).equals(contents)) writeFileSync(path, contents)
+const wanted = new Set(outputFiles.map(({ path }) => path))
+for (const file of readdirSync('dist').map((name) => resolve('dist', name))) if (!wanted.has(file)) rmSync(file)
