@@ -127,6 +127,13 @@ t.test('without scopes and audiences a client is for this service, and may do no
   t.match(await add(home, twice), { scopes: ['a', 'b'], audiences: ['x'] })
 })
 
+t.test('an audience of the service that no client could be given by name is its own all the same', async (t) => {
+  const at = await openAdminHome(t, { AUDIENCE: 'the "orders" of ours' })
+  const added = await at.admin('POST', PATH, { body: { name: 'gateway' } })
+  t.match(added, { status: 201, body: { audiences: ['the "orders" of ours'] } })
+  t.match(await listOf(at), [{ audiences: ['the "orders" of ours'] }])
+})
+
 const MALFORMED: readonly object[] = [
   {},
   { name: '' },

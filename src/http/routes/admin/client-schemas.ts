@@ -15,38 +15,36 @@ export const ClientParams = z.object({ id: ClientId.meta({ description: 'A clien
 const [MAX_SCOPES, MAX_AUDIENCES] = [50, 8]
 const AUDIENCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 
-const Scopes = z
-  .array(z.string().refine(isScope, 'must be 1 to 64 characters of ASCII, without spaces, quotes and backslashes'))
-  .max(MAX_SCOPES)
-  .meta({
+/** What each field is, for who sends it and who is answered it. What is answered is not judged again: AUDIENCE may be any text. */
+const TOLD = {
+  name: { description: 'For people.', examples: ['nightly report'] },
+  scopes: {
     description: 'The most that its tokens may say that it may do.',
     examples: [['orders:read', 'orders:write']],
-  })
-const Audiences = z
-  .array(
-    z
-      .string()
-      .refine(
-        (text) => AUDIENCE.test(text) && isAudience(text),
-        'must be 1 to 200 characters of ASCII, without spaces, quotes and backslashes; a URL in its canonical form',
-      ),
-  )
-  .min(1)
-  .max(MAX_AUDIENCES)
-  .meta({
-    description: 'Whom its tokens may be for; and about tokens for whom it may ask.',
+  },
+  audiences: {
+    description:
+      'Whom its tokens may be for; and about tokens for whom it may ask. Not sent: the audience of this service.',
     examples: [['https://api.example.org']],
-  })
-const Name = z
+  },
+}
+
+const Scope = z.string().refine(isScope, 'must be 1 to 64 characters of ASCII, without spaces, quotes and backslashes')
+const Audience = z
   .string()
-  .regex(/^[^\p{C}]{1,100}$/u, 'must be 1 to 100 characters in one line')
-  .meta({ description: 'For people.', examples: ['nightly report'] })
+  .refine(
+    (text) => AUDIENCE.test(text) && isAudience(text),
+    'must be 1 to 200 characters of ASCII, without spaces, quotes and backslashes; a URL in its canonical form',
+  )
 
 export const NewClient = z
   .strictObject({
-    name: Name,
-    scopes: Scopes.default([]),
-    audiences: Audiences.optional().meta({ description: 'Absent: the audience of this service.' }),
+    name: z
+      .string()
+      .regex(/^[^\p{C}]{1,100}$/u, 'must be 1 to 100 characters in one line')
+      .meta(TOLD.name),
+    scopes: z.array(Scope).max(MAX_SCOPES).default([]).meta(TOLD.scopes),
+    audiences: z.array(Audience).min(1).max(MAX_AUDIENCES).optional().meta(TOLD.audiences),
   })
   .meta({ id: 'NewClient' })
 
@@ -59,9 +57,9 @@ export const NewSecret = z
 export const Client = z
   .object({
     client_id: ClientId,
-    name: Name,
-    scopes: Scopes,
-    audiences: Audiences,
+    name: z.string().meta(TOLD.name),
+    scopes: z.array(z.string()).meta(TOLD.scopes),
+    audiences: z.array(z.string()).meta(TOLD.audiences),
     created_at: Time,
     disabled: z
       .object({ at: Time, reason: z.string().optional() })
