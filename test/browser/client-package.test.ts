@@ -95,10 +95,26 @@ t.test('a login and a logout in one tab are heard of in the others', async (t) =
   t.equal(await ask(other), 200)
   await page.evaluate(`client.login(${credentials})`)
   await eventually(async () => JSON.stringify(await snapshot(other)) === JSON.stringify(await snapshot(page)), WITHIN)
+  const late = await page.evaluate<{ token: string; sessionId: string }>(
+    'client.token().then((token) => ({ token, sessionId: client.getSnapshot().sessionId }))',
+  )
   await page.evaluate('client.logout()')
   await eventually(async () => (await snapshot(other)).status === 'out', WITHIN)
   t.same(await snapshot(other), { status: 'out', reason: 'logged_out' })
   t.equal(await failure(other, "client.fetch('/v1/me')"), 'SessionOver logged_out')
+
+  // A tab that was frozen tells of its token late.
+  await other.evaluate('void client.subscribe(() => (heard = [...(globalThis.heard ?? []), client.getSnapshot()]))')
+  await page.evaluate(
+    `new BroadcastChannel('/').postMessage({ kind: 'new', access: ${JSON.stringify(late)}, left: 60000 })`,
+  )
+  await page.evaluate(`client.login(${credentials})`)
+  await eventually(async () => (await snapshot(other)).status === 'in', WITHIN)
+  const heard = await other.evaluate<{ sessionId: string }[]>('heard')
+  t.notOk(
+    heard.some(({ sessionId }) => sessionId === late.sessionId),
+    'what is over stays over',
+  )
 })
 
 /** Freezes the tab, as a browser does to save power; or lets it go on. */
@@ -137,40 +153,38 @@ async function staysIn(t: Test, pages: readonly Page[]): Promise<void> {
   }
 }
 
-t.test('a tab that holds the lock for long', { jobs: 3 }, async (t) => {
-  void t.test('because it is frozen, does not hang the others, and comes back', async (t) => {
-    const { stuck, other, pass } = await openStuck(await openPerson(t), false)
-    await setFrozen(stuck, true)
-    const began = performance.now()
-    t.equal(await ask(other), 200)
-    const waited = performance.now() - began
-    t.ok(waited > 4000, `${waited} ms`)
-    await pass()
-    await setFrozen(stuck, false)
-    t.equal(await stuck.evaluate('answer'), 200)
-    await staysIn(t, [stuck, other])
-  })
+t.test('a tab that is frozen while it holds the lock does not hang the others, and comes back', async (t) => {
+  const { stuck, other, pass } = await openStuck(await openPerson(t), false)
+  await setFrozen(stuck, true)
+  const began = performance.now()
+  t.equal(await ask(other), 200)
+  const waited = performance.now() - began
+  t.ok(waited > 4000, `${waited} ms`)
+  await pass()
+  await setFrozen(stuck, false)
+  t.equal(await stuck.evaluate('answer'), 200)
+  await staysIn(t, [stuck, other])
+})
 
-  void t.test('is cut off when another has gone before it: its cookie would be the older one', async (t) => {
-    const { stuck, other, pass } = await openStuck(await openPerson(t), true)
-    t.equal(await ask(other), 200)
-    t.equal(await stuck.evaluate('answer'), 200)
-    await pass().catch(() => {}) // nobody waits for it
-    await staysIn(t, [stuck, other])
-  })
+t.test('a refresh is cut off when another tab has overtaken it: its cookie would be the older one', async (t) => {
+  const { stuck, other, pass } = await openStuck(await openPerson(t), true)
+  t.equal(await ask(other), 200)
+  await pass().catch(() => {}) // nobody waits for it
+  t.equal(await stuck.evaluate('answer'), 200)
+  await staysIn(t, [stuck, other])
+})
 
-  void t.test('brings nobody back after a logout in another', async (t) => {
-    const person = await openPerson(t)
-    const { stuck, other, pass } = await openStuck(person, true)
-    await setFrozen(stuck, true)
-    await other.evaluate('client.logout()')
-    await pass()
-    await setFrozen(stuck, false)
-    t.equal(await stuck.evaluate('answer'), 'SessionOver')
-    await eventually(async () => (await snapshot(stuck)).status === 'out', WITHIN)
-    t.equal((await snapshot(other)).status, 'out')
-    t.equal(await resume(await person.open()), false)
-  })
+t.test('a refresh of a frozen tab, answered after a logout in another, brings nobody back', async (t) => {
+  const person = await openPerson(t)
+  const { stuck, other, pass } = await openStuck(person, true)
+  await setFrozen(stuck, true)
+  await other.evaluate('client.logout()')
+  await pass()
+  await setFrozen(stuck, false)
+  t.equal(await stuck.evaluate('answer'), 'SessionOver')
+  await eventually(async () => (await snapshot(stuck)).status === 'out', WITHIN)
+  t.equal((await snapshot(other)).status, 'out')
+  t.equal(await resume(await person.open()), false)
 })
 
 t.test('without Web Locks and without BroadcastChannel tabs stay logged in, each by itself', async (t) => {

@@ -44,6 +44,7 @@ const OUTAGES: Readonly<Record<string, Fate>> = {
   'a 401 that only claims to be a problem': says(401, html, 'application/problem+json'),
   'a 200 of a captive portal': says(200, html, 'text/html'),
   'a 200 of a captive portal in JSON': says(200, '{"status":"login required"}', 'application/json'),
+  'tokens of something else': says(200, '{"access_token":"x","refresh_token":"y"}', 'application/json'),
   'tokens that are not whole': says(200, '{"access_token":"x","expires_in":300,"session_id":"y"}', 'application/json'),
   'a 200 that is empty': says(200, '', 'application/json'),
   'a 204': () => new Response(null, { status: 204 }),
