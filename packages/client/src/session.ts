@@ -85,7 +85,7 @@ export function adopt(session: Session, access: Access): void {
 
 /** There is no session any more. */
 export function end(session: Session, reason: string): void {
-  session.ended = session.access?.sessionId
+  session.ended = session.access?.sessionId ?? session.ended
   session.access = null
   session.isAsked = false
   show(session, { status: 'out', reason })
