@@ -113,6 +113,32 @@ for (const { name, url } of gateways) {
     t.match(heard, [{ method: 'POST', body: 'two apples' }])
   })
 
+  t.test(
+    `${name} lets through no header that some APIs read as one of the five, and none of the five is taken away`,
+    async (t) => {
+      const { access_token: token, user, session_id: session } = await register()
+      const underscored = SAID.flatMap((said) => [
+        said.replaceAll('-', '_'),
+        said.replace('x-', 'x_'),
+        said.replace('h-', 'h_'),
+      ])
+      const lines = [
+        ['Connection', SAID.join(', ').toUpperCase()] as const,
+        ['Connection', 'X-Auth-Session'] as const,
+        ...underscored.map((said) => [said, 'editor'] as const),
+      ]
+      const { status, heard } = await passes(url, '/orders', { token, lines })
+      t.equal(status, 200)
+      const { headers } = heard[0] as Heard
+      t.match(headers, { 'x-auth-subject': user.id, 'x-auth-session': session, 'x-auth-acr': 'aal1' })
+      t.notMatch(headers.connection ?? '', /x-auth/i)
+      t.strictSame(
+        Object.keys(headers).filter((each) => each.includes('_')),
+        [],
+      )
+    },
+  )
+
   t.test(`${name} lets nobody in without a live token`, async (t) => {
     const none = await passes(url, '/orders', { lines: Object.entries(CLAIMED) })
     t.equal(none.status, 401)
@@ -142,10 +168,18 @@ for (const { name, url } of gateways) {
       '/%72eports/2026',
       '//reports/2026',
       '/x/../reports/2026',
+      '/./reports/2026',
+      '/%2e/reports/2026',
+      '/REPORTS/2026',
+      '/reports',
     ]) {
       const { status, heard } = await passes(url, path, { token: me.access_token, lines })
       t.ok([400, 403].includes(status), `${path}: ${status}`)
       t.strictSame(heard, [], path)
+    }
+    for (const path of ['/reports\\2026', '/x\\..\\reports\\2026']) {
+      const { heard } = await passes(url, path, { token: me.access_token, lines })
+      for (const { url } of heard) t.notMatch(new URL(url as string, 'http://api').pathname, /^\/reports\//, path)
     }
     t.match(JSON.parse((await passes(url, '/reports/2026', { token: me.access_token })).body), { code: 'insufficient' })
     const give = { token: ADMIN_KEY, body: { roles: ['viewer', 'editor'] } }
