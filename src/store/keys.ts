@@ -55,6 +55,8 @@ export const keys = {
   secrets: (userId: string, purpose: Purpose): Key<Secrets> => `{${userId}}:secrets:${purpose}`,
   /** The address that the user is about to have: the claim to it counts while this is there. */
   heldEmail: (userId: string): Key<string> => `{${userId}}:held-email`,
+  /** The address that a registration under way holds, until somebody else comes for it. */
+  registering: (userId: string): Key<string> => `{${userId}}:registering`,
   /** A mail that is to be sent. */
   mail: (userId: string, mailId: string): Key<Mail> => `{${userId}}:mail:${mailId}`,
   /** Which mails may wait: a hint, written before its mail. */

@@ -41,7 +41,7 @@ t.test('requests are counted by route and class of status, with their time', asy
   await home.app.inject({ method: 'HEAD', url: '/v1/me', headers: { authorization: `Bearer ${me.access_token}` } })
   await home.call('GET', '/v1/me')
   await home.call('GET', '/v1/nothing')
-  await home.call('DELETE', '/v1/verify')
+  await home.call('DELETE', '/v1/login')
   t.strictSame(await risen(/request_seconds_count/), {
     'latchkey_http_request_seconds_count{method="GET",route="/v1/me",status="2xx"}': 2,
     'latchkey_http_request_seconds_count{method="GET",route="/v1/me",status="4xx"}': 1,

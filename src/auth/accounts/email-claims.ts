@@ -2,7 +2,7 @@ import type { Deps } from '../../deps.ts'
 import type { Email } from '../../domain/email.ts'
 import type { User } from '../../domain/user.ts'
 import { type EmailClaim, keys } from '../../store/keys.ts'
-import { absent, type Entry, put, unchanged } from '../../store/store.ts'
+import { type Entry, put, unchanged } from '../../store/store.ts'
 import { untilWon } from '../until-won.ts'
 
 // Which e-mail address belongs to whom. A claim counts only while the user that it names has that address, or holds it: to change its
@@ -32,22 +32,19 @@ export async function claimAddress(deps: Deps, email: Email, userId: string): Pr
 }
 
 /**
- * Takes the hold from whoever has claimed the address and does not exist: a registration that was cut off may be repeated at once. If
- * the other one is still under way, it comes too late now.
+ * Takes the hold from a registration that has claimed the address: one that was cut off may be repeated at once. One that is still
+ * under way comes too late now.
  */
 export async function outbid({ store }: Deps, email: Email): Promise<void> {
   const claim = await store.get(keys.email(email.key))
-  if (claim === null) return
-  const { userId } = claim.value
-  const held = await store.get(keys.heldEmail(userId))
-  if (held?.value !== email.key) return
-  await store.commit({ checks: [absent(keys.user(userId)), held], puts: [], deletes: [held.key] })
+  const held = claim && (await store.get(keys.registering(claim.value.userId)))
+  if (held?.value === email.key) await store.commit({ checks: [held], puts: [], deletes: [held.key] })
 }
 
 /** Whether the user that the claim names has the address, or holds it. */
 async function isInForce({ store }: Deps, key: string, { userId }: EmailClaim): Promise<boolean> {
-  const [user, held] = await store.getMany([keys.user(userId), keys.heldEmail(userId)])
-  return user?.value.emailKey === key || held?.value === key
+  const [user, ...holds] = await store.getMany([keys.user(userId), keys.heldEmail(userId), keys.registering(userId)])
+  return user?.value.emailKey === key || holds.some((held) => held?.value === key)
 }
 
 /**

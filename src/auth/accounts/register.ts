@@ -39,7 +39,7 @@ export async function register(
   const passwordHash = await deps.hashing.hash(normalisePassword(password))
   const knownAddresses = addKnownAddress(deps, [], caller)
   const user = { ...newUser(newId(), email, deps.clock()), passwordHash, knownAddresses }
-  const hold = put(keys.heldEmail(user.id), email.key, deps.clock() + HELD_MS)
+  const hold = put(keys.registering(user.id), email.key, deps.clock() + HELD_MS)
   await deps.store.commit({ checks: [], puts: [hold], deletes: [] })
   await outbid(deps, email)
   if (!(await claimAddress(deps, email, user.id))) return { kind: 'taken' }
@@ -51,7 +51,7 @@ export async function register(
 async function openFirst(deps: Deps, user: User, wish: SessionWish, caller: Caller): Promise<Bearer | null> {
   const newcomer = { ...absent(keys.user(user.id)), value: user }
   const opened = await untilWon(async () => {
-    const held = await deps.store.get(keys.heldEmail(user.id))
+    const held = await deps.store.get(keys.registering(user.id))
     const opening = { amr: ['pwd'], event: 'account.registered' } as const
     return held === null ? 'late' : openSession(deps, newcomer, { ...opening, held }, wish, caller)
   })
