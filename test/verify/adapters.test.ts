@@ -148,3 +148,10 @@ t.test('what is no refusal is an error of the framework, and lets nobody in', as
     t.equal((await get(port)).status, 500, framework)
   }
 })
+
+t.test('a requirement that is mistyped is told at the start, and guards nothing by mistake', async (t) => {
+  const verifier = verifierAt(t, url, NAMES)
+  for (const { requireToken } of [forExpress, forFastify, forFetch, forHono, forNode])
+    for (const wrong of [{ role: 'editor' }, { scopes: 'a' }, { freshness: 'strickt' }])
+      t.throws(() => requireToken(verifier, wrong as object), TypeError, JSON.stringify(wrong))
+})

@@ -202,4 +202,5 @@ t.test('an option that is missing or unheard of is told when the verifier is mad
   ]
   for (const each of wrong) t.throws(() => verifierAt(t, url, each as object), TypeError, JSON.stringify(each))
   await t.rejects(verifier.verify(token, { freshness: 'string' as 'strict' }), TypeError)
+  await t.rejects(verifier.verify(token, { role: 'editor' } as object), TypeError, 'a role that nobody would ask for')
 })

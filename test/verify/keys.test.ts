@@ -27,6 +27,7 @@ const faults = {
   'holds a secret under the name of a key': saying(200, {
     keys: [{ kty: 'oct', kid: 'old', alg: 'ES256', k: 'c2VjcmV0' }],
   }),
+  'holds keys of no kind': saying(200, { keys: [{ kid: 'new' }, { kid: 'constructor', alg: 'constructor' }] }),
   'holds 10,000 keys': saying(200, MANY),
   'breaks off': (_request: unknown, response: { destroy: () => void }) => response.destroy(),
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from './access.ts'
-import { admit } from './admit.ts'
+import { admitBy } from './admit.ts'
 import type { Requirements, Verifier } from './index.ts'
 import { authorizationOf, send } from './node-http.ts'
 
@@ -21,12 +21,13 @@ declare global {
  * else `request.access` says whom it lets in.
  */
 export function requireToken(verifier: Verifier, requirements: Requirements = {}) {
+  const admit = admitBy(verifier, requirements)
   return async (
     request: IncomingMessage & { access?: Access },
     response: ServerResponse,
     next: (error?: unknown) => void,
   ): Promise<void> => {
-    const admission = await admit(verifier, authorizationOf(request), requirements)
+    const admission = await admit(authorizationOf(request))
     if ('answer' in admission) return send(response, admission.answer)
     request.access = admission.access
     next()

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from './access.ts'
-import { admit } from './admit.ts'
+import { admitBy } from './admit.ts'
 import type { Requirements, Verifier } from './index.ts'
 import { authorizationOf } from './node-http.ts'
 
@@ -18,8 +18,9 @@ declare module 'fastify' {
  * further; else `request.access` says whom it lets in.
  */
 export function requireToken(verifier: Verifier, requirements: Requirements = {}) {
+  const admit = admitBy(verifier, requirements)
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const admission = await admit(verifier, authorizationOf(request.raw), requirements)
+    const admission = await admit(authorizationOf(request.raw))
     if ('answer' in admission) {
       const { status, headers, body } = admission.answer
       return reply.code(status).headers(headers).send(body)

@@ -1,5 +1,5 @@
 import type { Access } from './access.ts'
-import { admit } from './admit.ts'
+import { admitBy } from './admit.ts'
 import type { Requirements, Verifier } from './index.ts'
 
 export { createVerifier } from './index.ts'
@@ -16,9 +16,10 @@ export type Handler<More extends unknown[]> = (
  * 503 and does not reach it.
  */
 export function requireToken(verifier: Verifier, requirements: Requirements = {}) {
+  const admit = admitBy(verifier, requirements)
   return <More extends unknown[]>(handler: Handler<More>) =>
     async (request: Request, ...more: More): Promise<Response> => {
-      const admission = await admit(verifier, request, requirements)
+      const admission = await admit(request)
       if ('access' in admission) return handler(request, admission.access, ...more)
       const { status, headers, body } = admission.answer
       return new Response(body, { status, headers })

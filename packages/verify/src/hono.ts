@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Access } from './access.ts'
-import { admit } from './admit.ts'
+import { admitBy } from './admit.ts'
 import type { Requirements, Verifier } from './index.ts'
 
 export { createVerifier } from './index.ts'
@@ -16,8 +16,9 @@ export function requireToken(
   verifier: Verifier,
   requirements: Requirements = {},
 ): MiddlewareHandler<{ Variables: Variables }> {
+  const admit = admitBy(verifier, requirements)
   return async (c, next) => {
-    const admission = await admit(verifier, c.req.raw, requirements)
+    const admission = await admit(c.req.raw)
     if ('answer' in admission) {
       const { status, headers, body } = admission.answer
       return new Response(body, { status, headers })

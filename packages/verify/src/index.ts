@@ -79,7 +79,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   let isClosed = false
 
   async function verify(presented: string | WithHeaders, requirements: Requirements = {}): Promise<Access> {
-    const freshness = knownFreshness(requirements.freshness ?? ownFreshness)
+    checkRequirements(requirements)
+    const { freshness = ownFreshness } = requirements
     const text = typeof presented === 'string' ? presented : bearerText(presented.headers.get('authorization'))
     if (isClosed) throw new Unknown('the verifier is closed')
     const access = await tokens.read(text)
@@ -103,7 +104,21 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 }
 
-/** A typing mistake must not make a service less strict. */
+const REQUIREMENTS: readonly string[] = [
+  'roles',
+  'scope',
+  'acr',
+  'maxAge',
+  'freshness',
+] satisfies (keyof Requirements)[]
+
+/** Throws TypeError where a requirement is unheard of: a typing mistake must not make a service less strict. */
+export function checkRequirements(requirements: Requirements): void {
+  const unheard = Object.keys(requirements).filter((name) => !REQUIREMENTS.includes(name))
+  if (unheard.length > 0) throw new TypeError(`there is no requirement ${unheard.join(', ')}`)
+  if (requirements.freshness !== undefined) knownFreshness(requirements.freshness)
+}
+
 function knownFreshness(freshness: Freshness): Freshness {
   if (freshness !== 'signature' && freshness !== 'strict') throw new TypeError("freshness is 'signature' or 'strict'")
   return freshness

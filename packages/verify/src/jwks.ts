@@ -30,7 +30,8 @@ export function readKeySet({ status, headers, text }: Reply, before: KeySet): Ke
   const keys = new Map<string, Key>()
   for (const jwk of (JSON.parse(text) as { keys: JWK[] }).keys) {
     const { kid, alg = '', use = 'sig' } = jwk
-    if (typeof kid !== 'string' || KEY_TYPES[alg] !== jwk.kty || use !== 'sig') continue
+    if (typeof kid !== 'string' || !Object.hasOwn(KEY_TYPES, alg) || KEY_TYPES[alg] !== jwk.kty || use !== 'sig')
+      continue
     keys.set(kid, keyOf(jwk, alg, before.keys.get(kid)))
   }
   if (keys.size === 0) throw new Error('the JWKS holds no key to verify by')

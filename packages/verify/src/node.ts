@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from './access.ts'
-import { admit } from './admit.ts'
+import { admitBy } from './admit.ts'
 import type { Requirements, Verifier } from './index.ts'
 import { authorizationOf, send } from './node-http.ts'
 
@@ -14,11 +14,12 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, acces
  * the handler.
  */
 export function requireToken(verifier: Verifier, requirements: Requirements = {}) {
+  const admit = admitBy(verifier, requirements)
   return (handler: Handler) => (request: IncomingMessage, response: ServerResponse) =>
     void guard(request, response, handler)
 
   async function guard(request: IncomingMessage, response: ServerResponse, handler: Handler): Promise<void> {
-    const admission = await admit(verifier, authorizationOf(request), requirements)
+    const admission = await admit(authorizationOf(request))
     if ('access' in admission) await handler(request, response, admission.access)
     else send(response, admission.answer)
   }
