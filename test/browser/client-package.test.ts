@@ -174,6 +174,28 @@ t.test('a refresh is cut off when another tab has overtaken it: its cookie would
   await staysIn(t, [stuck, other])
 })
 
+t.test('a logout on the way is not cut off by the token that another tab has got', async (t) => {
+  const { open, credentials } = await openPerson(t)
+  const [page, other] = [await open(), await open()]
+  await page.evaluate(`client.register(${credentials})`)
+  await resume(other)
+  const logout = new EventEmitter()
+  await other.route(`${url}/v1/logout`, async (route) => {
+    const response = await route.fetch()
+    logout.emit('answered')
+    await once(logout, 'pass')
+    await route.fulfill({ response })
+  })
+  const answered = once(logout, 'answered')
+  await other.evaluate("void (globalThis.answer = client.logout().then(() => 'done', (error) => error.name))")
+  await answered
+  const access = '{ token: "another", sessionId: client.getSnapshot().sessionId }'
+  await page.evaluate(`new BroadcastChannel('/').postMessage({ kind: 'new', access: ${access}, left: 60000 })`)
+  await eventually(async () => (await other.evaluate('client.token()')) === 'another', WITHIN)
+  logout.emit('pass')
+  t.equal(await other.evaluate('answer'), 'done')
+})
+
 t.test('a refresh of a frozen tab, answered after a logout in another, brings nobody back', async (t) => {
   const person = await openPerson(t)
   const { stuck, other, pass } = await openStuck(person, true)

@@ -123,6 +123,7 @@ t.test('the countdown of the access token runs, and begins again when it is rene
   const person = await newcomer(t)
   const refreshes = refreshesOf(person)
   const left = () => person.page.evaluate<number>("document.getElementById('life').value")
+  await eventually(async () => (await left()) > 0.7, PATIENCE)
   await eventually(async () => (await left()) < 0.7, PATIENCE)
   await eventually(async () => (await left()) > 0.8, PATIENCE)
   t.ok(refreshes.length > 0)

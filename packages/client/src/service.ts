@@ -20,7 +20,8 @@ const DEADLINE_MS = 10_000
 /** Asks the service; resolves to what was expected. Rejects with Refused and Unavailable. */
 export async function ask<Body>(session: Session, asked: Asked<Body>, token?: string): Promise<Body> {
   const { path, body, isExpected } = asked
-  session.flight = after(DEADLINE_MS)
+  const flight = after(DEADLINE_MS)
+  if (asked.isShared) session.flight = flight
   const answer = await session
     .fetch(resolve(`${session.baseUrl}v1/${path}`).href, {
       method: body ? 'POST' : 'GET',
@@ -28,7 +29,7 @@ export async function ask<Body>(session: Session, asked: Asked<Body>, token?: st
       body: JSON.stringify(body),
       credentials: session.storage ? 'omit' : 'include',
       redirect: 'error', // a captive portal's
-      signal: session.flight.signal,
+      signal: flight.signal,
     })
     .catch(toUnavailable)
   return read(answer, isExpected)

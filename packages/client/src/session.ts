@@ -42,7 +42,7 @@ export interface Session extends Settings {
   renewal?: Promise<Access> | undefined
   /** Before this the client does not refresh of its own accord: the service has said so. */
   quietUntil: number
-  /** The request that is on the way: cut off when another tab's answer is there, for ours must not set the cookie after it. */
+  /** The refresh that is on the way: cut off when another tab's answer is there, for ours must not set the cookie after it. */
   flight?: AbortController
   /** Whether somebody waits to hear whether there is a session. */
   isAsked: boolean
