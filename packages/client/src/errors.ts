@@ -29,7 +29,7 @@ export class Unavailable extends Error {
   /** In how many seconds to ask again. */
   declare readonly retryAfter: number
   constructor(status = 0, retryAfter = 1, cause?: unknown) {
-    super(`status ${status}`, { cause })
+    super(`${status}`, { cause })
     this.status = status
     this.retryAfter = retryAfter
   }

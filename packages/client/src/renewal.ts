@@ -44,7 +44,7 @@ async function replace(session: Session, used: Access | null): Promise<void> {
     const refreshToken = await session.storage?.get().catch(toUnavailable)
     if (refreshToken === null) return end(session, 'none')
     const body = { refresh_token: refreshToken } // without one: the cookie's
-    await exchange(session, { path: 'refresh', body, isExpected: isTokens, isShared: true }, check)
+    await exchange(session, { path: 'refresh', body, isExpected: isTokens }, check, false)
   } catch (error) {
     if (session.access !== used) return
     if (!(error instanceof Refused) || error.status !== 401) throw error
@@ -54,15 +54,16 @@ async function replace(session: Session, used: Access | null): Promise<void> {
 
 /**
  * Asks what may bring tokens, and takes them: written down before they are used. `check` is asked before and after, and throws where
- * the answer must not count.
+ * the answer must not count. `isOwn`: with the newest access token that any tab has; false: a refresh, unless another tab has one; undefined: a
+ * login, which is nobody's yet.
  */
-async function exchange<Body>(session: Session, asked: Asked<Body>, check: () => void, token?: string): Promise<Body> {
+async function exchange<Body>(session: Session, asked: Asked<Body>, check: () => void, isOwn?: boolean): Promise<Body> {
   let access: Access | undefined
   const body = await session.alone(async () => {
-    if (asked.isShared) await session.tabs?.ask()
+    if (isOwn !== undefined) await session.tabs?.ask()
     check()
     const sentAt = session.now()
-    const answer = await ask(session, asked, token)
+    const answer = await ask(session, asked, isOwn && session.access?.token)
     check()
     if (isTokens(answer)) {
       access = accessOf(answer, sentAt)
@@ -88,14 +89,19 @@ export function enter(session: Session, path: string, credentials: object): Prom
   return session.inTurn(() => exchange(session, { path, body, isExpected: isTokens }, () => {}))
 }
 
-/** A request in the session that `used` is of, and in no other; repeated once after a 401. */
+/**
+ * A request in the session that `used` is of, and in no other, with the newest token that any tab has: one of before a change of the
+ * password would end nothing. Repeated once after a 401.
+ */
 export async function act<Body>(session: Session, asked: Asked<Body>, used?: Access | null): Promise<Body> {
   const access = used ?? (await fresh(session))
-  const attempt = ({ token }: Access) =>
-    session.inTurn(() => exchange(session, asked, () => insist(session, access), token))
-  return attempt(access).catch(async (error: Refused) => {
+  const check = () => insist(session, access)
+  const attempt = () => session.inTurn(() => exchange(session, asked, check, true))
+  return attempt().catch(async (error: Refused) => {
     if (error.status !== 401) throw error
-    return attempt(await renew(session, access))
+    check()
+    await renew(session, session.access)
+    return attempt()
   })
 }
 

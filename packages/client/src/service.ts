@@ -10,18 +10,16 @@ export interface Asked<Body> {
   readonly path: string
   readonly body?: object
   readonly isExpected: Expected<Body>
-  /** Whether another tab may have what is asked for. */
-  readonly isShared?: true
 }
 
 /** A network that says nothing for so long is taken for none. */
 const DEADLINE_MS = 10_000
 
-/** Asks the service; resolves to what was expected. Rejects with Refused and Unavailable. */
-export async function ask<Body>(session: Session, asked: Asked<Body>, token?: string): Promise<Body> {
+/** Asks the service; resolves to what was expected. Rejects with Refused and Unavailable. No token but `false`: it is a refresh. */
+export async function ask<Body>(session: Session, asked: Asked<Body>, token?: string | false): Promise<Body> {
   const { path, body, isExpected } = asked
   const flight = after(DEADLINE_MS)
-  if (asked.isShared) session.flight = flight
+  if (token === false) session.flight = flight
   const answer = await session
     .fetch(resolve(`${session.baseUrl}v1/${path}`).href, {
       method: body ? 'POST' : 'GET',
