@@ -218,6 +218,8 @@ t.test('the commonest passwords that are long enough are refused in any letter c
     t.same(rules(whole), ['too_common'])
     t.same(rules(`${whole} and Seven Bicycles`), [])
   }
+  const [one = '', next = ''] = common.toSorted()
+  for (const between of ['\n', ' ', 'A', 'a\na']) t.same(rules(`${one}${between}${next}`), [], 'two are not one')
 })
 
 t.test('a password is not the address, its local part or the name of the service', async (t) => {
