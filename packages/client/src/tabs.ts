@@ -5,8 +5,8 @@ type Message =
   | { readonly kind: 'ask' }
   | { readonly kind: 'have' | 'new' | 'over'; readonly access: Access; readonly left: number; readonly reason?: string }
 
-/** A tab that lives answers in a few ms. */
-const ANSWER_MS = 100
+/** A tab that lives answers in a few ms, on a busy machine later. */
+const ANSWER_MS = 250
 
 /** Speaks with the other tabs; with none where there is no BroadcastChannel. */
 export function joinTabs(session: Session): Tabs | undefined {
