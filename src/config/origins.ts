@@ -40,6 +40,11 @@ export function isOrigin(text: string): boolean {
   return URL.canParse(text) && /^https?:\/\/[^*]+$/.test(text) && new URL(text).origin === text
 }
 
+/** Whether a text is an origin that a passkey can be used from: as a browser sends it, or as Android does for an app. */
+export function isPasskeyOrigin(text: string): boolean {
+  return /^android:apk-key-hash:[\w-]{43}$/.test(text) || isOrigin(text)
+}
+
 /** Whether a text is a domain name that a cookie can have: in lower case, no address. */
 export function isDomain(text: string): boolean {
   return /^(?!-)[a-z\d-]+(?:\.[a-z\d-]+)*$/.test(text) && isName(text)

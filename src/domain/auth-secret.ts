@@ -9,7 +9,8 @@ import {
   timingSafeEqual,
 } from 'node:crypto'
 
-// All uses of AUTH_SECRET: it seals refresh tokens, derives what travels by mail, and encrypts the signing keys in the store.
+// All uses of AUTH_SECRET: it seals refresh tokens, challenges and the secrets of second factors, derives what travels by mail, and
+// encrypts the signing keys in the store.
 
 /** The keys that HKDF (RFC 5869) derives from one secret of the list AUTH_SECRET, each for one purpose. */
 export interface AuthKey {
@@ -52,23 +53,27 @@ export function isSame(a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-/** Encrypts under the first key, by AES-256-GCM: `keyId.iv.tag.ciphertext`, the key id in decimal, the rest in base64url. */
-export function encrypt(keys: AuthKeys, plain: string): string {
+/**
+ * Encrypts under the first key, by AES-256-GCM: `keyId.iv.tag.ciphertext`, the key id in decimal, the rest in base64url. `context` says
+ * what the text is and whose (the associated data): elsewhere it cannot be decrypted.
+ */
+export function encrypt(keys: AuthKeys, plain: string, context = ''): string {
   const iv = randomBytes(12)
-  const cipher = createCipheriv('aes-256-gcm', keys[0].encryptionKey, iv)
+  const cipher = createCipheriv('aes-256-gcm', keys[0].encryptionKey, iv).setAAD(Buffer.from(context))
   const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
   const parts = [iv, cipher.getAuthTag(), sealed].map((part) => part.toString('base64url'))
   return [keys[0].id, ...parts].join('.')
 }
 
-/** The text that `encrypt` was given; null if none of the keys encrypted it, or somebody has changed it. */
-export function decrypt(keys: AuthKeys, text: string): string | null {
+/** The text that `encrypt` was given with this `context`; null if none of the keys encrypted it, or somebody has changed it. */
+export function decrypt(keys: AuthKeys, text: string, context = ''): string | null {
   const [id, ...parts] = text.split('.')
   const key = keys.find((candidate) => String(candidate.id) === id)
   const [iv, tag, sealed] = parts.map((part) => Buffer.from(part, 'base64url'))
   if (!key || !iv || !tag || !sealed) return null
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key.encryptionKey, iv, { authTagLength: 16 }).setAuthTag(tag)
+    const decipher = createDecipheriv('aes-256-gcm', key.encryptionKey, iv, { authTagLength: 16 })
+    decipher.setAAD(Buffer.from(context)).setAuthTag(tag)
     return Buffer.concat([decipher.update(sealed), decipher.final()]).toString('utf8')
   } catch {
     return null

@@ -12,6 +12,10 @@ export const MAIL_KINDS = [
   'email-changed',
   'password-changed',
   'new-sign-in',
+  'factor-added',
+  'factor-removed',
+  'factor-refused',
+  'recovery-code-used',
 ] as const
 export type MailKind = (typeof MAIL_KINDS)[number]
 

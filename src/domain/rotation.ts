@@ -66,7 +66,7 @@ export function spend(session: Session, moment: Moment, graceMs: number): Sessio
   const oldest = session.counter + 1 - spentAt.length
   const isNeeded = (at: number, place: number) => oldest + place >= session.held || isWithin(since(at, moment), graceMs)
   return markUsed(
-    { ...session, counter: session.counter + 1, spentAt: spentAt.slice(spentAt.findIndex(isNeeded)) },
+    { ...seen(session), counter: session.counter + 1, spentAt: spentAt.slice(spentAt.findIndex(isNeeded)) },
     moment,
   )
 }
@@ -82,8 +82,15 @@ export function spendForChange(session: Session, moment: Moment, graceMs: number
  * impossible.
  */
 export function confirm(record: SessionRecord, rotationCounter: number): Session | null {
-  if (record.kind === 'ended' || rotationCounter <= record.held || rotationCounter > record.counter) return null
-  return { ...record, held: rotationCounter }
+  if (record.kind === 'ended' || rotationCounter > record.counter) return null
+  if (rotationCounter <= record.held) return record.isUnseen ? seen(record) : null
+  return { ...seen(record), held: rotationCounter }
+}
+
+/** The session, one of whose tokens has come back: what opened it opens it no more. */
+function seen(session: Session): Session {
+  const { isUnseen, ...rest } = session
+  return isUnseen ? rest : session
 }
 
 /** The session after its client has shown the current refresh token, and so spent it. */

@@ -20,6 +20,7 @@ export const OVER_REASONS = [
   'evicted',
   'password_reset',
   'email_changed',
+  'factor_changed',
   'disabled',
   'unknown',
 ] as const
@@ -64,6 +65,8 @@ export interface Session {
   readonly absoluteAt: number
   readonly ip: string
   readonly userAgent: string
+  /** A second step opened it, and none of its tokens has come back: who lost the answer gets it again. Absent: one has. */
+  readonly isUnseen?: true
 }
 
 /** A spent refresh token that was shown after its grace, though the client is not known to have its successor. */

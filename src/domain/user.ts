@@ -1,4 +1,5 @@
 import type { Email } from './email.ts'
+import type { Factors } from './factors.ts'
 import type { JsonObject } from './merge-patch.ts'
 import { UNUSABLE } from './password.ts'
 
@@ -15,6 +16,8 @@ export interface User {
   /** The language of the last mail that the owner has used; absent: none is known. */
   readonly locale?: string
   readonly passwordHash: string
+  /** The second factors of the owner; absent: there is none, and the password lets in. */
+  readonly factors?: Factors
   readonly createdAt: number
   /** When the owner last logged in; absent: never since the registration. */
   readonly lastLoginAt?: number

@@ -22,6 +22,11 @@ const LEVELS: Readonly<Record<EventName, 'info' | 'warn'>> = {
   'email.verified': 'info',
   'email.changed': 'info',
   'code.refused': 'info',
+  'factor.added': 'info',
+  'factor.removed': 'info',
+  'factor.refused': 'info',
+  'recovery_code.used': 'info',
+  'passkey.counter_fell': 'warn', // there may be a copy of it
   'session.refreshed': 'info',
   'session.doubted': 'info',
   'session.reused': 'info',

@@ -1,4 +1,5 @@
 import type { Caller } from '../domain/caller.ts'
+import type { Factor } from '../domain/factors.ts'
 import type { MailKind } from '../domain/mail.ts'
 import type { Purpose } from '../domain/one-time-secret.ts'
 import type { EndReason, OverReason } from '../domain/session.ts'
@@ -28,6 +29,14 @@ export interface SecurityEvents {
   'email.changed': { user_id: string; session_id: string }
   /** A token or code of a mail was wrong, expired, spent or superseded; `user_id` is null if there is no such account. */
   'code.refused': { user_id: string | null; purpose: Purpose; by: 'token' | 'code' }
+  /** By whom it was: `session_id` is null if the operator did it, or somebody who was not logged in yet. */
+  'factor.added': { user_id: string; session_id: string; factor: Factor }
+  'factor.removed': { user_id: string; session_id: string | null; factor: Factor }
+  /** What was shown of a second factor was wrong, or spent, or there is no such factor. */
+  'factor.refused': { user_id: string; session_id: string | null; factor: Factor }
+  'recovery_code.used': { user_id: string; left: number }
+  /** A passkey counts less than before, so there may be a copy of it; one that may be on several devices was let in all the same. */
+  'passkey.counter_fell': { user_id: string; passkey_id: string; refused: boolean }
   'session.refreshed':
     | { user_id: string; session_id: string; how: 'rotate' | 'repeat' | 'heal' }
     | (LateToken & { how: 'late' })
@@ -99,6 +108,7 @@ export const LIMITS = [
   'failures',
   'account_failures',
   'session_failures',
+  'second_factor',
   'mail',
   'mail_total',
 ] as const

@@ -8,6 +8,7 @@ import { clientRoutes } from './routes/admin/clients.ts'
 import { createRoute } from './routes/admin/create.ts'
 import { userEventRoute } from './routes/admin/events.ts'
 import { exportRoute } from './routes/admin/export.ts'
+import { userFactorsRoute } from './routes/admin/factors.ts'
 import { importRoute } from './routes/admin/import.ts'
 import { passwordResetRoute } from './routes/admin/password-reset.ts'
 import { userSessionRoutes } from './routes/admin/sessions.ts'
@@ -27,7 +28,15 @@ export async function buildAdminApp(deps: Deps, options: AppOptions): Promise<Ap
   metricsRoute(app, openExposition({ ...deps, lastReadiness: options.lastReadiness }))
   serveAdminDocument(app)
   const needMail = deps.sender === null ? [] : [passwordResetRoute]
-  const ofUsers = [userRoutes, createRoute, importRoute, accessRoutes, userSessionRoutes, userEventRoute]
+  const ofUsers = [
+    userRoutes,
+    createRoute,
+    importRoute,
+    accessRoutes,
+    userSessionRoutes,
+    userFactorsRoute,
+    userEventRoute,
+  ]
   for (const add of [...ofUsers, ...needMail, clientRoutes, clientAccessRoutes]) add(app, deps)
   exportRoute(app, deps, options)
   await app.ready()

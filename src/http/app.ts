@@ -17,7 +17,11 @@ import { meRoutes } from './routes/accounts/me.ts'
 import { registerRoute } from './routes/accounts/register.ts'
 import { passwordRoute } from './routes/credentials/password.ts'
 import { resetRoutes } from './routes/credentials/reset.ts'
-import { stepUpRoute } from './routes/credentials/step-up.ts'
+import { stepUpRoutes } from './routes/credentials/step-up.ts'
+import { factorsRoute } from './routes/factors/list.ts'
+import { passkeyRoute, passkeyRoutes } from './routes/factors/passkeys.ts'
+import { recoveryCodesRoute } from './routes/factors/recovery-codes.ts'
+import { totpRoutes } from './routes/factors/totp.ts'
 import { introspectRoute } from './routes/oauth/introspect.ts'
 import { metadataRoute } from './routes/oauth/metadata.ts'
 import { revokeRoute } from './routes/oauth/revoke.ts'
@@ -29,7 +33,9 @@ import { sessionRoutes } from './routes/sessions/devices.ts'
 import { documentRoutes } from './routes/sessions/documents.ts'
 import { loginRoute } from './routes/sessions/login.ts'
 import { logoutRoute } from './routes/sessions/logout.ts'
+import { passkeyLoginRoutes } from './routes/sessions/passkey-login.ts'
 import { refreshRoute } from './routes/sessions/refresh.ts'
+import { secondFactorRoute } from './routes/sessions/second-factor.ts'
 import { type AppOptions, makeApp } from './server.ts'
 import type { App } from './typed-app.ts'
 
@@ -67,7 +73,9 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<App> {
 
 /** The routes that may touch the cookie; those that need mail, or open registration, only where there is that. */
 function cookieRoutes({ config, sender }: Deps) {
-  const always = [loginRoute, refreshRoute, logoutRoute, passwordRoute, stepUpRoute, meRoutes]
+  const doors = [loginRoute, secondFactorRoute, passkeyLoginRoutes, refreshRoute, logoutRoute]
+  const factors = [factorsRoute, totpRoutes, recoveryCodesRoute, passkeyRoutes, passkeyRoute]
+  const always = [...doors, passwordRoute, stepUpRoutes, ...factors, meRoutes]
   const open = config.REGISTRATION === 'open' ? [registerRoute] : []
   return [...open, ...always, ...(sender === null ? [] : [resetRoutes, verificationRoutes, emailChangeRoutes])]
 }

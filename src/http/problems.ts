@@ -9,6 +9,7 @@ const PROBLEMS = {
   token_invalid: [401, 'The token is not one of ours.'],
   token_expired: [401, 'The access token has expired: refresh it.'],
   token_revoked: [401, 'The token has been revoked.'],
+  second_factor_required: [401, 'The password is right: prove a second factor.'],
   session_over: [401, 'The session is over: log in again.'],
   cross_site: [403, 'Requests with the cookie must come from an allowed origin.'],
   step_up_required: [403, 'Prove again who you are.'],
@@ -18,6 +19,7 @@ const PROBLEMS = {
   not_found: [404, 'There is nothing here.'],
   method_not_allowed: [405, 'This resource does not have that method.'],
   email_taken: [409, 'There is an account with this e-mail address.'],
+  last_factor: [409, 'This is the last second factor, and one is required: add another one before.'],
   id_taken: [409, 'There is an account with this id, and another e-mail address.'],
   precondition_failed: [412, 'Somebody else has changed it since you read it.'],
   too_large: [413, 'This is more than the service takes.'],
@@ -47,6 +49,9 @@ export interface ProblemDetails {
   /** How many seconds ago the person may have proved who they are, and the second factors that would do. */
   readonly maxAge?: number
   readonly factors?: readonly string[]
+  /** What the second step of a login brings back, and what a browser is given to ask for a passkey. */
+  readonly challenge?: string
+  readonly publicKey?: object
   /** Seconds to wait; in the header Retry-After only. */
   readonly retryAfter?: number
   /** The methods of the resource; in the header Allow only. */
@@ -81,7 +86,8 @@ export function statusOf(code: ProblemCode): number {
 }
 
 /** The JSON document of a problem, RFC 9457 section 3. */
-export function problemDocument({ code, details: { detail, errors, reason, maxAge, factors } }: Problem) {
+export function problemDocument({ code, details }: Problem) {
+  const { detail, errors, reason, maxAge, factors, challenge, publicKey } = details
   const [status, title] = PROBLEMS[code]
   return {
     type: `urn:problem-type:latchkey:${code}`,
@@ -93,13 +99,16 @@ export function problemDocument({ code, details: { detail, errors, reason, maxAg
     ...(reason === undefined ? {} : { reason }),
     ...(maxAge === undefined ? {} : { max_age: maxAge }),
     ...(factors === undefined ? {} : { factors }),
+    ...(challenge === undefined ? {} : { challenge }),
+    ...(publicKey === undefined ? {} : { public_key: publicKey }),
   }
 }
 
 const CHALLENGE = 'Bearer realm="latchkey"'
+const WITHOUT_TOKEN = new Set<ProblemCode>(['no_token', 'bad_credentials', 'second_factor_required'])
 
 /** The value of WWW-Authenticate, RFC 6750 section 3; null: the code is no 401. It has no `error` if no token was sent. */
 export function challengeOf(code: ProblemCode): string | null {
   if (statusOf(code) !== 401) return null
-  return code === 'no_token' || code === 'bad_credentials' ? CHALLENGE : `${CHALLENGE}, error="invalid_token"`
+  return WITHOUT_TOKEN.has(code) ? CHALLENGE : `${CHALLENGE}, error="invalid_token"`
 }

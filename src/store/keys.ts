@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Client } from '../domain/client.ts'
+import type { Factor } from '../domain/factors.ts'
 import type { JsonObject } from '../domain/merge-patch.ts'
 import type { Mail, MailHint } from '../domain/mail.ts'
 import type { Purpose, Secrets } from '../domain/one-time-secret.ts'
 import type { Work } from '../domain/password-hash.ts'
+import type { Answered, PendingTotp } from '../domain/answered.ts'
 import type { SessionRecord } from '../domain/session.ts'
 import type { VerifyingKey } from '../domain/signing-keys.ts'
 import type { TrailEvent } from '../domain/trail.ts'
@@ -57,6 +59,10 @@ export const keys = {
   heldEmail: (userId: string): Key<string> => `{${userId}}:held-email`,
   /** The address that a registration under way holds, until somebody else comes for it. */
   registering: (userId: string): Key<string> => `{${userId}}:registering`,
+  /** The authenticator app that is about to be enrolled. */
+  pendingTotp: (userId: string): Key<PendingTotp> => `{${userId}}:pending-totp`,
+  /** What was proven, so that a lost answer can be given again, and nothing is proven twice. */
+  answered: (userId: string, name: string): Key<Answered> => `{${userId}}:answered:${name}`,
   /** A mail that is to be sent. */
   mail: (userId: string, mailId: string): Key<Mail> => `{${userId}}:mail:${mailId}`,
   /** Which mails may wait: a hint, written before its mail. */
@@ -133,6 +139,12 @@ export const counters = {
   allMails: `${LIMITS}{latchkey}:mails` as CounterKey,
   /** Wrong codes of mails, of all purposes, for one account. */
   wrongCodes: (emailKey: string): CounterKey => `${LIMITS}{${digest(emailKey)}}:wrong-codes`,
+  /** Wrong codes of a second factor of an account, from one network that its owner is known to use, or from all others. */
+  wrongFactors: (userId: string, factor: Factor, network: string): CounterKey =>
+    `${LIMITS}{${userId}}:wrong-factors:${factor}:${network}`,
+  /** All wrong codes of second factors of an account, to tell its owner; and whether that is done. */
+  factorAlarm: (userId: string): CounterKey => `${LIMITS}{${userId}}:factor-alarm`,
+  factorAlarmSent: (userId: string): CounterKey => `${LIMITS}{${userId}}:factor-alarm-sent`,
   /** Wrong passwords from a client with a live token of the session. */
   sessionFailures: (userId: string, sessionId: string): CounterKey =>
     `${LIMITS}{${userId}}:session-failures:${sessionId}`,

@@ -153,6 +153,6 @@ export function absent(key: string): Check {
 }
 
 /** Makes a check that the key is as it was read: at that version, or absent. */
-export function unchanged(key: string, entry: Entry<unknown> | null): Check {
+export function unchanged<K extends string>(key: K, entry: Entry<unknown> | null): Check & { readonly key: K } {
   return { key, version: entry?.version ?? null }
 }

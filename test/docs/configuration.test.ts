@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { readConfig, VARIABLES } from '../../src/config/environment.ts'
+import { readConfig } from '../../src/config/environment.ts'
+import { VARIABLES } from '../../src/config/variables.ts'
 import { SECRETS } from '../../src/config/secret-files.ts'
 import { readPage, readPages, rowsOf } from './pages.ts'
 

@@ -6,6 +6,7 @@ import type { SessionName } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put, unchanged } from '../../store/store.ts'
+import { type Asker, demandFresh } from '../credentials/fresh.ts'
 import { carryOut } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
@@ -16,18 +17,23 @@ import { endWrites } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { claimAddress, findUser, releaseAddress } from './email-claims.ts'
+import { readUser } from './users.ts'
 
 /**
  * Writes a mail to the new address, by which the caller shows that it is theirs, and a notice to the old one. If the new address is
- * another account's, its owner is told, and the answer is the same. False: the session is over. Throws TooMany.
+ * another account's, its owner is told, and the answer is the same. False: the session is over. Throws TooMany and
+ * StepUpRequired.
  */
 export async function askForChange(
   deps: Deps,
-  self: SessionName,
+  { self, claims }: Asker,
   { email, locale }: { readonly email: Email; readonly locale: string | null },
   caller: Caller,
 ): Promise<boolean> {
   const owner = { userId: self.userId, purpose: 'change' } as const
+  const asker = await readUser(deps, self.userId)
+  if (asker === null) return false
+  demandFresh(deps, asker, claims) // before it counts
   await countMail(deps, email.key, caller)
   const holder = await findUser(deps, email)
   const isTaken = holder !== null && holder.value.id !== self.userId
@@ -35,6 +41,7 @@ export async function askForChange(
   const asked = await untilWon(async () => {
     const state = await readSecrets(deps, owner)
     if (state.user === null) return 'over'
+    demandFresh(deps, state.user.value, claims)
     const mails = notice(deps, state.user.value, 'email-change-asked', caller)
     const mail = { kind, email: email.address, locale } as const
     return (await writeSecretMail(deps, owner, state, mail, { events: [], mails }, caller)) ? 'asked' : null

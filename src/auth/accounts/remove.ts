@@ -1,10 +1,11 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { deniedUntil } from '../../domain/revocation.ts'
-import type { Session, SessionName, Transport } from '../../domain/session.ts'
+import type { Session, Transport } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { absent, type Entry, put } from '../../store/store.ts'
+import { type Asker, demandFreshIfEnrolled } from '../credentials/fresh.ts'
 import { guessesBehindToken } from '../credentials/guesses.ts'
 import { makePasswordCheck } from '../credentials/password-check.ts'
 import { carryOut, type Deed } from '../deed.ts'
@@ -23,9 +24,14 @@ export type Removed =
 
 /**
  * Removes the account, its sessions and its data, and denies its access tokens, in one commit. Throws TooMany after too many
- * wrong passwords.
+ * wrong passwords, and StepUpRequired.
  */
-export async function removeAccount(deps: Deps, self: SessionName, password: string, caller: Caller): Promise<Removed> {
+export async function removeAccount(
+  deps: Deps,
+  { self, claims }: Asker,
+  password: string,
+  caller: Caller,
+): Promise<Removed> {
   const { userId, sessionId } = self
   const guesses = guessesBehindToken(deps, self, caller)
   await guesses.guard()
@@ -33,6 +39,7 @@ export async function removeAccount(deps: Deps, self: SessionName, password: str
   const removed = await untilWon(async () => {
     const user = await readOwner(deps, userId)
     if (user === null) return { kind: 'over' } as const
+    demandFreshIfEnrolled(deps, user.value, claims)
     if (!(await isRight(user.value.passwordHash))) return guesses.fail({ kind: 'wrong' } as const)
     await guesses.guard()
     const { deed, sessions } = await removal(deps, user)
@@ -75,7 +82,7 @@ async function removal(
   const deed: Deed = {
     checks: [user, trail.check],
     puts: [nextGeneration(deps, user.value).denial, ...puts],
-    deletes: [keys.user(id), keys.preferences(id), ...mailKeys(id), ...deletes, ...trail.deletes],
+    deletes: [keys.user(id), keys.preferences(id), keys.pendingTotp(id), ...mailKeys(id), ...deletes, ...trail.deletes],
     events: [...events, { event: 'account.deleted', user_id: id }],
   }
   return { deed, sessions }

@@ -4,18 +4,22 @@ import { type Email, readEmail } from '../../domain/email.ts'
 import { normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
+import { type Entry, put } from '../../store/store.ts'
 import { findUser } from '../accounts/email-claims.ts'
-import { addKnownAddress, isKnownAddress } from '../accounts/known-ip-addresses.ts'
-import { notice } from '../mail/notices.ts'
-import { openSession, type SessionWish } from '../sessions/open.ts'
+import type { SessionWish } from '../sessions/open.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { guessesAtLogin } from './guesses.ts'
 import { spendRest } from './imported-work.ts'
+import { openProven } from './open-proven.ts'
 import { makePasswordCheck, type PasswordCheck } from './password-check.ts'
 
-/** What a login comes to: a session, a wrong address or password, or a right one of an account that the operator has disabled. */
+/**
+ * What a login comes to: a session, a wrong address or password, or a right one that does not open a session, because a second factor is
+ * asked for, or the operator has disabled the account.
+ */
 export type Authenticated =
+  | { readonly kind: 'half'; readonly user: User }
   | ({ readonly kind: 'ok' } & Bearer)
   | { readonly kind: 'wrong' }
   | { readonly kind: 'disabled' }
@@ -49,36 +53,37 @@ export async function authenticate(
   }
   await guesses.guard()
   const opened = await openByPassword(deps, found, { password, isRight }, wish, caller)
-  if (opened === 'changed') return guesses.fail(recordFailure(deps, found, caller))
-  if (opened !== 'disabled') return { kind: 'ok', ...opened }
-  deps.record({ event: 'login.failed', user_id: found.id, cause: 'disabled' }, caller)
-  return { kind: 'disabled' }
+  if (opened.kind === 'changed') return guesses.fail(recordFailure(deps, found, caller))
+  if (opened.kind === 'disabled') deps.record({ event: 'login.failed', user_id: found.id, cause: 'disabled' }, caller)
+  return opened
 }
 
-/** Opens the session; `changed`: the account is gone by now, or its password is another one; `disabled`: by the operator. */
+/** Opens the session, unless a second factor is asked for; `changed`: the account is gone by now, or its password is another one. */
 async function openByPassword(
   deps: Deps,
   { id, passwordHash: checked }: User,
   { password, isRight }: { readonly password: string; readonly isRight: PasswordCheck },
   wish: SessionWish,
   caller: Caller,
-): Promise<Bearer | 'changed' | 'disabled'> {
+): Promise<Authenticated | { readonly kind: 'changed' }> {
   const rehashed = deps.hashing.isOutdated(checked) ? await deps.hashing.hash(normalisePassword(password)) : checked
   return untilWon(async () => {
     const user = await deps.store.get(keys.user(id))
-    if (user === null || !(await isRight(user.value.passwordHash))) return 'changed'
-    if (user.value.disabled) return 'disabled'
+    if (user === null || !(await isRight(user.value.passwordHash))) return { kind: 'changed' }
+    if (user.value.disabled) return { kind: 'disabled' }
     const passwordHash = user.value.passwordHash === checked ? rehashed : user.value.passwordHash
-    const knownAddresses = addKnownAddress(deps, user.value.knownAddresses, caller)
-    const change = { passwordHash, knownAddresses, lastLoginAt: deps.clock() }
-    const mails = isSeenFirst(deps, user.value, caller) ? notice(deps, user.value, 'new-sign-in', caller) : []
-    return openSession(deps, user, { amr: ['pwd'], event: 'login.succeeded', change, mails }, wish, caller)
+    const proven = { ...user.value, passwordHash }
+    if (proven.factors) return askForMore(deps, user, proven)
+    const opened = await openProven(deps, user, { amr: ['pwd'], user: proven, events: [], mails: [] }, { wish }, caller)
+    return opened && { kind: 'ok', ...opened }
   })
 }
 
-/** Whether the owner has never logged in from there, as far as is remembered. */
-function isSeenFirst(deps: Deps, user: User, { network }: Caller): boolean {
-  return user.knownAddresses.length > 0 && !isKnownAddress(deps, user, network)
+/** The password is right, and not enough. Nothing is written but a hash that had to be made anew; null: it lost its race. */
+async function askForMore({ store }: Deps, user: Entry<User>, proven: User): Promise<Authenticated | null> {
+  const isSame = proven.passwordHash === user.value.passwordHash
+  const commit = { checks: [user], puts: [put(user.key, proven, null)], deletes: [] }
+  return isSame || (await store.commit(commit)) ? { kind: 'half', user: proven } : null
 }
 
 function recordFailure({ record }: Deps, user: User | null, caller: Caller): Authenticated {

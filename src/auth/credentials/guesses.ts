@@ -3,6 +3,7 @@ import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { type Network, networksOf } from '../../domain/ip-address.ts'
 import type { SessionName } from '../../domain/session.ts'
+import type { LimitName } from '../../events/security-events.ts'
 import type { User } from '../../domain/user.ts'
 import { counters } from '../../store/keys.ts'
 import type { Counter, CounterKey, UsedUp } from '../../store/store.ts'
@@ -69,9 +70,11 @@ export function spread(
   return networks.map(({ name, times }) => ({ key: keyOf(name), count: count * times, windowMs }))
 }
 
-type UsedUpLimit = UsedUp & { readonly limit: 'failures' | 'account_failures' | 'session_failures' }
+type GuessLimit = Extract<LimitName, 'failures' | 'account_failures' | 'session_failures' | 'second_factor'>
+type UsedUpLimit = UsedUp & { readonly limit: GuessLimit }
 
-function limitGuesses(
+/** Makes the limit of what `count` counts. */
+export function limitGuesses(
   { record }: Deps,
   caller: Caller,
   count: (adds: boolean) => Promise<UsedUpLimit | null>,

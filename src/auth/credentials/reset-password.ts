@@ -1,6 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { type Email, readEmail } from '../../domain/email.ts'
+import { withFactors } from '../../domain/factors.ts'
 import { nobodyAt, readToken, type Secrets, type Shown } from '../../domain/one-time-secret.ts'
 import { type BrokenRule, normalisePassword } from '../../domain/password.ts'
 import type { User } from '../../domain/user.ts'
@@ -115,9 +116,10 @@ async function resetDeed(
   const ended = endWrites(deps, await readSessionsToEnd(deps, user.value), 'password_reset')
   const { next, denial } = nextGeneration(deps, proven)
   // Whoever registered an address that is not theirs has planted nothing in the account of its owner.
-  const planted = emailVerified ? [] : [keys.preferences(id)]
+  const planted = emailVerified ? [] : [keys.preferences(id), keys.pendingTotp(id)]
   const known = emailVerified ? knownAddresses : []
-  const written = { ...next, passwordHash, sessions: [], knownAddresses: known }
+  const owned = emailVerified ? next : withFactors(next, null)
+  const written = { ...owned, passwordHash, sessions: [], knownAddresses: known }
   return {
     checks: [user, entry],
     puts: [

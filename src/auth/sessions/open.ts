@@ -1,4 +1,5 @@
 import type { Deps } from '../../deps.ts'
+import { ANSWERED_MS, type Answered } from '../../domain/answered.ts'
 import type { AuthMethod } from '../../domain/auth-methods.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { newId } from '../../domain/id.ts'
@@ -7,7 +8,7 @@ import { isLongOver, type Session, type Transport, whyOver } from '../../domain/
 import type { User } from '../../domain/user.ts'
 import type { SecurityEvent } from '../../events/security-events.ts'
 import { keys } from '../../store/keys.ts'
-import { type Check, type Entry, put } from '../../store/store.ts'
+import { type Check, type Entry, type Key, put, type Put } from '../../store/store.ts'
 import { carryOut } from '../deed.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -31,8 +32,11 @@ export interface Opening {
   readonly event: 'login.succeeded' | 'account.registered'
   readonly change?: Partial<User>
   readonly mails?: readonly Mail[]
+  readonly events?: readonly SecurityEvent[]
   /** The address that the user has held while it did not exist. */
   readonly held?: Entry<string>
+  /** What a second step has shown, and where it is remembered that it opened this session. */
+  readonly answers?: { readonly place: Check & { readonly key: Key<Answered> }; readonly shown: string }
 }
 
 /** A user as it was read, or as it is to be: then it must be absent. */
@@ -45,26 +49,39 @@ export type Opener = Check & { readonly value: User }
 export async function openSession(
   deps: Deps,
   user: Opener,
-  { amr, event, change = {}, mails = [], held }: Opening,
+  { amr, event, change = {}, mails = [], held, events: also = [], answers }: Opening,
   wish: SessionWish,
   caller: Caller,
 ): Promise<Bearer | null> {
   const store = demandIdentity(deps, await deps.store.get(keys.identity), deps.keyring.identity())
-  const session = { ...newSession(deps, user.value, wish, caller), store, amr }
+  const session = {
+    ...newSession(deps, user.value, wish, caller),
+    store,
+    amr,
+    ...(answers && { isUnseen: true as const }),
+  }
   const { ids, evicted, timedOut } = await makeRoom(deps, user.value, wish.replaces)
   const next: User = { ...user.value, ...change, sessions: [...ids, session.id] }
   const { puts, deletes, events } = endWrites(deps, evicted, 'evicted')
   const opened: SecurityEvent = { event, user_id: next.id, session_id: session.id }
   const writes = [put(keys.user(next.id), next, null), putSession(session), ...puts, ...timeoutWrites(deps, timedOut)]
   const releases = held === undefined ? [] : [held]
+  const remembered = answers
+    ? [putAnswered(deps, answers.place.key, { sessionId: session.id, shown: answers.shown })]
+    : []
   const deed = {
-    checks: [user, ...timedOut, ...releases],
-    puts: writes,
+    checks: [user, ...timedOut, ...releases, ...(answers ? [answers.place] : [])],
+    puts: [...writes, ...remembered],
     deletes: [...deletes, ...releases.map(({ key }) => key)],
-    events: [...events, opened],
+    events: [...events, ...also, opened],
     mails,
   }
   return (await carryOut(deps, deed, caller)) ? { session, user: next } : null
+}
+
+/** The write that remembers a proof for as long as its answer may be asked for again. */
+export function putAnswered({ clock }: Deps, key: Key<Answered>, answered: Answered): Put {
+  return put(key, answered, clock() + ANSWERED_MS)
 }
 
 function newSession(

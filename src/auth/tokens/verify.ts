@@ -53,7 +53,7 @@ export function makeVerifier(deps: Deps): Verifier {
     const token = await readSigned(text)
     if (token === null || !isOurs(token, issuer)) return token && { token, isAdmissible: false }
     cache.set(text, token)
-    if (token.kind === 'person' && token.claims.rtc > 0) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
+    if (token.kind === 'person' && mayConfirm(token.claims)) confirmRotation(deps, token.claims).catch(() => {}) // a lost confirmation is harmless
     return { token, isAdmissible: true }
   }
 
@@ -74,6 +74,11 @@ export function makeVerifier(deps: Deps): Verifier {
   }
 
   return { recall, verify, verifySignature }
+}
+
+/** Whether it can be news that the token has come back: it is of a rotation, or a second step may have opened its session. */
+function mayConfirm({ rtc, acr }: PersonToken['claims']): boolean {
+  return rtc > 0 || acr === 'aal2'
 }
 
 function isOurs({ kind, claims }: VerifiedToken, issuer: Issuer): boolean {

@@ -1,4 +1,5 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import { StepUpRequired } from '../../auth/errors.ts'
 import { readTokenState, type TokenState } from '../../auth/tokens/denylist.ts'
 import type { PersonToken, VerifiedToken } from '../../auth/tokens/signed-tokens.ts'
 import { makeVerifier, type NamingToken, type Verifier } from '../../auth/tokens/verify.ts'
@@ -21,10 +22,16 @@ declare module 'fastify' {
 export interface BearerTokens {
   /**
    * An onRequest hook: lets only requests with a live access token of a person pass, and leaves the token in `request.token`. One of
-   * a client that acts for itself is Problem `insufficient`.
+   * a client that acts for itself is Problem `insufficient`. With SECOND_FACTOR=required one of a session that has proven none throws
+   * StepUpRequired.
    */
   readonly requireToken: onRequestAsyncHookHandler
-  /** An onRequest hook: lets requests with a live access token for our audience pass, and leaves the token in `request.bearer`. */
+  /** The same, and it also lets a session pass that has yet to enrol its second factor. */
+  readonly requireAnyLevel: onRequestAsyncHookHandler
+  /**
+   * An onRequest hook: lets requests with a live access token for our audience pass, of a person as `requireToken` does, and leaves the
+   * token in `request.bearer`.
+   */
   readonly requireAnyToken: onRequestAsyncHookHandler
   /**
    * Reads the access token of a request if it names a session of ours, of any age and audience; null: it is not ours. Throws
@@ -48,7 +55,7 @@ export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
   app.decorateRequest('token', null as never)
   app.decorateRequest('bearer', null as never)
 
-  async function requireAnyToken(request: FastifyRequest): Promise<void> {
+  async function requireLive(request: FastifyRequest): Promise<void> {
     const text = bearerText(request)
     const token = recall(text) ?? (await verify(text))
     if (token === null || !isMeantFor(token.claims.aud, AUDIENCE)) throw new Problem('token_invalid')
@@ -57,11 +64,21 @@ export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
     request.bearer = token
   }
 
-  async function requireToken(request: FastifyRequest): Promise<void> {
-    await requireAnyToken(request)
+  async function requireAnyToken(request: FastifyRequest): Promise<void> {
+    await requireLive(request)
+    demandLevel(deps, request.bearer)
+  }
+
+  async function requireAnyLevel(request: FastifyRequest): Promise<void> {
+    await requireLive(request)
     const { bearer } = request
     if (bearer.kind !== 'person') throw new Problem('insufficient')
     request.token = bearer
+  }
+
+  async function requireToken(request: FastifyRequest): Promise<void> {
+    await requireAnyLevel(request)
+    demandLevel(deps, request.bearer)
   }
 
   async function readNamingToken(request: FastifyRequest): Promise<NamingToken | null> {
@@ -69,9 +86,15 @@ export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
     if (signed === null) return null
     const { token, isAdmissible } = signed
     if (token.kind === 'person') return { token, isAdmissible }
-    await requireToken(request)
+    await requireAnyLevel(request)
     return null
   }
 
-  return { requireToken, requireAnyToken, readNamingToken, verifier }
+  return { requireToken, requireAnyLevel, requireAnyToken, readNamingToken, verifier }
+}
+
+/** With SECOND_FACTOR=required, throws StepUpRequired at a token of a person who has proven none. */
+function demandLevel({ config }: Deps, { kind, claims }: VerifiedToken): void {
+  const isEnough = config.SECOND_FACTOR === 'optional' || kind === 'machine' || claims.acr === 'aal2'
+  if (!isEnough) throw new StepUpRequired(config.STEP_UP_AGE, [])
 }

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
-import { Busy, TooMany } from '../../auth/errors.ts'
+import { Busy, StepUpRequired, TooMany } from '../../auth/errors.ts'
 import { traceFields } from '../../domain/trace.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { challengeOf, fieldFault, Problem, type ProblemCode, problemDocument, statusOf } from '../problems.ts'
@@ -58,6 +58,8 @@ export function problemOf(error: FastifyError): Problem {
   if (error instanceof StoreUnavailable) return new Problem('store_unavailable')
   if (error instanceof Busy) return new Problem('busy')
   if (error instanceof TooMany) return new Problem('too_many_requests', { retryAfter: secondsOf(error.leftMs) })
+  if (error instanceof StepUpRequired)
+    return new Problem('step_up_required', { maxAge: Math.floor(error.maxAgeMs / 1000), factors: error.factors })
   if (hasZodFastifySchemaValidationErrors(error)) {
     if (error.validationContext === 'params') return new Problem('not_found') // what has no such id is not there
     return new Problem('bad_request', { errors: error.validation.slice(0, 10).flatMap(fieldErrors) })

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type * as z from 'zod'
+import type { SecondStep } from '../../auth/credentials/second-step.ts'
 import type { Tokens } from '../../auth/tokens/issue.ts'
 import { type Email, readEmail } from '../../domain/email.ts'
 import { deadline, type Session } from '../../domain/session.ts'
@@ -17,6 +18,14 @@ export const OWN_PASSWORD_REFUSALS = { over: 'token_revoked', wrong: 'wrong_pass
 
 /** The codes for what a mail holds, shown by a caller who is logged in. */
 export const MAIL_PROOF_REFUSALS = { over: 'token_revoked', invalid: 'code_invalid', taken: 'email_taken' } as const
+
+/** The codes for what answers a challenge. One that is dead is answered from the start: log in again. */
+export const PROOF_REFUSALS = { wrong: 'bad_credentials', dead: 'code_invalid', disabled: 'account_disabled' } as const
+
+/** The problem that asks for the second step of a login. */
+export function secondFactorRequired(step: SecondStep): Problem {
+  return new Problem('second_factor_required', step)
+}
 
 /** Reads an e-mail address in the body. Throws Problem `bad_request` if it is none. */
 export function demandEmail(path: string, text: string): Email {

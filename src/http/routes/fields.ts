@@ -47,6 +47,56 @@ export const MailCode = z
   .max(64)
   .meta({ description: 'The code in the mail.', examples: ['04816253'] })
 
+/** What a browser is given to make or to ask for a passkey; `parseCreationOptionsFromJSON` and its sister read it. */
+export const PublicKey = z.record(z.string(), z.any()).meta({
+  id: 'PublicKeyOptions',
+  description: 'The JSON form of the options of WebAuthn level 3.',
+})
+
+export const ChallengeText = z
+  .string()
+  .max(4096)
+  .meta({ description: 'What the first step has answered.', examples: ['1234567890.q3…'] })
+export const TotpCode = z
+  .string()
+  .max(64)
+  .meta({ description: 'The six digits that the app shows.', examples: ['492039'] })
+export const RecoveryCode = z
+  .string()
+  .max(64)
+  .meta({ description: 'One of the ten, with or without hyphen, in any case.', examples: ['7K2QX-9M4TB'] })
+
+const Base64Url = z
+  .string()
+  .max(16_384)
+  .regex(/^[\w-]+$/, 'must be base64url without padding')
+
+const Made = { id: Base64Url.max(2048), rawId: Base64Url.max(2048), type: z.literal('public-key') }
+
+/** What a browser has made of a passkey, as `toJSON` writes it. Members that are not needed are ignored. */
+export const Assertion = z
+  .object({
+    ...Made,
+    response: z.object({
+      clientDataJSON: Base64Url,
+      authenticatorData: Base64Url,
+      signature: Base64Url,
+      userHandle: Base64Url.nullish(),
+    }),
+  })
+  .meta({ id: 'Assertion', description: 'An `AuthenticationResponseJSON` of WebAuthn level 3.' })
+
+export const Attestation = z
+  .object({
+    ...Made,
+    response: z.object({
+      clientDataJSON: Base64Url,
+      attestationObject: Base64Url,
+      transports: z.array(z.string().max(32)).max(10).optional(),
+    }),
+  })
+  .meta({ id: 'Attestation', description: 'A `RegistrationResponseJSON` of WebAuthn level 3.' })
+
 /** A body that may be left out. Fastify validates a missing body as null; a JSON `null` is refused before. */
 export const optionalBody = <Body extends z.ZodType>(body: Body) =>
   z.preprocess((sent) => sent ?? undefined, body.optional())

@@ -1,6 +1,8 @@
 import * as z from 'zod'
+import { FACTORS } from '../../domain/factors.ts'
 import { PASSWORD_RULES } from '../../domain/password.ts'
 import { OVER_REASONS } from '../../domain/session.ts'
+import { PublicKey } from './fields.ts'
 import { PROBLEM_CODES, type ProblemCode, statusOf } from '../problems.ts'
 
 const Fault = z.object({
@@ -23,15 +25,36 @@ export const ProblemDocument = z
     max_age: z.int().min(0).max(2_000_000_000).optional().meta({
       description: 'With step_up_required: for how many seconds a proof of who you are is good.',
     }),
-    factors: z.array(z.string()).optional().meta({
-      description: 'With step_up_required: the second factors of the account; none: the password will do.',
+    factors: z.array(z.enum(FACTORS)).optional().meta({
+      description:
+        'With step_up_required and second_factor_required: the second factors that the account can prove; none: the password will do.',
+    }),
+    challenge: z
+      .string()
+      .optional()
+      .meta({
+        description: 'With second_factor_required: what the second step sends, within ten minutes.',
+        examples: ['1234567890.q3…'],
+      }),
+    public_key: PublicKey.optional().meta({
+      description:
+        'With second_factor_required, and passkeys: what `navigator.credentials.get` is given as `publicKey`.',
     }),
     reason: z.enum(OVER_REASONS).optional().meta({ description: 'With session_over: why.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457: why the request was refused.' })
 
 /** The problems that a route behind an access token may answer about the token. */
-export const TOKEN_PROBLEMS = ['no_token', 'token_invalid', 'token_expired', 'token_revoked', 'insufficient'] as const
+export const ANY_LEVEL_PROBLEMS = [
+  'no_token',
+  'token_invalid',
+  'token_expired',
+  'token_revoked',
+  'insufficient',
+] as const
+
+/** The same, where with SECOND_FACTOR=required a session without a second factor does not get. */
+export const TOKEN_PROBLEMS = [...ANY_LEVEL_PROBLEMS, 'step_up_required'] as const
 
 /** The problems that a route with a body may answer about the body. */
 export const BODY_PROBLEMS = ['bad_request', 'too_large', 'unsupported_media_type'] as const

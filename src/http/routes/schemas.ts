@@ -18,15 +18,17 @@ import {
 
 // The shapes on the wire, in snake_case. A schema with an `id` is a component of the OpenAPI document.
 
+export const Remember = z
+  .boolean()
+  .default(false)
+  .meta({ description: 'Longer timeouts, and a cookie that outlives the browser.' })
+
 export const CredentialsBody = z
   .strictObject({
     email: Email,
     password: Password,
     transport: Transport.default('body'),
-    remember: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'Longer timeouts, and a cookie that outlives the browser.' }),
+    remember: Remember,
   })
   .meta({ id: 'Credentials' })
 
@@ -60,8 +62,6 @@ export const ResetBody = z
     z.strictObject({ email: Email, code: MailCode, new_password: NewPassword }),
   ])
   .meta({ id: 'PasswordReset', description: 'With `token`, or with `email` and `code`.' })
-
-export const StepUpBody = z.strictObject({ password: Password }).meta({ id: 'StepUp' })
 
 export const VerificationBody = optionalBody(z.strictObject({ locale: Locale }).meta({ id: 'EmailVerification' }))
 

@@ -2,7 +2,6 @@ import { askForChange, changeEmail } from '../../../auth/accounts/change-email.t
 import { issueTokens } from '../../../auth/tokens/issue.ts'
 import { sessionOf } from '../../../domain/access-token.ts'
 import type { CookieEdge } from '../../edge.ts'
-import { demandFresh } from '../../plugins/fresh.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
@@ -45,9 +44,9 @@ export function emailChangeRoutes(app: App, { deps, bearer, limitPerAddress, coo
     onRequest,
     async handler(request, reply) {
       const email = demandEmail('new_email', request.body.new_email)
-      demandFresh(deps, request.token)
-      const self = sessionOf(request.token.claims)
-      const asked = await askForChange(deps, self, { email, locale: request.body.locale ?? null }, callerOf(request))
+      const { claims } = request.token
+      const asker = { self: sessionOf(claims), claims }
+      const asked = await askForChange(deps, asker, { email, locale: request.body.locale ?? null }, callerOf(request))
       if (!asked) throw new Problem('token_revoked')
       return reply.code(202).send()
     },

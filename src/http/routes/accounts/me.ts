@@ -41,7 +41,7 @@ export function meRoutes(app: App, edge: CookieEdge): void {
     method: 'GET',
     url: '/v1/me',
     schema: readSchema,
-    onRequest: [limitPerAddress('api'), bearer.requireToken],
+    onRequest: [limitPerAddress('api'), bearer.requireAnyLevel],
     async handler(request) {
       const user = await readUser(deps, request.token.claims.sub)
       if (user === null) throw new Problem('token_revoked')
@@ -53,10 +53,11 @@ export function meRoutes(app: App, edge: CookieEdge): void {
     method: 'DELETE',
     url: '/v1/me',
     schema: removeSchema,
-    onRequest: [limitPerAddress('login'), bearer.requireToken],
+    onRequest: [limitPerAddress('login'), bearer.requireAnyLevel],
     async handler(request, reply) {
-      const self = sessionOf(request.token.claims)
-      const result = await removeAccount(deps, self, request.body.password, callerOf(request))
+      const { claims } = request.token
+      const asker = { self: sessionOf(claims), claims }
+      const result = await removeAccount(deps, asker, request.body.password, callerOf(request))
       if (result.kind !== 'ok') throw new Problem(OWN_PASSWORD_REFUSALS[result.kind])
       if (result.transport === 'cookie') cookie.clear(reply)
       return reply.code(204).send()

@@ -11,7 +11,7 @@ export async function userAnswers(deps: Deps, users: readonly User[]): Promise<z
 }
 
 function userAnswer(user: User, sessions: number): z.output<typeof AdminUser> {
-  const { id, email, emailVerified, createdAt, lastLoginAt, roles, app, disabled } = user
+  const { id, email, emailVerified, createdAt, lastLoginAt, roles, app, disabled, factors } = user
   return {
     id,
     email,
@@ -22,7 +22,11 @@ function userAnswer(user: User, sessions: number): z.output<typeof AdminUser> {
     app,
     ...(disabled === undefined ? {} : { disabled: { ...disabled, at: timeOf(disabled.at) } }),
     sessions,
-    factors: { totp: false, passkeys: 0, recovery_codes_left: 0 },
+    factors: {
+      totp: factors?.totp !== undefined,
+      passkeys: factors?.passkeys.length ?? 0,
+      recovery_codes_left: factors?.recoveryCodes.left.length ?? 0,
+    },
   }
 }
 

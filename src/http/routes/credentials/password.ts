@@ -34,7 +34,9 @@ export function passwordRoute(app: App, edge: CookieEdge): void {
     onRequest: [limitPerAddress('login'), bearer.requireToken],
     async handler(request, reply) {
       const passwords = { current: request.body.current_password, next: request.body.new_password }
-      const result = await changePassword(deps, sessionOf(request.token.claims), passwords, callerOf(request))
+      const { claims } = request.token
+      const asker = { self: sessionOf(claims), claims }
+      const result = await changePassword(deps, asker, passwords, callerOf(request))
       if (result.kind === 'unacceptable') throw new Problem('password_unacceptable', { errors: result.rules })
       if (result.kind !== 'ok') throw new Problem(OWN_PASSWORD_REFUSALS[result.kind])
       return tokensAnswer(reply, cookie, issueTokens(deps, result))

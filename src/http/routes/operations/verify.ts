@@ -53,6 +53,7 @@ const OUTCOMES: Partial<Record<ProblemCode, VerifyOutcome>> = {
   token_expired: 'expired',
   token_revoked: 'revoked',
   insufficient: 'insufficient',
+  step_up_required: 'insufficient',
   bad_request: 'malformed',
 }
 
