@@ -344,6 +344,151 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your second factors
+         * @description None of their secrets.
+         */
+        get: operations["listFactors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/factors/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a passkey, second step
+         * @description If it is the first second factor, every other session ends, and from now on a login asks for one. If the answer is lost, send the same again. You may have twenty.
+         */
+        post: operations["addPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/factors/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a passkey, first step
+         * @description Give `public_key` to `navigator.credentials.create`, and send its answer to POST /v1/factors/passkeys.
+         */
+        post: operations["newPasskeyOptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/factors/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a passkey
+         * @description With the last factor the recovery codes go, too.
+         */
+        delete: operations["removePasskey"];
+        options?: never;
+        head?: never;
+        /** Name a passkey */
+        patch: operations["renamePasskey"];
+        trace?: never;
+    };
+    "/v1/factors/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get new recovery codes
+         * @description Those of before are dead. If the answer is lost, send the same `request_id` again: the codes are the same while none is used.
+         */
+        post: operations["renewRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/factors/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enrol an authenticator app, first step
+         * @description A secret for the app: the same one until it is confirmed, or an hour has passed. Nothing is asked for at a login yet.
+         */
+        post: operations["beginTotp"];
+        /**
+         * Remove the authenticator app
+         * @description With the last factor the recovery codes go, too.
+         */
+        delete: operations["removeTotp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/factors/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enrol an authenticator app, second step
+         * @description From now on a login asks for a code. This session goes on, its tokens stay good; every other session ends. If the answer is lost, send the same code again within 15 minutes: the recovery codes are the same.
+         */
+        post: operations["confirmTotp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/login": {
         parameters: {
             query?: never;
@@ -355,9 +500,69 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Opens a session. The oldest of too many sessions gives way, and so does that of the cookie which the new one replaces.
+         * @description Opens a session; for somebody with a second factor it is the first step, and the second is POST /v1/login/second-factor. The oldest of too many sessions gives way, and so does that of the cookie which the new one replaces.
          */
         post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/login/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with a passkey
+         * @description A passkey says whose it is and proves two factors at once: there is no password and no second step. If the answer is lost, send the same again.
+         */
+        post: operations["loginWithPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/login/passkey/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a passkey to log in
+         * @description Give `public_key` to `navigator.credentials.get`, and send its answer and the challenge to POST /v1/login/passkey. Nothing is stored, and nobody is named.
+         */
+        post: operations["passkeyLoginOptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/login/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in, second step
+         * @description The challenge of the first step, and a code or a passkey. If the answer is lost, send the same again: it is the same session, while none of its tokens has been used. A challenge lives ten minutes, and dies with a change of the password: then log in from the start.
+         */
+        post: operations["loginWithSecondFactor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -627,9 +832,29 @@ export interface paths {
         put?: never;
         /**
          * Prove again who you are
-         * @description What wants a fresh session says 403 `step_up_required`: do this, then ask again with the new token.
+         * @description What wants a fresh session says 403 `step_up_required`: do this, then ask again with the new token. Whoever has a second factor proves that one; the password alone is not enough then. If the answer is lost, send the same again.
          */
         post: operations["stepUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/step-up/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a passkey to prove again who you are
+         * @description Give `public_key` to `navigator.credentials.get`, and send its answer and the challenge to POST /v1/step-up.
+         */
+        post: operations["stepUpOptions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -666,6 +891,31 @@ export interface components {
              * @example seven red bicycles in the rain
              */
             password: string;
+        };
+        /** @description An `AuthenticationResponseJSON` of WebAuthn level 3. */
+        Assertion: {
+            id: string;
+            rawId: string;
+            /** @constant */
+            type: "public-key";
+            response: {
+                clientDataJSON: string;
+                authenticatorData: string;
+                signature: string;
+                userHandle?: string | null;
+            };
+        };
+        /** @description A `RegistrationResponseJSON` of WebAuthn level 3. */
+        Attestation: {
+            id: string;
+            rawId: string;
+            /** @constant */
+            type: "public-key";
+            response: {
+                clientDataJSON: string;
+                attestationObject: string;
+                transports?: string[];
+            };
         };
         Credentials: {
             /**
@@ -720,6 +970,44 @@ export interface components {
              */
             locale?: string;
         };
+        EnrolmentTokens: {
+            /**
+             * @description A JWT, RFC 9068, for the Authorization header.
+             * @example eyJhbGciOi…
+             */
+            access_token: string;
+            /** @constant */
+            token_type: "Bearer";
+            /**
+             * @description Seconds the access token lives.
+             * @example 295
+             */
+            expires_in: number;
+            /**
+             * @description Absent in cookie mode.
+             * @example AV2k9f0A…
+             */
+            refresh_token?: string;
+            /**
+             * @description Seconds until the session ends unless it is refreshed.
+             * @example 1800
+             */
+            refresh_expires_in: number;
+            /**
+             * @description The same for as long as the session lives.
+             * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
+             */
+            session_id: string;
+            /** @description At registration and login. */
+            user?: components["schemas"]["User"];
+            /**
+             * @description Ten, each good once; they are not shown again.
+             * @example [
+             *       "7K2QX-9M4TB"
+             *     ]
+             */
+            recovery_codes?: string[];
+        };
         Event: {
             /**
              * Format: date-time
@@ -732,7 +1020,7 @@ export interface components {
              * @example session.ended
              * @enum {string}
              */
-            event: "account.registered" | "account.created" | "account.disabled" | "account.enabled" | "roles.changed" | "app.changed" | "login.succeeded" | "password.changed" | "password.reset_required" | "password.reset" | "email.verified" | "email.changed" | "session.doubted" | "session.reused" | "session.ended";
+            event: "account.registered" | "account.created" | "account.disabled" | "account.enabled" | "roles.changed" | "app.changed" | "login.succeeded" | "password.changed" | "password.reset_required" | "password.reset" | "email.verified" | "email.changed" | "factor.added" | "factor.removed" | "recovery_code.used" | "passkey.counter_fell" | "session.doubted" | "session.reused" | "session.ended";
             /**
              * @description The session that opened, ended, or did it.
              * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
@@ -743,7 +1031,7 @@ export interface components {
              * @example logged_out
              * @enum {string}
              */
-            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "disabled" | "unknown";
+            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "factor_changed" | "disabled" | "unknown";
             /**
              * @description From where, unless an operator did it.
              * @example 192.0.2.7
@@ -767,6 +1055,12 @@ export interface components {
             events: components["schemas"]["Event"][];
             /** @description The cursor of the next page; absent: there is none. */
             next?: string;
+        };
+        Factors: {
+            /** @description Whether an authenticator app is enrolled. */
+            totp: boolean;
+            recovery_codes_left: number;
+            passkeys: components["schemas"]["Passkey"][];
         };
         ForgottenPassword: {
             /**
@@ -897,6 +1191,19 @@ export interface components {
             /** @description None: there is no authorization endpoint. */
             response_types_supported: string[];
         };
+        NewPasskey: {
+            response: components["schemas"]["Attestation"];
+            /**
+             * @description For people.
+             * @default Passkey
+             * @example Ada's phone
+             */
+            name?: string;
+        };
+        /** @description For `navigator.credentials.create`. */
+        NewPasskeyOptions: {
+            public_key: components["schemas"]["PublicKeyOptions"];
+        };
         /** @description RFC 6749 section 5.2: why the request was refused. */
         OauthError: {
             /** @enum {string} */
@@ -927,6 +1234,57 @@ export interface components {
              * @example AV2k9f0A…
              */
             refresh_token?: string;
+        };
+        Passkey: {
+            /**
+             * @description Opaque.
+             * @example 9p7Xb2mVQ0a1cJtYw3kZ4A
+             */
+            id: string;
+            /** @example Ada's phone */
+            name: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             * @example 2026-01-31T12:00:00.000Z
+             */
+            created_at: string;
+            /** @description Null: never since it was made. */
+            last_used_at: string | null;
+            /** @description Whether it is kept beyond its device. */
+            backed_up: boolean;
+        };
+        PasskeyLogin: {
+            /**
+             * @description What the first step has answered.
+             * @example 1234567890.q3…
+             */
+            challenge: string;
+            response: components["schemas"]["Assertion"];
+            /**
+             * @description Where the refresh token travels: in the JSON, or in an HttpOnly cookie and nowhere else.
+             * @default body
+             * @enum {string}
+             */
+            transport?: "body" | "cookie";
+            /**
+             * @description Longer timeouts, and a cookie that outlives the browser.
+             * @default false
+             */
+            remember?: boolean;
+        };
+        PasskeyName: {
+            /**
+             * @description For people.
+             * @example Ada's phone
+             */
+            name: string;
+        };
+        /** @description The challenge to send with the answer, within ten minutes. */
+        PasskeyOptions: {
+            /** @example 1234567890.q3… */
+            challenge: string;
+            public_key: components["schemas"]["PublicKeyOptions"];
         };
         PasswordChange: {
             /**
@@ -984,7 +1342,7 @@ export interface components {
              * @description For programs. Treat one you do not know by its status.
              * @enum {string}
              */
-            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "session_over" | "cross_site" | "step_up_required" | "account_disabled" | "insufficient" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "id_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "hash_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
+            code: "bad_request" | "code_invalid" | "bad_credentials" | "no_token" | "token_invalid" | "token_expired" | "token_revoked" | "second_factor_required" | "session_over" | "cross_site" | "step_up_required" | "account_disabled" | "insufficient" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "last_factor" | "id_taken" | "precondition_failed" | "too_large" | "unsupported_media_type" | "password_unacceptable" | "hash_unacceptable" | "too_many_requests" | "headers_too_large" | "request_timeout" | "internal" | "store_unavailable" | "busy";
             /** @description For people: what is wrong this time. */
             detail?: string;
             /** @description The fields at fault, or the password rules broken. */
@@ -1001,13 +1359,40 @@ export interface components {
             }[];
             /** @description With step_up_required: for how many seconds a proof of who you are is good. */
             max_age?: number;
-            /** @description With step_up_required: the second factors of the account; none: the password will do. */
-            factors?: string[];
+            /** @description With step_up_required and second_factor_required: the second factors that the account can prove; none: the password will do. */
+            factors?: ("totp" | "recovery_code" | "passkey")[];
+            /**
+             * @description With second_factor_required: what the second step sends, within ten minutes.
+             * @example 1234567890.q3…
+             */
+            challenge?: string;
+            /** @description With second_factor_required, and passkeys: what `navigator.credentials.get` is given as `publicKey`. */
+            public_key?: components["schemas"]["PublicKeyOptions"];
             /**
              * @description With session_over: why.
              * @enum {string}
              */
-            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "disabled" | "unknown";
+            reason?: "logged_out" | "revoked" | "idle_timeout" | "absolute_timeout" | "password_changed" | "token_reused" | "account_deleted" | "evicted" | "password_reset" | "email_changed" | "factor_changed" | "disabled" | "unknown";
+        };
+        /** @description The JSON form of the options of WebAuthn level 3. */
+        PublicKeyOptions: {
+            [key: string]: unknown;
+        };
+        RecoveryCodes: {
+            /**
+             * @description Ten, each good once; they are not shown again.
+             * @example [
+             *       "7K2QX-9M4TB"
+             *     ]
+             */
+            recovery_codes: string[];
+        };
+        RecoveryCodesRenewal: {
+            /**
+             * @description A random text of yours: the same again is the same request.
+             * @example b7a3…
+             */
+            request_id: string;
         };
         Refresh: {
             /**
@@ -1021,6 +1406,37 @@ export interface components {
             token: string;
             /** @description Ignored: a token says itself what it is. */
             token_type_hint?: string;
+        };
+        /** @description The challenge of the first step, and what answers it. */
+        SecondStep: {
+            /**
+             * @description What the first step has answered.
+             * @example 1234567890.q3…
+             */
+            challenge: string;
+            /**
+             * @description The six digits that the app shows.
+             * @example 492039
+             */
+            totp: string;
+        } | {
+            /**
+             * @description What the first step has answered.
+             * @example 1234567890.q3…
+             */
+            challenge: string;
+            /**
+             * @description One of the ten, with or without hyphen, in any case.
+             * @example 7K2QX-9M4TB
+             */
+            recovery_code: string;
+        } | {
+            /**
+             * @description What the first step has answered.
+             * @example 1234567890.q3…
+             */
+            challenge: string;
+            passkey: components["schemas"]["Assertion"];
         };
         Session: {
             /**
@@ -1064,12 +1480,32 @@ export interface components {
         Sessions: {
             sessions: components["schemas"]["Session"][];
         };
+        /** @description With the password, or with a second factor if there is one. */
         StepUp: {
             /**
              * @description Any Unicode, compared in NFC form, never truncated.
              * @example seven red bicycles in the rain
              */
             password: string;
+        } | {
+            /**
+             * @description The six digits that the app shows.
+             * @example 492039
+             */
+            totp: string;
+        } | {
+            /**
+             * @description One of the ten, with or without hyphen, in any case.
+             * @example 7K2QX-9M4TB
+             */
+            recovery_code: string;
+        } | {
+            /**
+             * @description What the first step has answered.
+             * @example 1234567890.q3…
+             */
+            challenge: string;
+            passkey: components["schemas"]["Assertion"];
         };
         TokenForm: {
             /**
@@ -1129,6 +1565,25 @@ export interface components {
             /** @description At registration and login. */
             user?: components["schemas"]["User"];
         };
+        TotpConfirmation: {
+            /**
+             * @description What the app shows.
+             * @example 492039
+             */
+            code: string;
+        };
+        TotpSecret: {
+            /**
+             * @description In base32, to be typed.
+             * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+             */
+            secret: string;
+            /**
+             * @description To be shown as a QR code.
+             * @example otpauth://totp/Latchkey:ada%40example.org?secret=JBSWY3DPEHPK3PXP&issuer=Latchkey
+             */
+            uri: string;
+        };
         User: {
             /**
              * @description Opaque, never reused.
@@ -1151,6 +1606,16 @@ export interface components {
     responses: {
         /** @description `bad_credentials`: The e-mail address or the password is wrong. */
         bad_credentials: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `bad_credentials`: The e-mail address or the password is wrong. `second_factor_required`: The password is right: prove a second factor. */
+        "bad_credentials.second_factor_required": {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -1195,8 +1660,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `cross_site`: Requests with the cookie must come from an allowed origin. `insufficient`: The token is live, and is not enough for this. */
-        "cross_site.insufficient": {
+        /** @description `cross_site`: Requests with the cookie must come from an allowed origin. `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. */
+        "cross_site.step_up_required.insufficient": {
             headers: {
                 [name: string]: unknown;
             };
@@ -1231,8 +1696,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `insufficient`: The token is live, and is not enough for this. `wrong_password`: The current password is wrong. */
-        "insufficient.wrong_password": {
+        /** @description `internal`: Something went wrong on our side; nothing was changed that was not answered. */
+        internal: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1240,8 +1705,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `internal`: Something went wrong on our side; nothing was changed that was not answered. */
-        internal: {
+        /** @description `last_factor`: This is the last second factor, and one is required: add another one before. */
+        last_factor: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1318,6 +1783,15 @@ export interface components {
         };
         /** @description `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. */
         "step_up_required.insufficient": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. `wrong_password`: The current password is wrong. */
+        "step_up_required.insufficient.wrong_password": {
             headers: {
                 [name: string]: unknown;
             };
@@ -2016,7 +2490,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             409: components["responses"]["email_taken"];
             413: components["responses"]["too_large"];
@@ -2056,7 +2530,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2091,7 +2565,311 @@ export interface operations {
             };
             400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    listFactors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is enrolled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Factors"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
             403: components["responses"]["insufficient"];
+            408: components["responses"]["request_timeout"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable"];
+        };
+    };
+    addPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasskey"];
+            };
+        };
+        responses: {
+            /** @description You had it already. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentTokens"];
+                };
+            };
+            /** @description Added. With `recovery_codes` if it is the first factor: keep them. */
+            201: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentTokens"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    newPasskeyOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What to make. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewPasskeyOptions"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    removePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A passkey of yours. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            404: components["responses"]["not_found"];
+            408: components["responses"]["request_timeout"];
+            409: components["responses"]["last_factor"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    renamePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A passkey of yours. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["PasskeyName"];
+                "application/json": components["schemas"]["PasskeyName"];
+            };
+        };
+        responses: {
+            /** @description The passkey. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
+            404: components["responses"]["not_found"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    renewRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecoveryCodesRenewal"];
+            };
+        };
+        responses: {
+            /** @description Ten new codes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            404: components["responses"]["not_found"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    beginTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpSecret"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    removeTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
+            408: components["responses"]["request_timeout"];
+            409: components["responses"]["last_factor"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    confirmTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Enrolled. Keep the recovery codes. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentTokens"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2125,6 +2903,102 @@ export interface operations {
                 };
             };
             400: components["responses"]["bad_request"];
+            401: components["responses"]["bad_credentials.second_factor_required"];
+            403: components["responses"]["cross_site.account_disabled"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    loginWithPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyLogin"];
+            };
+        };
+        responses: {
+            /** @description A new session. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
+            401: components["responses"]["bad_credentials"];
+            403: components["responses"]["cross_site.account_disabled"];
+            408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    passkeyLoginOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a passkey signs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            408: components["responses"]["request_timeout"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable"];
+        };
+    };
+    loginWithSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondStep"];
+            };
+        };
+        responses: {
+            /** @description A new session. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["bad_credentials"];
             403: components["responses"]["cross_site.account_disabled"];
             408: components["responses"]["request_timeout"];
@@ -2159,7 +3033,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked.session_over"];
-            403: components["responses"]["cross_site.insufficient"];
+            403: components["responses"]["cross_site.step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2189,7 +3063,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2220,7 +3094,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient.wrong_password"];
+            403: components["responses"]["step_up_required.insufficient.wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2255,7 +3129,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2284,7 +3158,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2324,7 +3198,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -2360,7 +3234,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient.wrong_password"];
+            403: components["responses"]["step_up_required.insufficient.wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2524,7 +3398,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2564,7 +3438,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -2595,7 +3469,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -2624,7 +3498,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             404: components["responses"]["not_found"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
@@ -2658,9 +3532,9 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            400: components["responses"]["bad_request"];
+            400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient.wrong_password"];
+            403: components["responses"]["step_up_required.insufficient.wrong_password"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -2668,6 +3542,34 @@ export interface operations {
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];
             503: components["responses"]["store_unavailable.busy"];
+        };
+    };
+    stepUpOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a passkey signs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            400: components["responses"]["bad_request"];
+            401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
+            403: components["responses"]["insufficient"];
+            408: components["responses"]["request_timeout"];
+            429: components["responses"]["too_many_requests"];
+            431: components["responses"]["headers_too_large"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["store_unavailable"];
         };
     };
     verify: {
@@ -2703,7 +3605,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["insufficient"];
+            403: components["responses"]["step_up_required.insufficient"];
             408: components["responses"]["request_timeout"];
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];
