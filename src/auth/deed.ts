@@ -2,10 +2,11 @@ import type { Deps } from '../deps.ts'
 import type { Caller } from '../domain/caller.ts'
 import type { Mail } from '../domain/mail.ts'
 import { trailOf } from '../domain/trail.ts'
+import type { User } from '../domain/user.ts'
 import type { SecurityEvent } from '../events/security-events.ts'
 import { announce, putMail } from '../mail/outbox.ts'
 import { keys } from '../store/keys.ts'
-import { append, type Commit } from '../store/store.ts'
+import { append, type Commit, type Entry, put } from '../store/store.ts'
 
 /** A commit, and what happens if it goes through: security events, all about one account, and mails. */
 export interface Deed extends Commit {
@@ -26,6 +27,14 @@ export async function carryOut(deps: Deps, deed: Deed, caller: Caller): Promise<
   for (const event of events) deps.record(event, caller)
   if (mails.length > 0) deps.sender?.wake()
   return true
+}
+
+/**
+ * Writes a user once more, as it was read, before it is said again that something is done: that may be written, and not yet be safe with a
+ * replica, so a failover could lose it. False: the user has changed; read it and decide again.
+ */
+export async function vouchFor({ store }: Pick<Deps, 'store'>, { key, version, value }: Entry<User>): Promise<boolean> {
+  return store.commit({ checks: [{ key, version }], puts: [put(key, value, null)], deletes: [] })
 }
 
 function appendToTrail({ clock, config }: Deps, events: Deed['events'], caller: Caller): Pick<Commit, 'append'> | null {

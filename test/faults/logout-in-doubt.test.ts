@@ -17,7 +17,8 @@ t.test(
     t.teardown(home.close)
     const isSeen = async () => (await home.deps.store.weaknesses()).join().includes('min-replicas-to-write')
     await eventually(isSeen, { within: 5000 })
-    const [me, you, they] = [await home.newcomer(), await home.newcomer(), await home.newcomer()]
+    const newcomer = async () => eventually(() => home.newcomer().catch(() => false as const), { within: 10_000 }) // the replica is slow at first
+    const [me, you, they] = [await newcomer(), await newcomer(), await newcomer()]
     const passwords = { current_password: they.password, new_password: `${they.password} again` }
     const asks = {
       'an access token': () => home.call('POST', '/v1/logout', { token: me.access_token }),

@@ -7,7 +7,7 @@ import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put, unchanged } from '../../store/store.ts'
 import { type Asker, demandFresh } from '../credentials/fresh.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, vouchFor } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
@@ -78,7 +78,7 @@ async function tryChange(deps: Deps, self: SessionName, shown: Shown, caller: Ca
   const [entry, held] = await deps.store.getMany([keys.secrets(user.value.id, 'change'), keys.heldEmail(user.value.id)])
   const use = await judge(deps, owner, { user, entry }, shown)
   if (use.kind === 'repeat' && use.email === user.value.email)
-    return { kind: 'ok', session: session.value, user: user.value }
+    return (await vouchFor(deps, user)) ? { kind: 'ok', session: session.value, user: user.value } : null
   if (use.kind !== 'right') return { kind: 'invalid' }
   const email = readEmail(use.email) as Email
   const secrets = entry as Entry<Secrets>

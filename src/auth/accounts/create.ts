@@ -9,7 +9,7 @@ import { keys } from '../../store/keys.ts'
 import { absent, type Entry, put, unchanged } from '../../store/store.ts'
 import { noteWork } from '../credentials/imported-work.ts'
 import { judgeNewPassword } from '../credentials/new-password.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, vouchFor } from '../deed.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
 import { untilWon } from '../until-won.ts'
 import { claimAddress, findUser } from './email-claims.ts'
@@ -56,17 +56,16 @@ export async function createUser(deps: Deps, wanted: Wanted, caller: Caller): Pr
 /** Looks whether id and address are free, before anything dear is done; null: the account has changed meanwhile. */
 async function findKnown(deps: Deps, id: string, email: Email): Promise<Created | 'free' | null> {
   const [user, owner] = await Promise.all([deps.store.get(keys.user(id)), findUser(deps, email)])
-  if (user !== null) return vouchFor(deps, user, email)
+  if (user !== null) return answerKnown(deps, user, email)
   if (owner === null) return 'free'
   return owner.value.id === id ? null : { kind: 'email_taken' }
 }
 
-/** Answers with the account, which is written once more: it may be there, but not yet be safe with a replica. */
-async function vouchFor({ store }: Deps, entry: Entry<User>, email: Email): Promise<Created | null> {
-  const { key, value: user } = entry
+/** Answers with the account that is there. */
+async function answerKnown(deps: Deps, entry: Entry<User>, email: Email): Promise<Created | null> {
+  const { value: user } = entry
   if (user.emailKey !== email.key) return { kind: 'id_taken' }
-  const isWon = await store.commit({ checks: [entry], puts: [put(key, user, null)], deletes: [] })
-  return isWon ? { kind: 'exists', user } : null
+  return (await vouchFor(deps, entry)) ? { kind: 'exists', user } : null
 }
 
 /** What is stored as the hash, or why not. */
@@ -89,7 +88,7 @@ async function tryCreate(deps: Deps, wanted: Complete, isPatient: boolean, calle
   const places = [keys.identity, keys.user(id), keys.heldEmail(id), keys.deniedBelow(id)] as const
   const [identity, user, held, denied] = await deps.store.getMany(places)
   demandIdentity(deps, identity, deps.keyring.identity())
-  if (user !== null) return vouchFor(deps, user, email)
+  if (user !== null) return answerKnown(deps, user, email)
   if (held?.value !== email.key) {
     if (held !== null && isPatient) return null
     const puts = [put(keys.heldEmail(id), email.key, deps.clock() + HELD_MS)]

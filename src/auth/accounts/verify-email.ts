@@ -4,7 +4,7 @@ import type { Secrets, Shown } from '../../domain/one-time-secret.ts'
 import type { SessionName } from '../../domain/session.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put } from '../../store/store.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, vouchFor } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
 import { judge, provenBy, putSpent, readSecrets, writeSecretMail } from '../mail/secrets.ts'
@@ -56,7 +56,8 @@ async function tryVerify(deps: Deps, self: SessionName, shown: Shown, caller: Ca
   const entry = await deps.store.get(keys.secrets(self.userId, 'verify'))
   const use = await judge(deps, owner, { user, entry }, shown)
   if (use.kind === 'invalid' || use.email !== user.value.email) return { kind: 'invalid' }
-  if (use.kind === 'repeat') return { kind: 'ok', session: session.value, user: user.value }
+  if (use.kind === 'repeat')
+    return (await vouchFor(deps, user)) ? { kind: 'ok', session: session.value, user: user.value } : null
   const verified = provenBy(user.value, use)
   const deed = {
     checks: [user, entry as Entry<Secrets>],

@@ -7,6 +7,7 @@ import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, unchanged } from '../../store/store.ts'
 import { addKnownAddress, isKnownAddress } from '../accounts/known-ip-addresses.ts'
+import { vouchFor } from '../deed.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
 import { notice } from '../mail/notices.ts'
 import { type Opening, openSession, type SessionWish } from '../sessions/open.ts'
@@ -76,7 +77,8 @@ export async function answerChallenge(
     const { guard, fail } = credential.guesses(user.value, null)
     if (answered && wasShown(deps.authKeys, userId, answered.value, shown)) {
       const opened = await readUnseen(deps, userId, answered.value.sessionId)
-      return opened ? { kind: 'ok', ...opened } : fail<Answer>({ kind: 'wrong' })
+      if (opened === null) return fail<Answer>({ kind: 'wrong' })
+      return (await vouchFor(deps, user)) ? { kind: 'ok', ...opened } : null
     }
     await guard()
     const isSpent = answered !== null && credential.answers !== undefined

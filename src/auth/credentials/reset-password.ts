@@ -8,7 +8,7 @@ import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put } from '../../store/store.ts'
 import { findUser } from '../accounts/email-claims.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, vouchFor } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
 import { judge, mailKeys, provenBy, putSpent, readSecrets, refuse, writeSecretMail } from '../mail/secrets.ts'
@@ -98,7 +98,8 @@ async function tryReset(
   const [user, entry] = [state.user as Entry<User>, state.entry as Entry<Secrets>]
   if (use.kind === 'repeat') {
     const isSame = await makePasswordCheck(deps, password)(user.value.passwordHash)
-    return isSame ? { kind: 'ok' } : { kind: 'invalid' }
+    if (!isSame) return { kind: 'invalid' }
+    return (await vouchFor(deps, user)) ? { kind: 'ok' } : null
   }
   const rules = await judgeNewPassword(deps, password, user.value.email)
   if (rules.length > 0) return { kind: 'unacceptable', rules }

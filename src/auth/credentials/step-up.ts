@@ -7,7 +7,7 @@ import { provable } from '../../domain/factors.ts'
 import type { SessionName } from '../../domain/session.ts'
 import { keys } from '../../store/keys.ts'
 import { put, unchanged } from '../../store/store.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, vouchFor } from '../deed.ts'
 import { StepUpRequired } from '../errors.ts'
 import { putAnswered } from '../sessions/open.ts'
 import { type OwnSession, readOwnSession } from '../sessions/read.ts'
@@ -57,7 +57,7 @@ export async function stepUp(
     if (credential.kind === 'password' && factors) throw new StepUpRequired(deps.config.STEP_UP_AGE, provable(factors))
     const isRepeat = answered !== null && wasShown(deps.authKeys, self.userId, answered.value, shown ?? '')
     if (isRepeat && answered.value.sessionId === self.sessionId)
-      return { kind: 'ok', session: own.session.value, user: own.user.value }
+      return (await vouchFor(deps, own.user)) ? { kind: 'ok', session: own.session.value, user: own.user.value } : null
     const { guard, fail } = credential.guesses(own.user.value, self.sessionId)
     await guard()
     const isSpent = answered !== null && answers !== undefined

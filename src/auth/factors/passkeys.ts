@@ -17,6 +17,7 @@ import {
   type RegistrationResponseJSON,
   verifyRegistration,
 } from '../credentials/webauthn.ts'
+import { vouchFor } from '../deed.ts'
 import { putAnswered } from '../sessions/open.ts'
 import { type OwnSession, readOwnSession } from '../sessions/read.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -63,9 +64,11 @@ export async function addPasskey(
   return untilWon<PasskeyAdded>(async () => {
     const [own, answered] = await Promise.all([readOwnSession(deps, self), deps.store.get(place)])
     if (own === null) return { kind: 'over' }
-    if (answered !== null) return repeatAddition(deps, own, answered.value, made)
+    if (answered !== null)
+      return (await vouchFor(deps, own.user)) ? repeatAddition(deps, own, answered.value, made) : null
     demandFresh(deps, own.user.value, claims)
-    if (find(own.user.value, made)) return { kind: 'known', codes: null, ...bearerOf(own) }
+    if (find(own.user.value, made))
+      return (await vouchFor(deps, own.user)) ? { kind: 'known', codes: null, ...bearerOf(own) } : null
     if (isFull(own.user.value)) return { kind: 'full' }
     return tryAdd(deps, own, { ...made, id: newId(), name, createdAt: deps.clock() }, { place, answered }, caller)
   })

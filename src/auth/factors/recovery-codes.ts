@@ -6,7 +6,7 @@ import { wasRequested } from '../../domain/recovery-codes.ts'
 import { keys } from '../../store/keys.ts'
 import { put } from '../../store/store.ts'
 import { demandFresh } from '../credentials/fresh.ts'
-import { carryOut } from '../deed.ts'
+import { carryOut, vouchFor } from '../deed.ts'
 import { notice } from '../mail/notices.ts'
 import { readOwnSession } from '../sessions/read.ts'
 import { untilWon } from '../until-won.ts'
@@ -37,7 +37,8 @@ export async function renewRecoveryCodes(
     if (factors === undefined) return { kind: 'none' }
     if (wasRequested(factors.recoveryCodes, requestId)) {
       const codes = repeatRecoveryCodes(deps, user.value, requestId)
-      return codes === null ? { kind: 'spent' } : { kind: 'ok', codes }
+      if (codes === null) return { kind: 'spent' }
+      return (await vouchFor(deps, user)) ? { kind: 'ok', codes } : null
     }
     const { codes, recoveryCodes } = newRecoveryCodes(deps, user.value, requestId)
     const next = withFactors(user.value, { ...factors, recoveryCodes })

@@ -6,7 +6,7 @@ import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, put } from '../../store/store.ts'
 import { demandFresh } from '../credentials/fresh.ts'
-import { carryOut, type Deed } from '../deed.ts'
+import { carryOut, type Deed, vouchFor } from '../deed.ts'
 import { notice } from '../mail/notices.ts'
 import { readOwner, readOwnSession, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites, nextGeneration } from '../sessions/session-writes.ts'
@@ -48,7 +48,7 @@ async function remove(
     const { user, session } = own
     demandFresh(deps, user.value, claims)
     const factors = user.value.factors && without(user.value.factors)
-    if (!factors) return 'absent'
+    if (!factors) return (await vouchFor(deps, user)) ? 'absent' : null
     if (isLast(factors) && deps.config.SECOND_FACTOR === 'required') return 'last'
     const next = withFactors(user.value, factors)
     const deed = {
@@ -70,15 +70,11 @@ export async function removeAllFactors(deps: Deps, userId: string, caller: Calle
   const done = await untilWon(async () => {
     const user = await readOwner(deps, userId)
     if (user === null) return 'unknown'
-    const deed = user.value.factors === undefined ? vouching(user) : await removalOfAll(deps, user, caller)
+    if (user.value.factors === undefined) return (await vouchFor(deps, user)) ? 'removed' : null
+    const deed = await removalOfAll(deps, user, caller)
     return (await carryOut(deps, deed, caller)) ? 'removed' : null
   })
   return done === 'removed'
-}
-
-/** Writes the user once more: a removal before may be written, but not yet be safe with a replica. */
-function vouching(user: Entry<User>): Deed {
-  return { checks: [user], puts: [put(user.key, user.value, null)], deletes: [], events: [] }
 }
 
 async function removalOfAll(deps: Deps, user: Entry<User>, caller: Caller): Promise<Deed> {

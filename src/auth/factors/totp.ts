@@ -10,6 +10,7 @@ import { keys } from '../../store/keys.ts'
 import { type Entry, put, unchanged } from '../../store/store.ts'
 import { demandFresh } from '../credentials/fresh.ts'
 import { guessesAtFactor } from '../credentials/factor-guesses.ts'
+import { vouchFor } from '../deed.ts'
 import { putAnswered } from '../sessions/open.ts'
 import { type OwnSession, readOwnSession } from '../sessions/read.ts'
 import type { Bearer } from '../tokens/issue.ts'
@@ -121,10 +122,11 @@ async function repeatConfirmation(
   answered: Answered,
   code: string,
   caller: Caller,
-): Promise<TotpConfirmed> {
+): Promise<TotpConfirmed | null> {
   const { guard, fail } = guessesAtFactor(deps, 'totp', { user: user.value, sessionId: session.value.id }, caller)
   await guard()
   if (!wasShown(deps.authKeys, user.value.id, answered, code)) return fail<TotpConfirmed>({ kind: 'invalid' })
   const codes = repeatRecoveryCodes(deps, user.value, answered.seed ?? '')
-  return codes === null ? { kind: 'invalid' } : { kind: 'ok', codes, session: session.value, user: user.value }
+  if (codes === null) return { kind: 'invalid' }
+  return (await vouchFor(deps, user)) ? { kind: 'ok', codes, session: session.value, user: user.value } : null
 }
