@@ -6,7 +6,8 @@ import { ProblemDocument } from '../src/http/routes/problem-schemas.ts'
 import type { Components, Tree } from './components.ts'
 import { schemaOf } from './components.ts'
 import { headersOf } from './headers.ts'
-import { IF_MATCH, PAGES, PROBLEM_DETAILS } from './texts.ts'
+import { PAGES } from './page-texts.ts'
+import { IF_MATCH, PROBLEM_DETAILS } from './texts.ts'
 
 /** What our routes say of themselves in `schema`. */
 interface RouteSchema {

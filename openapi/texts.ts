@@ -8,6 +8,12 @@ export const DESCRIPTION = `A JWT auth service: short-lived access tokens, rotat
 with 401, refresh once and try again; when the refresh is refused with 401, log in again. A refresh token is answered with the next one at
 each use; when that answer is lost, show the same token again and get the same successor.
 
+**Second factors.** A login of somebody who has one is two steps: a right password is 401 \`second_factor_required\` with a \`challenge\`, which
+\`/v1/login/second-factor\` takes with a code or a passkey. What matters wants a *fresh* session: 403 \`step_up_required\` says for how long a
+proof is good (\`max_age\`) and what can be proven (\`factors\`; none: the password will do); do that at \`/v1/step-up\`, then ask again with the
+new token. Where the service requires a second factor (SECOND_FACTOR), each route behind an access token answers it to a session that has
+proven none, but for \`/v1/me\`, \`/v1/factors\`, \`/v1/step-up\` and logout: there no step-up helps whose account has none (\`/v1/factors\` says so), enrol one.
+
 **Transport.** With \`transport: "body"\` the refresh token is in the JSON. With \`transport: "cookie"\` it is in an HttpOnly cookie and
 nowhere else, and each unsafe request that uses or asks for the cookie must be same-origin or come from an allowed \`Origin\`.
 
@@ -25,6 +31,7 @@ status. \`/readyz\` and \`/readyz/own\` answer 503 in a form of their own, and w
 export const TAGS = {
   Accounts: 'Registering, logging in, and the account itself.',
   Sessions: 'A session is one login on one device: keeping it alive, ending it, seeing the others.',
+  'Second factors': 'Authenticator apps, passkeys, recovery codes; logging in with one, and proving again who you are.',
   Data: 'JSON objects that follow a session, or a person to every device.',
   Tokens: 'For services and gateways that verify access tokens.',
   OAuth: 'For stock OAuth clients, and for programs that act for themselves. Errors are those of RFC 6749.',
@@ -142,59 +149,11 @@ export const IF_MATCH = {
 export const PROBLEM_DETAILS: Partial<Record<ProblemCode, ProblemDetails>> = {
   bad_request: { errors: [{ path: 'email', message: 'must be an e-mail address' }] },
   session_over: { reason: 'idle_timeout' },
-  step_up_required: { maxAge: 300, factors: [] },
+  step_up_required: { maxAge: 300, factors: ['totp', 'recovery_code'] },
+  second_factor_required: {
+    challenge: 'AQ8m2xT…',
+    factors: ['totp', 'recovery_code', 'passkey'],
+    publicKey: { challenge: 'QVE4bTJ4VA', rpId: 'auth.example.org', userVerification: 'required', timeout: 600_000 },
+  },
   password_unacceptable: { errors: [{ rule: 'too_short', message: 'Use at least 15 characters.' }] },
-}
-
-/** A route that answers no JSON of ours; its tag is Docs unless it says another. */
-interface Page {
-  readonly operationId: string
-  readonly summary: string
-  readonly description: string
-  readonly type: string
-  readonly tag?: string
-  readonly headers?: readonly string[]
-}
-
-const asset = { description: 'A part of the page at /docs.', headers: ['Cache-Control'] }
-
-export const PAGES: Record<string, Page> = {
-  '/openapi.json': {
-    operationId: 'readOpenapi',
-    summary: 'The contract',
-    description: 'This document, OpenAPI 3.1.',
-    type: 'application/json',
-    headers: ['Cache-Control'],
-  },
-  '/metrics': {
-    operationId: 'readMetrics',
-    summary: 'What this process counts of itself',
-    description: 'In the text format of Prometheus. No key is asked for.',
-    type: 'text/plain',
-    tag: 'Health',
-  },
-  '/docs': {
-    operationId: 'readDocs',
-    summary: 'The page',
-    description: 'Shows this document and lets you try it.',
-    type: 'text/html',
-  },
-  '/docs/start.js': {
-    ...asset,
-    operationId: 'readDocsStart',
-    summary: 'What starts the page',
-    type: 'text/javascript',
-  },
-  '/docs/swagger-ui.css': {
-    ...asset,
-    operationId: 'readDocsStyle',
-    summary: 'The style of the page',
-    type: 'text/css',
-  },
-  '/docs/swagger-ui-bundle.js': {
-    ...asset,
-    operationId: 'readDocsScript',
-    summary: 'The script of the page',
-    type: 'text/javascript',
-  },
 }

@@ -3,8 +3,8 @@
 /** The status and the title of each code. */
 const PROBLEMS = {
   bad_request: [400, 'The request is malformed.'],
-  code_invalid: [400, 'The code or the link is wrong, or has been used: ask for another one.'],
-  bad_credentials: [401, 'The e-mail address or the password is wrong.'],
+  code_invalid: [400, 'The code, the link or the challenge is wrong, or has been used: ask for another one.'],
+  bad_credentials: [401, 'The e-mail address, the password or the second factor is wrong.'],
   no_token: [401, 'A token is needed.'],
   token_invalid: [401, 'The token is not one of ours.'],
   token_expired: [401, 'The access token has expired: refresh it.'],
@@ -15,7 +15,7 @@ const PROBLEMS = {
   step_up_required: [403, 'Prove again who you are.'],
   account_disabled: [403, 'This account has been disabled.'],
   insufficient: [403, 'The token is live, and is not enough for this.'],
-  wrong_password: [403, 'The current password is wrong.'],
+  wrong_password: [403, 'The current password, or the second factor, is wrong.'],
   not_found: [404, 'There is nothing here.'],
   method_not_allowed: [405, 'This resource does not have that method.'],
   email_taken: [409, 'There is an account with this e-mail address.'],

@@ -421,7 +421,10 @@ export interface paths {
         delete: operations["removePasskey"];
         options?: never;
         head?: never;
-        /** Name a passkey */
+        /**
+         * Name a passkey
+         * @description The name is for its owner alone.
+         */
         patch: operations["renamePasskey"];
         trace?: never;
     };
@@ -560,7 +563,7 @@ export interface paths {
         put?: never;
         /**
          * Log in, second step
-         * @description The challenge of the first step, and a code or a passkey. If the answer is lost, send the same again: it is the same session, while none of its tokens has been used. A challenge lives ten minutes, and dies with a change of the password: then log in from the start.
+         * @description The challenge of the first step, and a code or a passkey. If the answer is lost, send the same again: it is the same session, while none of its tokens has been used. A challenge lives ten minutes, and dies with a change of the password, a logout of all sessions, and when the operator disables the account: then log in from the start.
          */
         post: operations["loginWithSecondFactor"];
         delete?: never;
@@ -1604,7 +1607,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description `bad_credentials`: The e-mail address or the password is wrong. */
+        /** @description `bad_credentials`: The e-mail address, the password or the second factor is wrong. */
         bad_credentials: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -1614,7 +1617,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `bad_credentials`: The e-mail address or the password is wrong. `second_factor_required`: The password is right: prove a second factor. */
+        /** @description `bad_credentials`: The e-mail address, the password or the second factor is wrong. `second_factor_required`: The password is right: prove a second factor. */
         "bad_credentials.second_factor_required": {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -1633,7 +1636,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `bad_request`: The request is malformed. `code_invalid`: The code or the link is wrong, or has been used: ask for another one. */
+        /** @description `bad_request`: The request is malformed. `code_invalid`: The code, the link or the challenge is wrong, or has been used: ask for another one. */
         "bad_request.code_invalid": {
             headers: {
                 [name: string]: unknown;
@@ -1660,8 +1663,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `cross_site`: Requests with the cookie must come from an allowed origin. `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. */
-        "cross_site.step_up_required.insufficient": {
+        /** @description `cross_site`: Requests with the cookie must come from an allowed origin. `insufficient`: The token is live, and is not enough for this. */
+        "cross_site.insufficient": {
             headers: {
                 [name: string]: unknown;
             };
@@ -1790,7 +1793,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. `wrong_password`: The current password is wrong. */
+        /** @description `step_up_required`: Prove again who you are. `insufficient`: The token is live, and is not enough for this. `wrong_password`: The current password, or the second factor, is wrong. */
         "step_up_required.insufficient.wrong_password": {
             headers: {
                 [name: string]: unknown;
@@ -2969,6 +2972,8 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];
@@ -3000,7 +3005,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request.code_invalid"];
             401: components["responses"]["bad_credentials"];
-            403: components["responses"]["cross_site.account_disabled"];
+            403: components["responses"]["cross_site"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -3033,7 +3038,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked.session_over"];
-            403: components["responses"]["cross_site.step_up_required.insufficient"];
+            403: components["responses"]["cross_site.insufficient"];
             408: components["responses"]["request_timeout"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -3063,7 +3068,7 @@ export interface operations {
             };
             400: components["responses"]["bad_request"];
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
-            403: components["responses"]["step_up_required.insufficient"];
+            403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
@@ -3566,6 +3571,8 @@ export interface operations {
             401: components["responses"]["no_token.token_invalid.token_expired.token_revoked"];
             403: components["responses"]["insufficient"];
             408: components["responses"]["request_timeout"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["too_many_requests"];
             431: components["responses"]["headers_too_large"];
             500: components["responses"]["internal"];

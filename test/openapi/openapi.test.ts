@@ -6,9 +6,11 @@ import { disable } from '../../src/auth/accounts/disable.ts'
 import { PROBLEM_CODES } from '../../src/http/problems.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import type { Answer, CallOptions, Home } from '../support/home.ts'
+import { firstStep, withApp } from '../support/factors.ts'
 import { openMailHome } from '../support/mail-home.ts'
 import { basic, type ClientSecret, formOf } from '../support/oauth.ts'
 import { type Operation, readContract, type Tree } from './contract.ts'
+import { strangePasskey, visitRequired, visitStale, visitWithApp, visitWithPasskey } from './factor-tour.ts'
 
 const PASSWORD = 'seven red bicycles in the rain'
 const OTHER_PASSWORD = 'nine blue umbrellas on the roof'
@@ -79,11 +81,23 @@ async function request(
     verifyEmail: { code: '12345678' },
     askForEmailChange: { new_email: 'another@example.org' },
     changeEmail: { code: '12345678' },
+    ...(id === 'loginWithSecondFactor' && (await secondStepOf(at))),
+    ...(id === 'loginWithPasskey' && (await passkeyLogin(at))),
   }
   const form = FORMS[id]
   if (form !== undefined) return inForm(form, await newClient(at))
   const body = bodies[id] ?? { a: 1 }
   return { ...(needsToken ? { token: me?.access_token as string } : {}), ...(hasBody ? { body } : {}) }
+}
+
+async function secondStepOf(at: Home) {
+  const { challenge } = await firstStep(at, await withApp(at))
+  return { loginWithSecondFactor: { challenge, totp: '000000' } }
+}
+
+async function passkeyLogin(at: Home) {
+  const { challenge, public_key } = (await at.call('POST', '/v1/login/passkey/options')).body
+  return { loginWithPasskey: { challenge, response: strangePasskey().assert(public_key) } }
 }
 
 /** What the routes of OAuth take. */
@@ -134,7 +148,7 @@ t.test('every problem code is in this document or the operator’s, and nothing 
 })
 
 t.test(
-  'every object that is answered or taken is closed, but for JSON of the client, forms and the members of public keys',
+  'every object that is answered or taken is closed, but for JSON of the client, forms, public keys and what browsers say of passkeys',
   (t) => {
     const open = new Set<string>()
     for (const [name, schema] of Object.entries<Tree>(document['components'].schemas)) walk(name, schema)
@@ -145,7 +159,9 @@ t.test(
       for (const form of schema['oneOf'] ?? []) walk(`a form of ${place}`, form)
     }
     const forms = ['IntrospectionForm', 'RevocationForm', 'TokenForm'] // OAuth ignores parameters that it does not know
-    t.same([...open].toSorted(), ['Document', 'Introspection.app', 'Jwks.keys[]', 'MergePatch', ...forms].toSorted())
+    const ofBrowsers = ['Assertion', 'Attestation'].flatMap((name) => [name, `${name}.response`]) // each says more than the last one
+    const others = ['Document', 'Introspection.app', 'Jwks.keys[]', 'MergePatch', 'PublicKeyOptions']
+    t.same([...open].toSorted(), [...others, ...ofBrowsers, ...forms].toSorted())
     t.end()
   },
 )
@@ -226,9 +242,6 @@ t.test('sessions', async (t) => {
   await visit('DELETE', `/v1/sessions/${sessions[1].id}`, { token })
   await visit('DELETE', `/v1/sessions/${sessions[1].id}`, { token })
   await visit('DELETE', '/v1/sessions/no-id', { token })
-  await visit('DELETE', '/v1/sessions/no-id', { token, body: '{' })
-  await visit('DELETE', '/v1/sessions/no-id', { token, body: 'x'.repeat(40_000) })
-  await visit('DELETE', '/v1/sessions/no-id', { token, body: '<id/>', headers: { 'content-type': 'text/xml' } })
 
   const next = await visit('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } })
   const refresh_token = next.body.refresh_token
@@ -294,6 +307,19 @@ t.test('an account that the operator has disabled', async (t) => {
   await visit('POST', '/v1/login', { body: { email, password: PASSWORD } })
 })
 
+t.test('second factors', async (t) => {
+  const people = { ...home, call: visitor(t) }
+  for (const visit of [visitWithApp, visitWithPasskey, visitStale]) await visit(people)
+})
+
+t.test('where a second factor is required, every route that wants one says so', async (t) => {
+  const strict = await openMailHome(t, { SECOND_FACTOR: 'required' })
+  const visit = visitor(t, strict)
+  const { access_token: token } = await strict.newcomer()
+  for (const { method, path } of guarded) await visit(method, path, { token })
+  await visitRequired({ ...strict, call: visit })
+})
+
 t.test('tokens, health and the documentation', async (t) => {
   const visit = visitor(t)
   const { access_token: token } = await home.newcomer()
@@ -355,6 +381,16 @@ t.test('every route that takes a body says why one is refused', async (t) => {
   }
 })
 
+t.test('every route that takes none, and reads one, says why it is refused', async (t) => {
+  const visit = visitor(t)
+  const { access_token: token } = await home.newcomer()
+  for (const { method, path } of operations.filter(({ method: verb, hasBody }) => verb !== 'GET' && !hasBody)) {
+    await visit(method, path, { token, body: '{' })
+    await visit(method, path, { token, body: 'x'.repeat(40_000) })
+    await visit(method, path, { token, body: '<id/>', headers: { 'content-type': 'text/xml' } })
+  }
+})
+
 t.test('every route that is limited says when to come again', async (t) => {
   const names = ['LIMIT_REGISTER', 'LIMIT_LOGIN', 'LIMIT_REFRESH', 'LIMIT_API']
   const narrow = await openMailHome(t, Object.fromEntries(names.map((name) => [name, '1/1h'])))
@@ -385,16 +421,17 @@ for (const [what, error] of [
       Object.assign(store, working)
       const options = await request(operation.id, operation, broken)
       Object.assign(store, fail, { faults: async () => ['the store is away'] })
+      if (operation.id === 'passkeyLoginOptions') Object.assign(store, { count: fail.get }) // asks for no more than its limit
       await visit(operation.method, operation.path, options)
     }
   })
 }
 
 /** What no request through inject can provoke: what the parser refuses, a full hashing queue, and a store that is not asked. */
-function isOutOfReach({ id, tree }: Operation, code: string): boolean {
+function isOutOfReach({ id, method, tree }: Operation, code: string): boolean {
   if (['request_timeout', 'headers_too_large', 'busy'].includes(code)) return true
   if (code === 'bad_request')
-    return (tree['requestBody'] === undefined && id !== 'endSession') || tree['tags'][0] === 'OAuth'
+    return (tree['requestBody'] === undefined && method === 'GET') || tree['tags'][0] === 'OAuth'
   const asksNoStore = ['readJwks', 'readMetadata'].includes(id) || ['Docs', 'Health'].includes(tree['tags'][0])
   return asksNoStore && ['internal', 'store_unavailable'].includes(code)
 }

@@ -6,7 +6,7 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { OWN_PASSWORD_REFUSALS, userAnswer } from '../answers.ts'
-import { OWN_PASSWORD_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { ANY_LEVEL_PROBLEMS, OWN_PASSWORD_PROBLEMS, problems } from '../problem-schemas.ts'
 import { NoContent, RemovalBody, User } from '../schemas.ts'
 
 const readSchema = {
@@ -17,7 +17,7 @@ const readSchema = {
   security: [{ bearer: [] }],
   response: {
     200: User.meta({ description: 'You.' }),
-    ...problems(...TOKEN_PROBLEMS, 'too_many_requests', 'store_unavailable'),
+    ...problems(...ANY_LEVEL_PROBLEMS, 'too_many_requests', 'store_unavailable'),
   },
 }
 

@@ -7,7 +7,7 @@ import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
 import { OWN_PASSWORD_REFUSALS, tokensAnswer } from '../answers.ts'
-import { ANY_LEVEL_PROBLEMS, OWN_PASSWORD_PROBLEMS, problems } from '../problem-schemas.ts'
+import { ANY_LEVEL_PROBLEMS, BODY_PROBLEMS, OWN_PASSWORD_PROBLEMS, problems } from '../problem-schemas.ts'
 import { PasskeyOptions, StepUpBody } from '../factor-schemas.ts'
 import { Tokens } from '../schemas.ts'
 import { factorShown } from './shown-factor.ts'
@@ -36,7 +36,7 @@ const optionsSchema = {
     'Give `public_key` to `navigator.credentials.get`, and send its answer and the challenge to POST /v1/step-up.',
   response: {
     200: PasskeyOptions.meta({ description: 'What a passkey signs.' }),
-    ...problems(...ANY_LEVEL_PROBLEMS, 'too_many_requests', 'store_unavailable'),
+    ...problems(...ANY_LEVEL_PROBLEMS, ...BODY_PROBLEMS, 'too_many_requests', 'store_unavailable'),
   },
 }
 

@@ -56,6 +56,7 @@ const renameSchema = {
   ...route,
   operationId: 'renamePasskey',
   summary: 'Name a passkey',
+  description: 'The name is for its owner alone.',
   params: PasskeyParams,
   body: RenamingBody,
   response: {

@@ -4,7 +4,7 @@ import type { CookieEdge } from '../../edge.ts'
 import { Problem } from '../../problems.ts'
 import { callerOf } from '../../request-caller.ts'
 import type { App } from '../../typed-app.ts'
-import { BODY_PROBLEMS, TOKEN_PROBLEMS, problems } from '../problem-schemas.ts'
+import { ANY_LEVEL_PROBLEMS, BODY_PROBLEMS, problems } from '../problem-schemas.ts'
 import { LogoutBody, NoContent } from '../schemas.ts'
 import { isCookieDead, readPresented } from './presented-tokens.ts'
 
@@ -21,7 +21,7 @@ const schema = {
   response: {
     204: NoContent.meta({ description: 'Logged out.', headers: ['Set-Cookie'] }),
     ...problems(
-      ...TOKEN_PROBLEMS,
+      ...ANY_LEVEL_PROBLEMS,
       ...BODY_PROBLEMS,
       'session_over',
       'cross_site',

@@ -22,7 +22,7 @@ const optionsSchema = {
     'Nothing is stored, and nobody is named.',
   response: {
     200: PasskeyOptions.meta({ description: 'What a passkey signs.' }),
-    ...problems('too_many_requests', 'store_unavailable'),
+    ...problems(...BODY_PROBLEMS, 'too_many_requests', 'store_unavailable'),
   },
 }
 

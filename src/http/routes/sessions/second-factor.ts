@@ -18,7 +18,8 @@ const schema = {
   summary: 'Log in, second step',
   description:
     'The challenge of the first step, and a code or a passkey. If the answer is lost, send the same again: it is the same session, while ' +
-    'none of its tokens has been used. A challenge lives ten minutes, and dies with a change of the password: then log in from the start.',
+    'none of its tokens has been used. A challenge lives ten minutes, and dies with a change of the password, a logout of all sessions, and ' +
+    'when the operator disables the account: then log in from the start.',
   body: SecondStepBody,
   response: {
     200: Tokens.meta({ description: 'A new session.', headers: ['Set-Cookie'] }),
@@ -26,7 +27,6 @@ const schema = {
       ...BODY_PROBLEMS,
       'code_invalid',
       'bad_credentials',
-      'account_disabled',
       'cross_site',
       'too_many_requests',
       'busy',
