@@ -6,6 +6,7 @@ import { StoreUnavailable } from '../../src/store/store.ts'
 import { openAdminHome } from '../support/admin.ts'
 import { openHomeShell, openShell } from '../support/admin-shell.ts'
 import { NO_MAIL_LIMITS, mailTo } from '../support/env.ts'
+import { withApp, withPasskey } from '../support/factors.ts'
 import { login } from '../support/mail-home.ts'
 import { aUser, writeUsers } from '../support/many-users.ts'
 import { startSmtp } from '../support/smtp.ts'
@@ -24,7 +25,12 @@ t.test('a user is named by id or address, and each change shows what there is no
   const shell = await openHomeShell(home)
   const me = await home.newcomer()
   const { id } = me.user
-  t.match(await shell(['show', id]), { code: 0, lines: [{ id, email: me.email, sessions: 1 }], errors: '' })
+  const none = { totp: false, passkeys: 0, recovery_codes_left: 0 }
+  t.match(await shell(['show', id]), {
+    code: 0,
+    lines: [{ id, email: me.email, sessions: 1, factors: none }],
+    errors: '',
+  })
   t.match(await shell(['show', me.email.toUpperCase()]), { lines: [{ id }] })
   t.match(await shell(['roles', me.email, 'editor', 'billing:read']), {
     lines: [{ roles: ['editor', 'billing:read'] }],
@@ -60,6 +66,25 @@ t.test('a reset makes the password unusable and mails; without mail there is non
   t.match(await shell(['reset', other.email]), { code: 1, errors: /sends no mail/ })
   t.match(await shell(['reset', 'nobody']), { code: 1, errors: /404 not_found/ })
 })
+
+t.test(
+  'somebody who has lost every factor gets in by the password again, once the operator has removed them',
+  async (t) => {
+    const home = await openAdminHome(t)
+    const shell = await openHomeShell(home)
+    const me = await withPasskey(home, { me: await withApp(home) })
+    const all = { totp: true, passkeys: 1, recovery_codes_left: 10 }
+    t.match(await shell(['show', me.email]), { lines: [{ sessions: 1, factors: all }] })
+    t.equal((await login(home, me.email, me.password)).body.code, 'second_factor_required')
+    const none = { totp: false, passkeys: 0, recovery_codes_left: 0 }
+    for (const turn of ['once', 'again'])
+      t.match(await shell(['factors', me.email, '--remove']), { code: 0, lines: [none] }, turn)
+    t.match(await shell(['show', me.email]), { lines: [{ sessions: 0, factors: none }] })
+    t.match(await home.call('GET', '/v1/me', { token: me.access_token }), { status: 401 })
+    t.equal((await login(home, me.email, me.password)).status, 200)
+    t.match(await shell(['factors', 'nobody', '--remove']), { code: 1, errors: /404 not_found/ })
+  },
+)
 
 t.test('a slip says what there is, asks nothing, and exits with 2', async (t) => {
   const shell = openShell('http://127.0.0.1:1')

@@ -5,6 +5,7 @@ import { append } from '../../src/store/store.ts'
 import { type AdminHome, openAdminHome } from '../support/admin.ts'
 import type { Answer, Newcomer } from '../support/home.ts'
 import { mailTo } from '../support/env.ts'
+import { firstStep, secondStep, withApp, withPasskey } from '../support/factors.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/settle.ts'
 import { startSmtp, readLetter } from '../support/smtp.ts'
@@ -21,6 +22,8 @@ const DAY = 86_400_000
 
 /** What all stories have met: each event of a trail, and each reason to end a session. */
 const met = new Set<string>()
+
+type Call = AdminHome['call']
 
 const login = async (
   home: AdminHome,
@@ -196,6 +199,42 @@ const STORIES: Record<string, (t: Test, home: AdminHome) => Promise<void>> = {
     t.match(JSON.stringify(mine), /"by":"operator"/)
   },
 
+  async 'a person sees which second factor was added, used up, doubted and removed, and by whom'(t, home) {
+    const from = {
+      ...home,
+      call: ((method, path, options) => home.call(method, path, { ...options, ...FROM })) as Call,
+    }
+    const person = await home.newcomer()
+    const other = await login(home, person)
+    const me = await withApp(from, person)
+    const asked = await firstStep(from, me)
+    const codes = me.recovery_codes
+    const { body: back } = await secondStep(from, asked['challenge'], { recovery_code: codes[0] })
+    const owner = await withPasskey(from, { me: { ...me, ...back } })
+    const { passkey, access_token: token } = owner
+    for (const copied of [false, true]) {
+      const { challenge, public_key } = (await from.call('POST', '/v1/step-up/options', { token })).body
+      if (copied) passkey.counter = 0
+      await from.call('POST', '/v1/step-up', { token, body: { challenge, passkey: passkey.assert(public_key) } })
+    }
+    t.equal((await from.call('DELETE', '/v1/factors/totp', { token })).status, 204)
+    const headers = { 'x-actor': 'grace' }
+    t.equal((await home.admin('DELETE', `/admin/v1/users/${me.user.id}/factors`, { headers })).status, 204)
+    const by = { by: 'ops', actor: 'grace' }
+    const { session_id: _, ...nobody } = did('', me)
+    t.strictSame((await trailOf(home, me)).slice(2), [
+      did('session.ended', other, 'factor_changed'),
+      did('factor.added', me),
+      { ...nobody, event: 'recovery_code.used' },
+      did('login.succeeded', back),
+      did('factor.added', back),
+      { ...nobody, event: 'passkey.counter_fell' },
+      did('factor.removed', back),
+      ...[me, back].map(({ session_id }) => ({ event: 'session.ended', session_id, reason: 'factor_changed', ...by })),
+      ...['recovery_code', 'passkey'].map(() => ({ event: 'factor.removed', ...by })),
+    ])
+  },
+
   async 'a trail is read page by page: each event once, whatever happens meanwhile'(t, home) {
     const me = await home.newcomer()
     for (let turn = 0; turn < 9; turn += 1) await logout(home, await login(home, me))
@@ -321,7 +360,7 @@ t.test('nobody reads a trail without a token of the account, or a key', async (t
 
 t.test('every event that belongs to a trail, and every reason that a session is ended for, was met above', (t) => {
   const reasons = ['logged_out', 'revoked', 'password_changed', 'token_reused', 'evicted']
-  const others = ['password_reset', 'email_changed', 'disabled']
+  const others = ['password_reset', 'email_changed', 'factor_changed', 'disabled']
   t.strictSame([...met].toSorted(), [...TRAIL_EVENTS, ...reasons, ...others].toSorted())
   t.end()
 })

@@ -458,6 +458,10 @@ t.test('without any setting the service has the documented ones', async (t) => {
     LIMIT_MAIL: { count: 5, windowMs: hour },
     LIMIT_MAIL_TOTAL: { count: 2000, windowMs: hour },
     LIMIT_CODES: { count: 20, windowMs: day },
+    LIMIT_SECOND_FACTOR: { count: 20, windowMs: day },
+    SECOND_FACTOR: 'optional',
+    PASSKEY_RP_ID: 'localhost',
+    PASSKEY_ORIGINS: ['http://localhost:3000'],
     SERVICE_NAME: 'Latchkey',
     MAIL_LOCALE: 'en',
     REGISTRATION: 'open',
@@ -474,6 +478,14 @@ t.test('without any setting the service has the documented ones', async (t) => {
   t.same(readConfig(Object.fromEntries(VARIABLES.map((name) => [name, '']))), expected, 'empty is absent')
   t.match(readConfig({ PORT: '8080' }), { ISSUER: 'http://localhost:8080', AUDIENCE: 'http://localhost:8080' })
   t.match(readConfig({ ISSUER: 'https://auth.example.org/v1' }), { AUDIENCE: 'https://auth.example.org/v1' })
+  const origins = { ISSUER: 'https://auth.example.org:8443/v1', ALLOWED_ORIGINS: 'https://app.example.org' }
+  t.match(readConfig(origins), {
+    PASSKEY_RP_ID: 'auth.example.org',
+    PASSKEY_ORIGINS: ['https://auth.example.org:8443', 'https://app.example.org'],
+  })
+  const required = { SECOND_FACTOR: 'required' }
+  t.equal(readConfig(required).PASSWORD_MIN_LENGTH, 8)
+  t.equal(readConfig({ ...required, PASSWORD_MIN_LENGTH: '12' }).PASSWORD_MIN_LENGTH, 12)
 })
 
 const SECONDS = ['777', '1.5h', '-5s', '5 mins', '9M', '8w', 'forever', '4000d', '9999999999ms', '0s', '999ms']

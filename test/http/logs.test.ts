@@ -8,6 +8,7 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { sealRefreshToken, unsealRefreshToken } from '../../src/domain/refresh-token.ts'
 import { NO_LIMITS } from '../support/env.ts'
+import { type AppOwner, firstStep, type PasskeyOwner, secondStep, withApp, withPasskey } from '../support/factors.ts'
 import { type Answer, type CallOptions, type Home, openHome } from '../support/home.ts'
 import { startChild } from '../support/child.ts'
 import { openMailHome } from '../support/mail-home.ts'
@@ -34,6 +35,11 @@ const EVENTS: Record<string, string[]> = {
   'email.verified': ['user_id', 'session_id'],
   'email.changed': ['user_id', 'session_id'],
   'code.refused': ['user_id', 'purpose', 'by'],
+  'factor.added': ['user_id', 'session_id', 'factor'],
+  'factor.removed': ['user_id', 'session_id', 'factor'],
+  'factor.refused': ['user_id', 'session_id', 'factor'],
+  'recovery_code.used': ['user_id', 'left'],
+  'passkey.counter_fell': ['user_id', 'passkey_id', 'refused'],
   'session.refreshed': ['user_id', 'session_id', 'how'],
   'session.refreshed late': [...SPENT, 'how', 'streak'],
   'session.doubted': [...SPENT, 'streak'],
@@ -54,6 +60,8 @@ const EVENTS: Record<string, string[]> = {
 const CALLER = ['ip', 'request_id', 'user_agent']
 const ENVELOPE = new Set(['level', 'time', 'pid', 'hostname', 'service', 'event'])
 
+const TYPES = ['string', 'number', 'object', 'boolean']
+
 type Line = Readonly<Record<string, unknown>>
 
 /** What keeps a line with an event from being one of the list, with its fields and no others. */
@@ -63,7 +71,7 @@ function eventFaults(line: Line): string[] {
   const isOurs = ['key.rotated', 'store.replaced', 'mail.sent', 'mail.failed'].includes(String(line['event']))
   const wanted = new Set([...fields, ...(isOurs ? [] : CALLER)])
   const given = Object.keys(line).filter((name) => !ENVELOPE.has(name))
-  const odd = given.filter((name) => !wanted.has(name) || !['string', 'number', 'object'].includes(typeof line[name]))
+  const odd = given.filter((name) => !wanted.has(name) || !TYPES.includes(typeof line[name]))
   return [
     ...[...wanted].filter((name) => !given.includes(name)).map((name) => `no ${name}`),
     ...odd.map((name) => `odd ${name}`),
@@ -74,7 +82,20 @@ function eventFaults(line: Line): string[] {
 
 const FROM = { ip: '203.0.113.9', headers: { 'user-agent': 'Test/1.0' } }
 /** What a test says of an event; the other fields are only looked at for being there. */
-const SAID = new Set(['event', 'user_id', 'session_id', 'cause', 'how', 'reason', 'limit', 'purpose', 'by'])
+const SAID = new Set([
+  'event',
+  'user_id',
+  'session_id',
+  'cause',
+  'how',
+  'reason',
+  'limit',
+  'purpose',
+  'by',
+  'factor',
+  'left',
+  'refused',
+])
 
 /** Makes what fails unless an action leaves exactly these events; mails leave theirs later. */
 function makeLeaves(t: Test, home: Home) {
@@ -325,6 +346,80 @@ t.test('what is done by mail leaves its events, with no address, link or code in
   )
   t.notMatch(JSON.stringify(home.lines), /mail\.(?:one|two|gone|nobody)@|bicycles|eyJ/)
 })
+
+t.test(
+  'what is done with second factors leaves its events, with no secret, code or challenge in any line',
+  async (t) => {
+    const home = await openHome({ LOG_LEVEL: 'trace', LIMIT_SECOND_FACTOR: '2/24h' })
+    t.teardown(home.close)
+    const leaves = makeLeaves(t, home)
+    const call = ((method, path, options) => home.call(method, path, { ...options, ...FROM })) as Home['call']
+    const people = { ...home, call }
+    const secrets: string[] = []
+
+    const person = await home.newcomer()
+    const phone = (await call('POST', '/v1/login', { body: { email: person.email, password: PASSWORD } })).body
+    const user_id = person.user.id
+    const own = { user_id, session_id: person.session_id }
+    const ended = { event: 'session.ended', user_id, session_id: phone.session_id, reason: 'factor_changed' }
+    let me = {} as AppOwner
+    await leaves([ended, { event: 'factor.added', ...own, factor: 'totp' }], async () => {
+      me = await withApp(people, person)
+    })
+    const renewing = { token: me.access_token, body: { request_id: 'request-of-Kd93' } }
+    let codes: string[] = []
+    await leaves([{ event: 'factor.added', ...own, factor: 'recovery_code' }], async () => {
+      codes = (await call('POST', '/v1/factors/recovery-codes', renewing)).body.recovery_codes
+    })
+    await leaves([], () => call('POST', '/v1/factors/recovery-codes', renewing))
+    secrets.push(me.app.secret, ...me.recovery_codes, ...codes, 'request-of-Kd93')
+
+    let challenge = ''
+    await leaves([], async () => {
+      challenge = (await firstStep(people, me))['challenge']
+    })
+    secrets.push(challenge)
+    const refused = { event: 'factor.refused', user_id, session_id: null, factor: 'totp' }
+    await leaves([refused], () => secondStep(people, challenge, { totp: '77000077' }))
+    await leaves([refused], () => secondStep(people, challenge, { totp: '77000077' }))
+    await leaves([{ event: 'limit.hit', limit: 'second_factor' }], () =>
+      secondStep(people, challenge, { totp: '77000077' }),
+    )
+    let back: any
+    const before = home.lines.length
+    back = (await secondStep(people, challenge, { recovery_code: codes[0] })).body
+    t.match(home.lines.slice(before), [
+      { event: 'recovery_code.used', user_id, left: 9 },
+      { event: 'login.succeeded', user_id, session_id: back.session_id },
+    ])
+    const wrong = { ...refused, session_id: back.session_id, factor: 'recovery_code' }
+    const token = back.access_token
+    await leaves([wrong], () => call('POST', '/v1/step-up', { token, body: { recovery_code: codes[0] } }))
+
+    const now = { user_id, session_id: back.session_id }
+    let owner = {} as PasskeyOwner
+    await leaves([{ event: 'factor.added', ...now, factor: 'passkey' }], async () => {
+      owner = await withPasskey(people, { me: { ...me, ...back } })
+    })
+    const logIn = async () => {
+      const { body } = await call('POST', '/v1/login/passkey/options')
+      const response = owner.passkey.assert(body.public_key)
+      secrets.push(response['response'].signature, body.challenge)
+      return (await call('POST', '/v1/login/passkey', { body: { challenge: body.challenge, response } })).body
+    }
+    await logIn()
+    owner.passkey.counter = 0
+    const fell = { event: 'passkey.counter_fell', user_id, refused: true }
+    await leaves([fell, { ...refused, factor: 'passkey' }], logIn)
+    await leaves([{ event: 'factor.removed', ...now, factor: 'passkey' }], () =>
+      call('DELETE', `/v1/factors/passkeys/${owner.passkeyId}`, { token: owner.access_token }),
+    )
+    for (const line of home.lines) if ('event' in line) t.strictSame(eventFaults(line), [])
+    const lines = home.lines.map((line) => JSON.stringify(line))
+    t.strictSame(leaks(lines, secrets.concat(me.app.code(), '77000077')), [])
+    t.notMatch(lines.join(), /newcomer-|bicycles|eyJ/)
+  },
+)
 
 t.test('keys that rotate and a store that is another one are events as well', async (t) => {
   const redis = await startRedis()

@@ -66,6 +66,13 @@ const ORDERS: Record<string, Order> = {
     words: [1, 1],
     run: users.sessions,
   },
+  factors: {
+    usage: 'factors USER [--remove]',
+    does: 'the second factors there are; with --remove for somebody who has lost them, and log out everywhere',
+    options: { remove: { type: 'boolean' } },
+    words: [1, 1],
+    run: users.factors,
+  },
   events: {
     usage: 'events USER',
     does: 'what has happened to the account, newest first',

@@ -12,6 +12,7 @@ export interface Options {
   readonly none?: boolean
   readonly reason?: string
   readonly end?: boolean
+  readonly remove?: boolean
 }
 type Words = readonly string[]
 
@@ -108,6 +109,13 @@ export async function sessions(desk: Desk, [user]: Words, { end = false }: Optio
   const text = await ask(desk, { method: end ? 'DELETE' : 'GET', path })
   const found = end ? [] : (JSON.parse(text) as { sessions: object[] }).sessions
   for (const session of found) await writeLine(desk, session)
+}
+
+export async function factors(desk: Desk, [user]: Words, { remove: removes = false }: Options): Promise<void> {
+  const path = await pathOf(desk, user)
+  if (removes) await ask(desk, { method: 'DELETE', path: `${path}/factors` })
+  const shown = JSON.parse(await ask(desk, { method: 'GET', path })) as { factors: object }
+  await writeLine(desk, shown.factors)
 }
 
 export async function remove(desk: Desk, [user]: Words): Promise<void> {
