@@ -230,8 +230,10 @@ const STORIES: Record<string, (t: Test, home: AdminHome) => Promise<void>> = {
       did('factor.added', back),
       { ...nobody, event: 'passkey.counter_fell' },
       did('factor.removed', back),
-      ...[me, back].map(({ session_id }) => ({ event: 'session.ended', session_id, reason: 'factor_changed', ...by })),
-      ...['recovery_code', 'passkey'].map(() => ({ event: 'factor.removed', ...by })),
+      { event: 'session.ended', session_id: me.session_id, reason: 'factor_changed', ...by },
+      { event: 'session.ended', session_id: back.session_id, reason: 'factor_changed', ...by },
+      { event: 'factor.removed', ...by },
+      { event: 'factor.removed', ...by },
     ])
   },
 

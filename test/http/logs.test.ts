@@ -60,7 +60,7 @@ const EVENTS: Record<string, string[]> = {
 const CALLER = ['ip', 'request_id', 'user_agent']
 const ENVELOPE = new Set(['level', 'time', 'pid', 'hostname', 'service', 'event'])
 
-const TYPES = ['string', 'number', 'object', 'boolean']
+const TYPES = new Set(['string', 'number', 'object', 'boolean'])
 
 type Line = Readonly<Record<string, unknown>>
 
@@ -71,7 +71,7 @@ function eventFaults(line: Line): string[] {
   const isOurs = ['key.rotated', 'store.replaced', 'mail.sent', 'mail.failed'].includes(String(line['event']))
   const wanted = new Set([...fields, ...(isOurs ? [] : CALLER)])
   const given = Object.keys(line).filter((name) => !ENVELOPE.has(name))
-  const odd = given.filter((name) => !wanted.has(name) || !TYPES.includes(typeof line[name]))
+  const odd = given.filter((name) => !wanted.has(name) || !TYPES.has(typeof line[name]))
   return [
     ...[...wanted].filter((name) => !given.includes(name)).map((name) => `no ${name}`),
     ...odd.map((name) => `odd ${name}`),
