@@ -196,3 +196,16 @@ t.test('every route of the contract is in the table for clients', async (t) => {
   const untold = Object.keys(paths).filter((path) => !path.startsWith('/docs/') && !isTold(path))
   t.strictSame(untold, [])
 })
+
+t.test('every test that the page on promises names for an assurance level is there', async (t) => {
+  const [, section = ''] = readPage('docs/promises.md').prose.split('| shown by |\n')
+  const named = [...section.matchAll(/ \| ([^|]+) \|$/gm)]
+    .map(([, title = '']) => title)
+    .filter((title) => title !== '–')
+  const tests = readFileSync('test/factors/assurance.test.ts', 'utf8')
+  t.ok(named.length > 10)
+  t.strictSame(
+    named.filter((title) => title !== '---' && !tests.includes(`'${title}'`)),
+    [],
+  )
+})

@@ -78,6 +78,25 @@ t.test('the session in a cookie is opened, refreshed and ended by it', async (t)
   t.notMatch(printed, /"refresh_token"/)
 })
 
+t.test(
+  'an app is enrolled, asked for at the next login, and a recovery code is enough for a step-up, once',
+  async (t) => {
+    const printed = await runInBash(await readExample('second-factor.sh', OURS))
+    const [begun, confirmed, asked, opened, refused, stepped, factors] = printed.split('\n')
+    t.match(JSON.parse(begun ?? ''), { secret: /^[A-Z2-7]{32}$/, uri: /^otpauth:/ })
+    t.equal(JSON.parse(confirmed ?? '').recovery_codes.length, 10)
+    t.match(JSON.parse(asked ?? ''), {
+      status: 401,
+      code: 'second_factor_required',
+      factors: ['totp', 'recovery_code'],
+    })
+    t.match(JSON.parse(opened ?? ''), { access_token: /^eyJ/, user: { id: String } })
+    t.match(JSON.parse(refused ?? ''), { status: 403, code: 'step_up_required', max_age: 300 })
+    t.match(JSON.parse(stepped ?? ''), { access_token: /^eyJ/ })
+    t.strictSame(JSON.parse(factors ?? ''), { totp: true, recovery_codes_left: 9, passkeys: [] })
+  },
+)
+
 t.test('a forgotten password is set anew by the mail that has become a file', async (t) => {
   const settings = Object.fromEntries(
     moved(WITH_MAIL, { './mails': join(dir, 'mails') })
