@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { isoCBOR } from '@simplewebauthn/server/helpers'
 
 // An authenticator in software, WebAuthn level 3 section 6: it makes real keys and real signatures, and lies where a test wants it to.
@@ -14,85 +14,120 @@ export interface Ceremony {
   readonly challenge?: string
   readonly userHandle?: string | null
   readonly type?: string
+  readonly attestation?: Attestation
+}
+
+/** What attests the authenticator; `none` if absent. */
+export interface Attestation {
+  readonly fmt: string
+  readonly attStmt: Readonly<Record<string, unknown>>
 }
 
 /** A passkey of an authenticator. */
 export interface SoftPasskey {
   readonly id: string
-  /** How often it has been used, as it tells; 0: it does not count. */
+  /** How often it has been used, as it tells. */
   counter: number
+  /** Whether it is kept beyond its device, as it tells; only one that is synced can be. */
+  backedUp: boolean
+  /** Answers the options of a registration once more, as no honest authenticator does that was told to exclude it. */
+  readonly attest: (publicKey: any, ceremony?: Ceremony) => Record<string, any>
   /** Answers the options of an assertion. */
   readonly assert: (publicKey: any, ceremony?: Ceremony) => Record<string, any>
 }
+
+/** What a passkey is: on several devices or on one, with a counter or without, and its signatures. */
+export interface Kind {
+  readonly synced?: boolean
+  readonly counts?: boolean
+  readonly algorithm?: Algorithm
+}
+
+export type Algorithm = 'ES256' | 'EdDSA' | 'RS256'
 
 export const FLAGS = { UP: 1, UV: 4, BE: 8, BS: 16, AT: 64 }
 const PRESENT = FLAGS.UP | FLAGS.UV
 const ORIGIN = 'http://localhost:3000'
 
-/** Makes a passkey by the options of a registration: the passkey, and what a page sends. `synced`: it may be on several devices. */
+/** Makes a passkey by the options of a registration: the passkey, and what a page sends. */
 export function makePasskey(
   publicKey: any,
-  { synced = false, counts = true, ...ceremony }: Ceremony & { synced?: boolean; counts?: boolean } = {},
+  { synced = false, counts = true, algorithm = 'ES256', ...ceremony }: Ceremony & Kind = {},
 ): { readonly passkey: SoftPasskey; readonly response: Record<string, any> } {
-  const { privateKey, publicKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = makeKey(algorithm)
   const id = randomBytes(32)
-  const state = synced ? FLAGS.BE | FLAGS.BS : 0
-  const rpId = ceremony.rpId ?? publicKey.rp.id
-  const length = Buffer.from([0, id.length])
-  const credential = Buffer.concat([Buffer.alloc(16), length, id, coseKey(key)])
-  const flags = (ceremony.flags ?? PRESENT) | state | FLAGS.AT
-  const authData = Buffer.concat([authenticatorData(rpId, flags, 0), credential])
-  const attestation = isoCBOR.encode(
-    new Map<string, any>([
-      ['fmt', 'none'],
-      ['attStmt', new Map()],
-      ['authData', new Uint8Array(authData)],
-    ]),
-  )
-  const response = {
-    id: text(id),
-    rawId: text(id),
-    type: 'public-key',
-    clientExtensionResults: {},
-    response: {
-      clientDataJSON: clientData('webauthn.create', publicKey.challenge, ceremony),
-      attestationObject: text(Buffer.from(attestation)),
-      transports: ['internal'],
+  const credential = Buffer.concat([Buffer.alloc(16), Buffer.from([0, id.length]), id, key.cose])
+  const named = { id: text(id), rawId: text(id), type: 'public-key', clientExtensionResults: {} }
+  const flagsOf = ({ flags = PRESENT }: Ceremony) => flags | (synced ? FLAGS.BE | (passkey.backedUp ? FLAGS.BS : 0) : 0)
+  const passkey: SoftPasskey = {
+    id: named.id,
+    counter: 0,
+    backedUp: synced,
+    attest(options, told = {}) {
+      const authData = authenticatorData(told.rpId ?? options.rp.id, flagsOf(told) | FLAGS.AT, passkey.counter)
+      const attestationObject = attestationOf(Buffer.concat([authData, credential]), told.attestation)
+      const clientDataJSON = clientData('webauthn.create', options.challenge, told)
+      return { ...named, response: { clientDataJSON, attestationObject, transports: ['internal'] } }
+    },
+    assert(options, told = {}) {
+      if (counts) passkey.counter += 1
+      const authData = authenticatorData(told.rpId ?? options.rpId, flagsOf(told), passkey.counter)
+      const clientDataJSON = clientData('webauthn.get', options.challenge, told)
+      const hash = createHash('sha256').update(Buffer.from(clientDataJSON, 'base64url')).digest()
+      const signature = text(key.sign(Buffer.concat([authData, hash])))
+      const { userHandle = publicKey.user.id } = told
+      const response = { clientDataJSON, authenticatorData: text(authData), signature }
+      return { ...named, response: { ...response, ...(userHandle === null ? {} : { userHandle }) } }
     },
   }
-  return { passkey: softPasskey(id, privateKey, { state, counts, userId: publicKey.user.id }), response }
+  return { passkey, response: passkey.attest(publicKey, ceremony) }
 }
 
-function softPasskey(
-  id: Buffer,
-  key: KeyObject,
-  { state, counts, userId }: { state: number; counts: boolean; userId: string },
-): SoftPasskey {
-  const passkey: SoftPasskey = {
-    id: text(id),
-    counter: 0,
-    assert(publicKey, ceremony = {}) {
-      if (counts) passkey.counter += 1
-      const flags = (ceremony.flags ?? PRESENT) | state
-      const authData = authenticatorData(ceremony.rpId ?? publicKey.rpId, flags, passkey.counter)
-      const clientDataJSON = clientData('webauthn.get', publicKey.challenge, ceremony)
-      const hash = createHash('sha256').update(Buffer.from(clientDataJSON, 'base64url')).digest()
-      const userHandle = ceremony.userHandle === undefined ? userId : ceremony.userHandle
-      return {
-        id: text(id),
-        rawId: text(id),
-        type: 'public-key',
-        clientExtensionResults: {},
-        response: {
-          clientDataJSON,
-          authenticatorData: text(authData),
-          signature: text(sign('sha256', Buffer.concat([authData, hash]), key)),
-          ...(userHandle === null ? {} : { userHandle }),
-        },
-      }
-    },
+/** A key of this algorithm: its COSE form, RFC 9053 and RFC 8230, and what it signs. */
+function makeKey(algorithm: Algorithm): { readonly cose: Buffer; readonly sign: (data: Buffer) => Buffer } {
+  const { privateKey, publicKey } = GENERATE[algorithm]()
+  const { x = '', y = '', n = '', e = '' } = publicKey.export({ format: 'jwk' })
+  const bytes = (member: string) => new Uint8Array(Buffer.from(member, 'base64url'))
+  const members = {
+    ES256: [
+      [1, 2],
+      [3, -7],
+      [-1, 1],
+      [-2, bytes(x)],
+      [-3, bytes(y)],
+    ],
+    EdDSA: [
+      [1, 1],
+      [3, -8],
+      [-1, 6],
+      [-2, bytes(x)],
+    ],
+    RS256: [
+      [1, 3],
+      [3, -257],
+      [-1, bytes(n)],
+      [-2, bytes(e)],
+    ],
+  }[algorithm]
+  return {
+    cose: Buffer.from(isoCBOR.encode(new Map(members as [number, any][]))),
+    sign: (data) => sign(algorithm === 'EdDSA' ? null : 'sha256', data, privateKey),
   }
-  return passkey
+}
+
+const GENERATE = {
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: () => generateKeyPairSync('ed25519'),
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+}
+
+function attestationOf(authData: Buffer, { fmt, attStmt }: Attestation = { fmt: 'none', attStmt: {} }): string {
+  const members: [string, any][] = [
+    ['fmt', fmt],
+    ['attStmt', new Map(Object.entries(attStmt))],
+    ['authData', new Uint8Array(authData)],
+  ]
+  return text(Buffer.from(isoCBOR.encode(new Map(members))))
 }
 
 function authenticatorData(rpId: string, flags: number, counter: number): Buffer {
@@ -112,20 +147,6 @@ function clientData(usual: string, challenge: string, ceremony: Ceremony): strin
     ...(topOrigin && { topOrigin }),
   }
   return text(Buffer.from(JSON.stringify(data)))
-}
-
-/** The COSE key of an ES256 key, RFC 9053 section 7.1. */
-function coseKey(key: KeyObject): Buffer {
-  const { x = '', y = '' } = key.export({ format: 'jwk' })
-  const bytes = (member: string) => new Uint8Array(Buffer.from(member, 'base64url'))
-  const members = new Map<number, any>([
-    [1, 2],
-    [3, -7],
-    [-1, 1],
-    [-2, bytes(x)],
-    [-3, bytes(y)],
-  ])
-  return Buffer.from(isoCBOR.encode(members))
 }
 
 function text(bytes: Buffer): string {

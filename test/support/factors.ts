@@ -1,6 +1,6 @@
 import { codeAt } from '../../src/domain/totp.ts'
-import { makePasskey, type SoftPasskey } from './authenticator.ts'
-import type { Answer, Home, Newcomer } from './home.ts'
+import { type Ceremony, type Kind, makePasskey, type SoftPasskey } from './authenticator.ts'
+import type { Answer, CallOptions, Home, Newcomer } from './home.ts'
 
 // What tests of second factors share: people who have enrolled one.
 
@@ -55,15 +55,37 @@ export async function withApp(home: FactorHome, me?: Newcomer): Promise<AppOwner
 /** Registers somebody, and adds a passkey. */
 export async function withPasskey(
   home: FactorHome,
-  { me, ...how }: { readonly me?: Newcomer } & NonNullable<Parameters<typeof makePasskey>[1]> = {},
+  { me, ...how }: { readonly me?: Newcomer } & Ceremony & Kind = {},
 ): Promise<PasskeyOwner> {
   const person = me ?? (await home.newcomer())
   const token = person.access_token
-  const { body } = expect(await home.call('POST', '/v1/factors/passkeys/options', { token }), 200)
-  const { passkey, response } = makePasskey(body.public_key, how)
+  const { passkey, response } = makePasskey(await creationOptions(home, token), how)
   const added = expect(await home.call('POST', '/v1/factors/passkeys', { token, body: { response } }), 201)
   const { passkeys } = (await home.call('GET', '/v1/factors', { token: added.body.access_token })).body
   return { ...person, ...added.body, user: person.user, passkey, passkeyId: passkeys.at(-1).id }
+}
+
+/** What a browser is given to make a passkey. */
+export async function creationOptions({ call }: Pick<Home, 'call'>, token: string): Promise<Record<string, any>> {
+  return expect(await call('POST', '/v1/factors/passkeys/options', { token }), 200).body.public_key
+}
+
+/** A challenge that any passkey may answer, and what a browser is given to ask for one; of a login, or with a token of a step-up. */
+export async function askForPasskey({ call }: Pick<Home, 'call'>, token?: string): Promise<Record<string, any>> {
+  const path = token === undefined ? '/v1/login/passkey/options' : '/v1/step-up/options'
+  return expect(await call('POST', path, token === undefined ? {} : { token }), 200).body
+}
+
+/** Logs in by a passkey alone. */
+export async function passkeyLogin(
+  home: Pick<Home, 'call'>,
+  passkey: SoftPasskey,
+  ceremony: Ceremony = {},
+  { body, ...options }: CallOptions & { readonly body?: object } = {},
+): Promise<Answer> {
+  const { challenge, public_key } = await askForPasskey(home)
+  const response = passkey.assert(public_key, ceremony)
+  return home.call('POST', '/v1/login/passkey', { body: { challenge, response, ...body }, ...options })
 }
 
 /** The first step of a login: the problem that asks for a second factor. */

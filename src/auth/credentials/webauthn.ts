@@ -21,6 +21,9 @@ export type {
   RegistrationResponseJSON,
 }
 
+/** The longest public key, as bytes of COSE: those of ML-DSA-44 have 1.3 KiB. The record of a user is read at every refresh. */
+const MAX_KEY_BYTES = 2048
+
 const load = async () => import('@simplewebauthn/server')
 
 /** What a browser is given to ask for a passkey: one of these; none named: any that this service has made. */
@@ -80,9 +83,12 @@ export async function verifyRegistration(
   response: RegistrationResponseJSON,
 ): Promise<Made | null> {
   const { verifyRegistrationResponse } = await load()
-  const verified = await verifyRegistrationResponse({ response, ...expected(config, challenge) }).catch(() => null)
+  const verified = await withoutStatement(response)
+    .then((bare) => verifyRegistrationResponse({ response: bare, ...expected(config, challenge) }))
+    .catch(() => null)
   if (!verified?.verified || isFramed(response)) return null
   const { credential, credentialDeviceType, credentialBackedUp } = verified.registrationInfo
+  if (credential.id !== response.id || credential.publicKey.length > MAX_KEY_BYTES) return null
   return {
     credentialId: credential.id,
     publicKey: Buffer.from(credential.publicKey).toString('base64url'),
@@ -91,6 +97,18 @@ export async function verifyRegistration(
     isSynced: credentialDeviceType === 'multiDevice',
     isBackedUp: credentialBackedUp,
   }
+}
+
+/**
+ * The response of a client that heeds `attestation: none`, section 5.1.3: what the authenticator says of itself is left out. The library
+ * would follow its certificates, and fetch from wherever they name. Rejects if the response is none.
+ */
+async function withoutStatement({ response, ...rest }: RegistrationResponseJSON): Promise<RegistrationResponseJSON> {
+  const { decodeAttestationObject, isoBase64URL, isoCBOR } = await import('@simplewebauthn/server/helpers')
+  const authData = decodeAttestationObject(isoBase64URL.toBuffer(response.attestationObject)).get('authData')
+  const none = { fmt: 'none', attStmt: new Map(), authData }
+  const attestationObject = isoBase64URL.fromBuffer(isoCBOR.encode(new Map(Object.entries(none))))
+  return { ...rest, response: { ...response, attestationObject } }
 }
 
 /** What an assertion says of its passkey. */

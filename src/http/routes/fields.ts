@@ -71,7 +71,9 @@ const Base64Url = z
   .max(16_384)
   .regex(/^[\w-]+$/, 'must be base64url without padding')
 
-const Made = { id: Base64Url.max(2048), rawId: Base64Url.max(2048), type: z.literal('public-key') }
+/** At most 1023 bytes, WebAuthn level 3 section 4. */
+const CredentialId = Base64Url.max(1364)
+const Made = { id: CredentialId, rawId: CredentialId, type: z.literal('public-key') }
 
 /** What a browser has made of a passkey, as `toJSON` writes it. Members that are not needed are ignored. */
 export const Assertion = z
