@@ -3,6 +3,7 @@ import { digestShown, wasShown } from '../../domain/answered.ts'
 import { type AuthMethod, withMethods } from '../../domain/auth-methods.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { sealedAnew } from '../../domain/sealed-for.ts'
+import type { SessionName } from '../../domain/session.ts'
 import type { User } from '../../domain/user.ts'
 import { keys } from '../../store/keys.ts'
 import { type Entry, unchanged } from '../../store/store.ts'
@@ -76,7 +77,7 @@ export async function answerChallenge(
     if (user === null || !asked.isStill(user.value)) return { kind: 'dead' }
     const { guard, fail } = credential.guesses(user.value, null)
     if (answered && wasShown(deps.authKeys, userId, answered.value, shown)) {
-      const opened = await readUnseen(deps, userId, answered.value.sessionId)
+      const opened = await readUnseen(deps, { userId, sessionId: answered.value.sessionId }, wish)
       if (opened === null) return fail<Answer>({ kind: 'wrong' })
       return (await vouchFor(deps, user)) ? { kind: 'ok', ...opened } : null
     }
@@ -93,8 +94,12 @@ export async function answerChallenge(
   })
 }
 
-/** The session that this opened before; null: one of its tokens has come back, so the answer was not lost, or it is over. */
-async function readUnseen(deps: Deps, userId: string, sessionId: string): Promise<Bearer | null> {
-  const own = await readOwnSession(deps, { userId, sessionId })
-  return own?.session.value.isUnseen ? { session: own.session.value, user: own.user.value } : null
+/**
+ * The session that this opened before; null: one of its tokens has come back, so the answer was not lost, or it is over, or it is of
+ * another transport, whose rules this request has not passed.
+ */
+async function readUnseen(deps: Deps, name: SessionName, { transport }: SessionWish): Promise<Bearer | null> {
+  const own = await readOwnSession(deps, name)
+  const isSame = own?.session.value.isUnseen && own.session.value.transport === transport
+  return isSame ? { session: own.session.value, user: own.user.value } : null
 }

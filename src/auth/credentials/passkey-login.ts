@@ -1,6 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { openChallenge, sealChallenge } from '../../domain/challenge.ts'
+import { isUserId } from '../../domain/user.ts'
 import type { SessionWish } from '../sessions/open.ts'
 import { type Answer, answerChallenge } from './open-proven.ts'
 import { passkey, userNamedBy } from './passkey.ts'
@@ -34,11 +35,15 @@ export async function logInByPasskey(
   const challenge = openChallenge(deps.authKeys, 'passkey login', text, deps.moment())
   if (challenge === null) return { kind: 'dead' }
   const userId = userNamedBy(response)
-  const asked = { challengeId: challenge.id, userId: userId ?? 'nobody', proven: [], isStill: () => true }
+  if (userId === null || !isUserId(userId)) return refuseUnknown(deps, caller)
+  const asked = { challengeId: challenge.id, userId, proven: [], isStill: () => true }
   const credential = passkey(deps, { text, id: challenge.id }, response, caller)
   const answer = await answerChallenge(deps, asked, credential, wish, caller)
   if (answer.kind === 'disabled') deps.record({ event: 'login.failed', user_id: userId, cause: 'disabled' }, caller)
-  if (answer.kind !== 'dead') return answer
-  deps.record({ event: 'login.failed', user_id: null, cause: 'unknown_account' }, caller)
+  return answer.kind === 'dead' ? refuseUnknown(deps, caller) : answer
+}
+
+function refuseUnknown({ record }: Deps, caller: Caller): Answer {
+  record({ event: 'login.failed', user_id: null, cause: 'unknown_account' }, caller)
   return { kind: 'wrong' }
 }
