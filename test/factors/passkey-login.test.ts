@@ -104,14 +104,6 @@ t.test(
   },
 )
 
-t.test('of thirty assertions of one challenge at once one opens a session', async (t) => {
-  const me = await withPasskey(home, { synced: true, counts: false })
-  const { challenge, public_key } = await askForPasskey(home)
-  const answers = await Promise.all(Array.from({ length: 30 }, () => log(challenge, me.passkey.assert(public_key))))
-  t.equal(answers.filter(({ status }) => status === 200).length, 1)
-  t.equal(answers.filter(({ status }) => status === 401).length, 29)
-})
-
 t.test(
   'in cookie mode the refresh token is in the cookie alone, and the session of the cookie before ends',
   async (t) => {

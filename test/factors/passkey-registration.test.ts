@@ -78,26 +78,6 @@ t.test('a passkey that is there already is not added twice, whatever challenge i
   t.equal((await list(token)).length, 1)
 })
 
-t.test('of two passkeys that answer one challenge at once one is added', async (t) => {
-  const { access_token: token } = await home.newcomer()
-  const options = await creationOptions(home, token)
-  const answers = await Promise.all([1, 2, 3].map(() => add(token, makePasskey(options).response)))
-  t.strictSame(
-    answers.map(({ status }) => status).toSorted((a, b) => a - b),
-    [201, 400, 400],
-  )
-  t.equal((await list(token)).length, 1)
-})
-
-t.test('of thirty times the same passkey at once one is added, and all answers have the same codes', async (t) => {
-  const { access_token: token } = await home.newcomer()
-  const { response } = makePasskey(await creationOptions(home, token))
-  const answers = await Promise.all(Array.from({ length: 30 }, () => add(token, response)))
-  t.equal(answers.filter(({ status }) => status === 201).length, 1)
-  t.equal(answers.filter(({ status }) => status === 200).length, 29)
-  t.equal(new Set(answers.map(({ body }) => body.recovery_codes.join())).size, 1)
-})
-
 t.test(
   'of an app and a passkey that are enrolled at once one is the first, and its recovery codes count',
   async (t) => {
