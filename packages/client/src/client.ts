@@ -18,6 +18,13 @@ export interface Credentials {
 
 /** What a mail holds: behind `#token=` in its link, or as digits. */
 export type Proof = { readonly token: string } | { readonly code: string }
+
+/** A second factor, shown: what an app says, a recovery code, or what a passkey has signed (an `AuthenticationResponseJSON`). */
+export type FactorProof =
+  | { readonly totp: string }
+  | { readonly recovery_code: string }
+  | { readonly challenge: string; readonly passkey: object }
+
 /** The language of a mail. */
 export interface Letter {
   readonly locale?: string
@@ -31,6 +38,7 @@ export interface Client {
   readonly subscribe: (listener: () => void) => () => void
   /** Whether there is a session: a page begins with this. Rejects with Unavailable where nobody knows. */
   readonly resume: () => Promise<boolean>
+  /** Refused with `second_factor_required` is half a login: its `problem` is for `finishLogin` of `@latchkey/client/factors`. */
   readonly login: (credentials: Credentials) => Promise<User>
   readonly register: (credentials: Credentials) => Promise<User>
   /** Ends this session, the `others`, or `all`. After Unavailable it may live on: ask again. */
@@ -40,8 +48,8 @@ export interface Client {
     readonly current_password: string
     readonly new_password: string
   }) => Promise<void>
-  /** Proves again who is there, for what wants a fresh login. */
-  readonly stepUp: (proof: { readonly password: string }) => Promise<void>
+  /** Proves again who is there, for what wants a fresh login: by a second factor, or by the password where there is none. */
+  readonly stepUp: (proof: { readonly password: string } | FactorProof) => Promise<void>
   readonly forgotPassword: (whose: Letter & { readonly email: string }) => Promise<unknown>
   /** Ends all sessions and opens none. */
   readonly resetPassword: (
@@ -61,13 +69,15 @@ export interface Client {
   readonly fetch: typeof globalThis.fetch
   /** Ends what goes on in the background, and every subscription. */
   readonly dispose: () => void
+  /** For the other entries of this package: no page needs it. */
+  readonly session?: () => Session
 }
 
 /** Makes a client: of one person, and one for a page. Nothing is sent before it is asked. */
 export function createClient(options: ClientOptions): Client {
   const session = openSession(settle(options))
   session.tabs = joinTabs(session)
-  const stop = typeof document === 'undefined' ? undefined : watch(session)
+  const stop = globalThis.document && watch(session)
   const send = <Body>(asked: Asked<Body>) => act(session, asked)
   const plainly = <Body>(asked: Asked<Body>) => ask(session, asked)
   const tell =
@@ -75,11 +85,12 @@ export function createClient(options: ClientOptions): Client {
     (body: object) =>
       by({ path, body, isExpected: isNothing })
   const prove = (path: string) => async (body: object) => void (await send({ path, body, isExpected: isTokens }))
-  const door = (path: string) => async (body: Credentials) => (await enter(session, path, body)).user as User
+  const door = (path: string) => async (credentials: Credentials) =>
+    (await enter(session, path, { ...credentials, transport: session.transport })).user as User
   return {
     getSnapshot: () => session.snapshot,
     subscribe: (listener) => subscribe(session, listener),
-    resume: () => resume(session),
+    resume: () => Promise.resolve(isDue(session) && renew(session, session.access)).then(() => true, unlessOver),
     login: door('login'),
     register: door('register'),
     logout: ({ scope = 'session' } = {}) => logout(session, scope),
@@ -91,22 +102,17 @@ export function createClient(options: ClientOptions): Client {
     verifyEmail: prove('email/verify'),
     changeEmail: tell('email/change'),
     confirmEmail: prove('email/change/confirm'),
-    events: (page = {}) => {
-      const query = new URLSearchParams(page as Record<string, string>)
-      return send({ path: `me/events?${query}`, isExpected: isEvents })
-    },
+    events: (page = {}) =>
+      send({ path: `me/events?${new URLSearchParams(page as Record<string, string>)}`, isExpected: isEvents }),
     token: async () => (await fresh(session)).token,
     fetch: makeFetch(session),
+    session: () => session,
     dispose() {
       stop?.()
       session.tabs?.close()
       session.listeners.clear()
     },
   }
-}
-
-function resume(session: Session): Promise<boolean> {
-  return Promise.resolve(isDue(session) && renew(session, session.access)).then(() => true, unlessOver)
 }
 
 // The access token says which session it is, however old it is: the cookie may be the next person's by then. Where others were to be

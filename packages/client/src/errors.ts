@@ -1,3 +1,12 @@
+/** What a person can prove beside the password. */
+export type Factor = 'totp' | 'recovery_code' | 'passkey'
+
+/** What a browser asks for a passkey by, or makes one by: the JSON form of WebAuthn level 3. */
+export interface PublicKeyJSON {
+  readonly challenge: string
+  readonly [more: string]: any
+}
+
 /** A refusal in the service's own words: RFC 9457, with a `code` of the contract. */
 export interface Problem {
   readonly code: string
@@ -7,6 +16,12 @@ export interface Problem {
   readonly reason?: string
   /** Which fields, or rules of passwords, are at fault. */
   readonly errors?: readonly { readonly path?: string; readonly rule?: string; readonly message: string }[]
+  /** Of `second_factor_required`: what goes with the second step. */
+  readonly challenge?: string
+  /** Of `second_factor_required` and `step_up_required`: what can be proven. */
+  readonly factors?: readonly Factor[]
+  /** Of `second_factor_required`, where a passkey can be proven. */
+  readonly public_key?: PublicKeyJSON
   readonly [more: string]: unknown
 }
 

@@ -1,6 +1,6 @@
-export { type Client, createClient, type Credentials, type Proof } from './client.js'
+export { type Client, createClient, type Credentials, type FactorProof, type Proof } from './client.js'
 export type { Events, User } from './answers.js'
-export { type Problem, Refused, SessionOver, Unavailable } from './errors.js'
+export { type Factor, type Problem, type PublicKeyJSON, Refused, SessionOver, Unavailable } from './errors.js'
 export type { Snapshot } from './session.js'
 export type { ClientOptions, TokenStorage } from './settings.js'
 export type { Locks } from './turns.js'

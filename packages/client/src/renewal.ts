@@ -84,8 +84,7 @@ function accessOf({ access_token: token, session_id: sessionId, expires_in: seco
 }
 
 /** A login: its tokens count, whatever was before. */
-export function enter(session: Session, path: string, credentials: object): Promise<Tokens> {
-  const body = { ...credentials, transport: session.transport }
+export function enter(session: Session, path: string, body: object): Promise<Tokens> {
   return session.inTurn(() => exchange(session, { path, body, isExpected: isTokens }, () => {}))
 }
 

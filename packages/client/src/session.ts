@@ -45,7 +45,7 @@ export interface Session extends Settings {
   /** The refresh that is on the way: cut off when another tab's answer is there, for ours must not set the cookie after it. */
   flight?: AbortController
   /** Whether somebody waits to hear whether there is a session. */
-  isAsked: boolean
+  isAsked?: boolean
   /** What brings tokens has its turn in this client, */
   readonly inTurn: InTurn
   /** and, while it is on the way, among all tabs. */
@@ -62,7 +62,6 @@ export function openSession(settings: Settings): Session {
     ...settings,
     access: null,
     snapshot: { status: 'unknown' },
-    isAsked: false,
     quietUntil: 0,
     listeners: new Set(),
     inTurn: makeQueue(),
