@@ -1,10 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { newRecoveryCodes } from '../../src/auth/factors/enrol.ts'
 import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
+import { sealChallenge } from '../../src/domain/challenge.ts'
+import type { Factors } from '../../src/domain/factors.ts'
+import { sealFor } from '../../src/domain/sealed-for.ts'
+import { codeAt } from '../../src/domain/totp.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put } from '../../src/store/store.ts'
 import { NO_LIMITS, TEST_SECRET } from '../support/env.ts'
@@ -14,13 +20,13 @@ import { type Answer, type CallRequest, type Service, startService } from '../su
 import { eventually } from '../support/settle.ts'
 import { newId } from '../../src/domain/id.ts'
 
-// An instance is killed while clients register, refresh, log out, end sessions, change passwords and save data, one request
-// after the other in each of nine lanes. Whoever looks next must find every change that was answered, and of the
+// An instance is killed while clients register, refresh, log out, end sessions, change passwords, log in by a second factor, enrol one
+// and save data, one request after the other in each of eleven lanes. Whoever looks next must find every change that was answered, and of the
 // changes that were not answered each one whole or not at all. CRASHES requests are cut off on each store.
 
 const CRASHES = Number(process.env['CRASHES'] ?? 200)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const LANES = 9
+const LANES = 11
 /** Rounds for which clients are prepared; fewer are needed. */
 const ROUNDS = Math.ceil((CRASHES / LANES) * 1.8) + 3
 const STOCK = 20
@@ -30,6 +36,10 @@ const CALLER = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: 'test', reque
 type Env = Record<string, string>
 type Session = { access_token: string; refresh_token: string; session_id: string }
 type Person = { readonly email: string; readonly sessions: readonly Session[] }
+/** Somebody with recovery codes, and the challenges of as many logins whose first step is done. */
+type Owner = { readonly codes: readonly string[]; readonly challenge: () => string }
+/** Somebody who is about to enrol an authenticator app, and has two sessions. */
+type Enroller = { readonly own: Session; readonly other: Session; readonly secret: Buffer }
 
 /** Those whose requests will be cut off in one round. */
 type Round = {
@@ -37,6 +47,8 @@ type Round = {
   readonly remover: Person
   readonly deserters: readonly Person[]
   readonly changer: Person
+  readonly holder: Owner
+  readonly enrollers: readonly Enroller[]
 }
 
 /** Uniform in [0, 1), the same for the same seed (mulberry32). */
@@ -56,13 +68,12 @@ async function makePeople({ deps, newcomer }: Home) {
   const template = await deps.store.get(keys.user(user.id))
   if (template === null) throw new Error('there is no template')
 
-  async function person(sessions: number): Promise<Person> {
-    const id = newId()
+  async function person(sessions: number, id = newId(), factors?: Factors): Promise<Person> {
     const email = `crash-${id.toLowerCase()}@example.org`
     const claim = put(keys.email(email), { userId: id }, null)
     await deps.store.commit({ checks: [], puts: [claim], deletes: [] })
-    const account = put(keys.user(id), { ...template!.value, id, email, emailKey: email, sessions: [] }, null)
-    await deps.store.commit({ checks: [], puts: [account], deletes: [] })
+    const account = { ...template!.value, id, email, emailKey: email, sessions: [], ...(factors && { factors }) }
+    await deps.store.commit({ checks: [], puts: [put(keys.user(id), account, null)], deletes: [] })
     const opened: Session[] = []
     while (opened.length < sessions) {
       const entry = await deps.store.get(keys.user(id))
@@ -75,11 +86,30 @@ async function makePeople({ deps, newcomer }: Home) {
     return { email, sessions: opened }
   }
 
+  async function owner(): Promise<Owner> {
+    const id = newId()
+    const { codes, recoveryCodes } = newRecoveryCodes(deps, { ...template!.value, id }, 'crash')
+    const totp = { sealed: sealFor(deps.authKeys, id, 'totp', randomBytes(20)), lastStep: 0 }
+    await person(0, id, { totp, passkeys: [], recoveryCodes })
+    const first = { userId: id, generation: template!.value.generation, transport: 'body', remember: false } as const
+    return { codes, challenge: () => sealChallenge(deps.authKeys, 'login', first, Date.now()) }
+  }
+
+  async function enroller(): Promise<Enroller> {
+    const [id, secret] = [newId(), randomBytes(20)]
+    const pending = put(keys.pendingTotp(id), { sealed: sealFor(deps.authKeys, id, 'totp', secret) }, null)
+    await deps.store.commit({ checks: [], puts: [pending], deletes: [] })
+    const [own, other] = (await person(2, id)).sessions as [Session, Session]
+    return { own, other, secret }
+  }
+
   const round = async (): Promise<Round> => ({
     leavers: await Promise.all([person(STOCK), person(STOCK)]),
     remover: await person(STOCK + 1),
     deserters: await Promise.all(Array.from({ length: STOCK / 2 }, () => person(3))),
     changer: await person(3),
+    holder: await owner(),
+    enrollers: await Promise.all(Array.from({ length: STOCK / 4 }, enroller)),
   })
   return { person, round }
 }
@@ -252,6 +282,68 @@ function changingPassword({ email, sessions }: Person): Lane {
   }
 }
 
+/** Takes the second step of one login after the other, each by another recovery code: it opens one session, and the code is spent. */
+function enteringByCodes({ codes, challenge }: Owner): Lane {
+  return async (at, over) => {
+    const step = (code: string) =>
+      ['POST', '/v1/login/second-factor', { body: { challenge: challenge(), recovery_code: code } }] as const
+    const { answered, doubtful } = await untilCut(codes.map(step), over, (each) => ask(at, ...each))
+    const check = async (other: Service) => {
+      const repeated = await Promise.all(doubtful.map((each) => insist(other, ...each)))
+      const answers = [...answered.map(({ answer }) => answer), ...repeated]
+      const wrong = answers.filter(({ status }) => status !== 200).map(({ status }) => `a second step: ${status}`)
+      const last = answers.at(-1)
+      if (wrong.length > 0 || last === undefined) return wrong
+      const token = last.body.access_token
+      const { sessions } = (await insist(other, 'GET', '/v1/sessions', { token })).body
+      const listed = new Set<string>(sessions.map(({ id }: { id: string }) => id))
+      if (listed.size !== answers.length || !answers.every(({ body }) => listed.has(body.session_id)))
+        wrong.push(`${answers.length} sessions were opened, and there are ${listed.size}`)
+      const { recovery_codes_left: left } = (await insist(other, 'GET', '/v1/factors', { token })).body
+      if (left !== codes.length - answers.length) wrong.push(`${answers.length} codes were used, ${left} are left`)
+      const spent = await insist(other, ...step(codes[0] as string))
+      if (spent.status !== 401) wrong.push(`a code that was used: ${spent.status}`)
+      return wrong
+    }
+    return { cut: doubtful.length, check }
+  }
+}
+
+/** Enrols one app after the other: it is there and the other session of its owner is over, or neither; and again gives the same codes. */
+function enrolling(people: readonly Enroller[]): Lane {
+  return async (at, over) => {
+    const confirm = ({ own, code }: { own: Session; code: string }) =>
+      ['POST', '/v1/factors/totp/confirm', { token: own.access_token, body: { code } }] as const
+    const enrolments = people.map((person) => ({ ...person, code: '' }))
+    const { answered, doubtful } = await untilCut(enrolments, over, (enrolment) => {
+      enrolment.code = codeAt(enrolment.secret, Math.floor(Date.now() / 30_000))
+      return ask(at, ...confirm(enrolment))
+    })
+    const check = async (where: Service) => {
+      const wrong: string[] = []
+      const seen = async ({ own, other }: Enroller) => {
+        const { totp } = (await insist(where, 'GET', '/v1/factors', { token: own.access_token })).body
+        return `${totp ? 'enrolled' : 'not enrolled'}, and the other session ${await stateOf(where, other)}`
+      }
+      const done = 'enrolled, and the other session over: factor_changed'
+      for (const enrolment of doubtful) {
+        const before = await seen(enrolment)
+        if (before !== done && before !== 'not enrolled, and the other session alive') wrong.push(`cut off: ${before}`)
+      }
+      for (const { thing, answer } of [...answered, ...doubtful.map((thing) => ({ thing, answer: null }))]) {
+        const again = await insist(where, ...confirm(thing))
+        const codes = (again.body.recovery_codes ?? []).join()
+        if (again.status !== 200 || codes !== (answer?.body.recovery_codes.join() ?? codes))
+          wrong.push(`an enrolment: ${answer?.status}, and again ${again.status}`)
+        const after = await seen(thing)
+        if (after !== done) wrong.push(after)
+      }
+      return wrong
+    }
+    return { cut: doubtful.length, check }
+  }
+}
+
 /** A client that keeps a counter in its session, through all crashes. */
 function counting(client: Session): Lane {
   let count = 0
@@ -271,7 +363,10 @@ function counting(client: Session): Lane {
   }
 }
 
-function lanesOf({ leavers, remover, deserters, changer }: Round, steady: readonly Lane[]): readonly Lane[] {
+function lanesOf(
+  { leavers, remover, deserters, changer, holder, enrollers }: Round,
+  steady: readonly Lane[],
+): readonly Lane[] {
   const [byRefresh, byAccess] = leavers as [Person, Person]
   const [owner, ...targets] = remover.sessions as [Session, ...Session[]]
   const alone = (sessions: readonly Session[]) => sessions.map((session) => [session])
@@ -299,6 +394,8 @@ function lanesOf({ leavers, remover, deserters, changer }: Round, steady: readon
     ),
     registering(),
     changingPassword(changer),
+    enteringByCodes(holder),
+    enrolling(enrollers),
   ]
 }
 
@@ -310,6 +407,7 @@ async function crash(t: Test, env: Env): Promise<void> {
     AUTH_SECRET: TEST_SECRET,
     ACCESS_TTL: '1h',
     SESSION_IDLE: '2h',
+    STEP_UP_AGE: '1h',
     SESSION_MAX: '1000',
     ...NO_LIMITS,
     ...env,

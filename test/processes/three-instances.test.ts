@@ -6,6 +6,7 @@ import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { keys } from '../../src/store/keys.ts'
 import { NO_LIMITS, TEST_SECRET } from '../support/env.ts'
+import { withPasskey } from '../support/factors.ts'
 import { type Home, type Newcomer, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
@@ -232,6 +233,25 @@ for (const [name, open] of Object.entries(places)) {
         )
         const reasons = refreshed.filter(({ status }) => status === 401).map(({ body }) => body.reason)
         t.strictSame(new Set(reasons), new Set(['evicted']))
+      },
+    )
+
+    await t.test(
+      'of thirty assertions of one challenge at once, over all instances, one opens a session',
+      async (t) => {
+        home.clock.now = Date.now()
+        const me = await withPasskey(home, { counts: false })
+        const { challenge, public_key } = (await at(0).call('POST', '/v1/login/passkey/options')).body
+        const send = (turn: number, response: object) =>
+          known(at(turn), 'POST', '/v1/login/passkey', { body: { challenge, response } })
+        const assertions = Array.from({ length: 30 }, () => me.passkey.assert(public_key))
+        const answers = await many(30, (turn) => send(turn, assertions[turn]!))
+        const winner = answers.findIndex(({ status }) => status === 200)
+        t.equal(answers.filter(({ status, body }) => status === 401 && body.code === 'bad_credentials').length, 29)
+        const opened = answers[winner]?.body
+        const again = await many(3, (turn) => send(turn, assertions[winner]!))
+        for (const { body } of again) t.equal(body.refresh_token, opened.refresh_token, 'a lost answer is given again')
+        t.equal((await verify(at(winner + 1), opened)).status, 204)
       },
     )
 
