@@ -21,6 +21,9 @@ const SAYINGS: Readonly<Record<number, readonly RefusalCode[]>> = {
   403: ['insufficient', 'step_up_required'],
 }
 
+/** What `step_up_required` wants there, by SECOND_FACTOR=required. */
+const SECOND_FACTOR = { acr_values: 'aal2' }
+
 /** Asks `GET` of this URL. Those who ask about the same token before it is sent share one question. */
 export function makeQuestions(url: string, { get }: Requests): Questions {
   const unsent = new Map<string, Promise<void>>()
@@ -50,7 +53,7 @@ function judge(reply: Reply, sub: string): void {
   const { status, headers } = reply
   if (status === 204 && headers.get('x-auth-subject') === sub) return
   const code = SAYINGS[status]?.find((each) => each === codeOf(reply))
-  if (code !== undefined) throw new Refused(code)
+  if (code !== undefined) throw new Refused(code, code === 'step_up_required' ? SECOND_FACTOR : {})
   throw new Unknown(`the service answers ${status}`, { retryAfter: secondsOf(headers.get('retry-after')) })
 }
 
