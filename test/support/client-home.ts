@@ -46,6 +46,16 @@ export const loseAnswer: Fate = async (send) => {
   throw new TypeError('fetch failed')
 }
 
+/** The same; `answer` is what was lost. */
+export function lose() {
+  const lost: { answer?: any } = {}
+  const fate: Fate = async (send) => {
+    lost.answer = await (await send()).json()
+    throw new TypeError('fetch failed')
+  }
+  return { fate, lost }
+}
+
 /** There is no network. */
 export const offline: Fate = () => Promise.reject(new TypeError('fetch failed'))
 
@@ -77,6 +87,17 @@ export function openStorage(value: string | null = null): TokenStorage & { value
     async set(next) {
       this.value = next
     },
+  }
+}
+
+/** A fetch as a page of this origin has it: the cookie comes and goes by itself. */
+export function withCookies({ fetch }: Pick<Line, 'fetch'>, origin: string, jar: { cookie: string }): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init)
+    for (const [name, value] of Object.entries({ origin, ...jar })) request.headers.set(name, value)
+    const answer = await fetch(request)
+    for (const set of answer.headers.getSetCookie()) jar.cookie = set.slice(0, set.indexOf(';'))
+    return answer
   }
 }
 

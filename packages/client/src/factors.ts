@@ -1,4 +1,4 @@
-import { type Expected, isNothing, isTokens, type Tokens, type User } from './answers.js'
+import { type Expected, isNothing, type User } from './answers.js'
 import type { Client, FactorProof } from './client.js'
 import { act, enter, fresh } from './renewal.js'
 import { sessionOf, untilAnswered } from './seam.js'
@@ -54,7 +54,7 @@ export async function confirmTotp(client: Client, code: string): Promise<Recover
   const { recovery_codes } = await send(client, {
     path: 'factors/totp/confirm',
     body: { code },
-    isExpected: isEnrolled,
+    isExpected: isCodes,
   })
   return { recovery_codes }
 }
@@ -98,5 +98,3 @@ const isFactors: Expected<Factors> = (body): body is Factors => Array.isArray(bo
 const isSecret: Expected<TotpSecret> = (body): body is TotpSecret => Boolean(body?.secret && body.uri)
 const isCodes: Expected<RecoveryCodes> = (body): body is RecoveryCodes => Array.isArray(body?.recovery_codes)
 const isPasskey: Expected<Passkey> = (body): body is Passkey => Boolean(body?.id)
-const isEnrolled: Expected<Tokens & RecoveryCodes> = (body): body is Tokens & RecoveryCodes =>
-  isTokens(body) && isCodes(body)
