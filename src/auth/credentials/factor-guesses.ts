@@ -36,8 +36,9 @@ export function guessesAtFactor(deps: Deps, factor: Factor, target: Target, call
     guard,
     async fail(answer) {
       deps.record({ event: 'factor.refused', user_id: user.id, session_id: sessionId, factor }, caller)
+      const refused = await fail(answer) // first: a right code that was sent after many wrong ones, at once, is to find them counted
       await tellOwner(deps, user, caller)
-      return fail(answer)
+      return refused
     },
   }
 }

@@ -1,12 +1,12 @@
 import type { Deps } from '../../deps.ts'
-import { digestShown, wasShown } from '../../domain/answered.ts'
+import { type Answered, digestShown, wasShown } from '../../domain/answered.ts'
 import { withMethods } from '../../domain/auth-methods.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { openChallenge, sealChallenge } from '../../domain/challenge.ts'
 import { provable } from '../../domain/factors.ts'
 import type { SessionName } from '../../domain/session.ts'
 import { keys } from '../../store/keys.ts'
-import { put, unchanged } from '../../store/store.ts'
+import { type Entry, put, unchanged } from '../../store/store.ts'
 import { carryOut, vouchFor } from '../deed.ts'
 import { StepUpRequired } from '../errors.ts'
 import { putAnswered } from '../sessions/open.ts'
@@ -55,19 +55,29 @@ export async function stepUp(
     if (own === null) return { kind: 'over' }
     const { factors } = own.user.value
     if (credential.kind === 'password' && factors) throw new StepUpRequired(deps.config.STEP_UP_AGE, provable(factors))
-    const isRepeat = answered !== null && wasShown(deps.authKeys, self.userId, answered.value, shown ?? '')
-    if (isRepeat && answered.value.sessionId === self.sessionId)
-      return (await vouchFor(deps, own.user)) ? { kind: 'ok', session: own.session.value, user: own.user.value } : null
+    const isRepeat = isShownAgain(deps, self, answered, shown)
     const { guard, fail } = credential.guesses(own.user.value, self.sessionId)
     await guard()
     const isSpent = answered !== null && answers !== undefined
-    const proof = isSpent ? null : await credential.judge(own.user.value)
-    if (proof === null) return fail<SteppedUp>({ kind: 'wrong' })
+    const proof = isRepeat || isSpent ? null : await credential.judge(own.user.value)
+    if (proof === null && !isRepeat) return fail<SteppedUp>({ kind: 'wrong' })
     await guard()
+    if (proof === null)
+      return (await vouchFor(deps, own.user)) ? { kind: 'ok', session: own.session.value, user: own.user.value } : null
     const remembered = shown === undefined ? null : { place: unchanged(place, answered), shown }
     const bearer = await commitProof(deps, own, proof, remembered, caller)
     return bearer && { kind: 'ok', ...bearer }
   })
+}
+
+/** Whether the answer may have been lost. A thief of the token guesses at this code, too: it is limited as others are. */
+function isShownAgain(
+  { authKeys }: Deps,
+  { userId, sessionId }: SessionName,
+  answered: Entry<Answered> | null,
+  shown = '',
+): boolean {
+  return answered?.value.sessionId === sessionId && wasShown(authKeys, userId, answered.value, shown)
 }
 
 async function commitProof(

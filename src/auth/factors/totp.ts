@@ -124,8 +124,8 @@ async function repeatConfirmation(
   caller: Caller,
 ): Promise<TotpConfirmed | null> {
   const { guard, fail } = guessesAtFactor(deps, 'totp', { user: user.value, sessionId: session.value.id }, caller)
-  await guard()
   if (!wasShown(deps.authKeys, user.value.id, answered, code)) return fail<TotpConfirmed>({ kind: 'invalid' })
+  await guard()
   const codes = repeatRecoveryCodes(deps, user.value, answered.seed ?? '')
   if (codes === null) return { kind: 'invalid' }
   return (await vouchFor(deps, user)) ? { kind: 'ok', codes, session: session.value, user: user.value } : null
