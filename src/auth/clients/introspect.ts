@@ -5,6 +5,7 @@ import type { RefreshClaim } from '../../domain/refresh-token.ts'
 import { whyRefused } from '../sessions/refresh.ts'
 import { readTokenState } from '../tokens/denylist.ts'
 import { readRefreshToken } from '../tokens/presented.ts'
+import { isAtRequiredLevel } from '../tokens/required-level.ts'
 import type { VerifiedToken } from '../tokens/signed-tokens.ts'
 import type { Verifier } from '../tokens/verify.ts'
 
@@ -31,5 +32,6 @@ export async function introspect(
   }
   const token = recall(text) ?? (await verify(text))
   if (token === null || !audiences.some((each) => isMeantFor(token.claims.aud, each))) return null
+  if (!isAtRequiredLevel(deps, token)) return null
   return (await readTokenState(deps, token)) === 'alive' ? { kind: 'access', claims: token.claims } : null
 }

@@ -1,6 +1,7 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { StepUpRequired } from '../../auth/errors.ts'
 import { readTokenState, type TokenState } from '../../auth/tokens/denylist.ts'
+import { isAtRequiredLevel } from '../../auth/tokens/required-level.ts'
 import type { PersonToken, VerifiedToken } from '../../auth/tokens/signed-tokens.ts'
 import { makeVerifier, type NamingToken, type Verifier } from '../../auth/tokens/verify.ts'
 import type { Deps } from '../../deps.ts'
@@ -93,8 +94,6 @@ export function makeBearerTokens(app: App, deps: Deps): BearerTokens {
   return { requireToken, requireAnyLevel, requireAnyToken, readNamingToken, verifier }
 }
 
-/** With SECOND_FACTOR=required, throws StepUpRequired at a token of a person who has proven none. */
-function demandLevel({ config }: Deps, { kind, claims }: VerifiedToken): void {
-  const isEnough = config.SECOND_FACTOR === 'optional' || kind === 'machine' || claims.acr === 'aal2'
-  if (!isEnough) throw new StepUpRequired(config.STEP_UP_AGE, [])
+function demandLevel(deps: Deps, token: VerifiedToken): void {
+  if (!isAtRequiredLevel(deps, token)) throw new StepUpRequired(deps.config.STEP_UP_AGE, [])
 }
