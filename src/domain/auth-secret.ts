@@ -61,8 +61,11 @@ export function encrypt(keys: AuthKeys, plain: string, context = ''): string {
   const iv = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', keys[0].encryptionKey, iv).setAAD(Buffer.from(context))
   const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
-  const parts = [iv, cipher.getAuthTag(), sealed].map((part) => part.toString('base64url'))
-  return [keys[0].id, ...parts].join('.')
+  return textOf(keys[0], [iv, cipher.getAuthTag(), sealed])
+}
+
+function textOf({ id }: AuthKey, parts: readonly Buffer[]): string {
+  return [id, ...parts.map((part) => part.toString('base64url'))].join('.')
 }
 
 /** The text that `encrypt` was given with this `context`; null if none of the keys encrypted it, or somebody has changed it. */
@@ -70,7 +73,7 @@ export function decrypt(keys: AuthKeys, text: string, context = ''): string | nu
   const [id, ...parts] = text.split('.')
   const key = keys.find((candidate) => String(candidate.id) === id)
   const [iv, tag, sealed] = parts.map((part) => Buffer.from(part, 'base64url'))
-  if (!key || !iv || !tag || !sealed) return null
+  if (!key || !iv || !tag || !sealed || textOf(key, [iv, tag, sealed]) !== text) return null
   try {
     const decipher = createDecipheriv('aes-256-gcm', key.encryptionKey, iv, { authTagLength: 16 })
     decipher.setAAD(Buffer.from(context)).setAuthTag(tag)
