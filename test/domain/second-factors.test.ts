@@ -23,7 +23,7 @@ t.test('recovery codes: ten, of 50 bits, in letters that people can read to each
   const heard = (code: string) => code.toLowerCase().replace('-', ' ').replaceAll('0', 'o').replaceAll('1', 'l')
   const printed = (code: string) => ` ${code.replaceAll('0', 'O').replaceAll('1', 'I').replace('-', ' – ')}\n`
   for (const code of codes)
-    for (const shown of [code, heard(code), printed(code), code.replace('-', ''), [...code].join('-')])
+    for (const shown of [code, heard(code), printed(code), code.replace('-', ''), Array.from(code).join('-')])
       t.equal(spendCode(origin.hmacKey, left, shown)?.length, 9, 'as somebody may write it down')
   for (const junk of ['', '-', 'x'.repeat(64), codes[0]?.slice(1) ?? ''])
     t.equal(spendCode(origin.hmacKey, left, junk), null)

@@ -14,6 +14,7 @@ type Ask = readonly [method: string, path: string, body?: object]
 const ask = (token: string, [method, path, body]: Ask) => home.call(method, path, { token, ...(body && { body }) })
 const refresh = async ({ refresh_token }: { refresh_token: string }) =>
   (await home.call('POST', '/v1/refresh', { body: { refresh_token } })).body
+const titleOf = ([method, path]: Ask) => `${method} ${path}`
 const authTime = (token: string) => decodeJwt(token)['auth_time'] as number
 
 t.test(
@@ -35,7 +36,7 @@ t.test(
       ['POST', '/v1/factors/passkeys', { response }],
     ]
     const refused = { status: 403, body: { code: 'step_up_required', max_age: 300, factors: [] } }
-    for (const each of asks) t.match(await ask(stale, each), refused, each.join(' '))
+    for (const each of asks) t.match(await ask(stale, each), refused, titleOf(each))
     t.match((await ask(stale, ['GET', '/v1/factors'])).body, { totp: false, passkeys: [] })
 
     const before = authTime(stale)
@@ -48,7 +49,7 @@ t.test(
     t.equal(authTime((await refresh({ refresh_token })).access_token), before + STALE_MS / 1000, 'the session has it')
     for (const each of asks.filter(([, path]) => !path.endsWith('/confirm'))) {
       const { status, body } = await ask(fresh, each)
-      t.not(status, 403, `${each.join(' ')} ${body.code ?? ''}`)
+      t.not(status, 403, `${titleOf(each)} ${body.code ?? ''}`)
     }
   },
 )
@@ -78,7 +79,7 @@ t.test('with a factor an old proof is too old at each of them, however the sessi
   ]
   const factors = ['totp', 'recovery_code', 'passkey']
   const refused = { status: 403, body: { code: 'step_up_required', max_age: 300, factors } }
-  for (const each of asks) t.match(await ask(stale, each), refused, each.join(' '))
+  for (const each of asks) t.match(await ask(stale, each), refused, titleOf(each))
   const named = await ask(stale, ['PATCH', `/v1/factors/passkeys/${owner.passkeyId}`, { name: 'My phone' }])
   t.equal(named.status, 200, 'a name matters to nobody')
 
