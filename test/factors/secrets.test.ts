@@ -110,7 +110,8 @@ t.test(
 
     const mails = await home.mailsTo(email, 2)
     t.equal(mails.length, 2, 'one for the passkey, one for its removal')
-    t.match(mails[1]?.subject, 'removed')
-    t.notMatch(mails[1]?.raw, /10\.9\.8\.7|grace|operators-browser/)
+    const removal = mails.find(({ subject }) => subject?.includes('removed'))
+    t.ok(removal)
+    t.notMatch(removal?.raw, /10\.9\.8\.7|grace|operators-browser/)
   },
 )
