@@ -22,7 +22,7 @@ export function aUser(id: string, given: Partial<User> = {}): User {
 }
 
 /** Writes users with their addresses straight into the store; on a Cluster one commit a key. */
-export async function writeUsers(store: Store, users: readonly User[], aCommit = 1000): Promise<void> {
+export async function writeUsers(store: Store, users: readonly User[], aCommit = 200): Promise<void> {
   const puts = users.flatMap((user): Put[] => [
     put(keys.user(user.id), user, null),
     put(keys.email(user.emailKey), { userId: user.id }, null),
