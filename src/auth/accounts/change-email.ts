@@ -12,7 +12,7 @@ import { countMail } from '../mail/limits.ts'
 import { notice } from '../mail/notices.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
 import { judge, mailKeys, provenBy, putSpent, readSecrets, writeSecretMail } from '../mail/secrets.ts'
-import { type OwnSession, readOwnSession, readSessionsToEnd } from '../sessions/read.ts'
+import { bearerOf, type OwnSession, readOwnSession, readSessionsToEnd } from '../sessions/read.ts'
 import { endWrites } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
@@ -74,11 +74,11 @@ async function tryChange(deps: Deps, self: SessionName, shown: Shown, caller: Ca
   const owner = { userId: self.userId, purpose: 'change' } as const
   const own = await readOwnSession(deps, self)
   if (own === null) return { kind: 'over' }
-  const { user, session } = own
+  const { user } = own
   const [entry, held] = await deps.store.getMany([keys.secrets(user.value.id, 'change'), keys.heldEmail(user.value.id)])
   const use = await judge(deps, owner, { user, entry }, shown)
   if (use.kind === 'repeat' && use.email === user.value.email)
-    return (await vouchFor(deps, user)) ? { kind: 'ok', session: session.value, user: user.value } : null
+    return (await vouchFor(deps, user)) ? { kind: 'ok', ...bearerOf(own) } : null
   if (use.kind !== 'right') return { kind: 'invalid' }
   const email = readEmail(use.email) as Email
   const secrets = entry as Entry<Secrets>

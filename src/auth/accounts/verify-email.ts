@@ -8,7 +8,7 @@ import { carryOut, vouchFor } from '../deed.ts'
 import { countMail } from '../mail/limits.ts'
 import { type OwnConfirmed, type OwnProof, takeOwnProof } from '../mail/own-proof.ts'
 import { judge, provenBy, putSpent, readSecrets, writeSecretMail } from '../mail/secrets.ts'
-import { readOwnSession } from '../sessions/read.ts'
+import { bearerOf, readOwnSession } from '../sessions/read.ts'
 import { untilWon } from '../until-won.ts'
 import { readUser } from './users.ts'
 
@@ -56,8 +56,7 @@ async function tryVerify(deps: Deps, self: SessionName, shown: Shown, caller: Ca
   const entry = await deps.store.get(keys.secrets(self.userId, 'verify'))
   const use = await judge(deps, owner, { user, entry }, shown)
   if (use.kind === 'invalid' || use.email !== user.value.email) return { kind: 'invalid' }
-  if (use.kind === 'repeat')
-    return (await vouchFor(deps, user)) ? { kind: 'ok', session: session.value, user: user.value } : null
+  if (use.kind === 'repeat') return (await vouchFor(deps, user)) ? { kind: 'ok', ...bearerOf(own) } : null
   const verified = provenBy(user.value, use)
   const deed = {
     checks: [user, entry as Entry<Secrets>],

@@ -12,7 +12,8 @@ export interface Credential {
   readonly kind: 'password' | Factor
   /**
    * What it proves of this user. Null: nothing, whether it is wrong, or spent, or there is no such factor; that is alike, and takes as
-   * long. It writes nothing, and may be asked again of another record when a commit has lost its race. Throws Busy.
+   * long. It spends nothing by itself, and may be asked again of another record when a commit has lost its race. (That
+   * a passkey may have been copied is told at once, also where it proves nothing.) Throws Busy.
    */
   readonly judge: (user: User) => Promise<Proof | null>
   /** The limit on guesses of this kind, which counts what proved nothing; `sessionId` is null before somebody is logged in. */

@@ -12,7 +12,7 @@ import { vouchFor } from '../deed.ts'
 import { demandIdentity } from '../keys/store-identity.ts'
 import { notice } from '../mail/notices.ts'
 import { type Opening, openSession, type SessionWish } from '../sessions/open.ts'
-import { readOwnSession } from '../sessions/read.ts'
+import { bearerOf, readOwnSession } from '../sessions/read.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import type { Credential, Proof } from './credential.ts'
@@ -101,5 +101,5 @@ export async function answerChallenge(
 async function readUnseen(deps: Deps, name: SessionName, { transport }: SessionWish): Promise<Bearer | null> {
   const own = await readOwnSession(deps, name)
   const isSame = own?.session.value.isUnseen && own.session.value.transport === transport
-  return isSame ? { session: own.session.value, user: own.user.value } : null
+  return isSame ? bearerOf(own) : null
 }

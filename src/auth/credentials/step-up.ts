@@ -10,7 +10,7 @@ import { type Entry, put, unchanged } from '../../store/store.ts'
 import { carryOut, vouchFor } from '../deed.ts'
 import { StepUpRequired } from '../errors.ts'
 import { putAnswered } from '../sessions/open.ts'
-import { type OwnSession, readOwnSession } from '../sessions/read.ts'
+import { bearerOf, type OwnSession, readOwnSession } from '../sessions/read.ts'
 import { putSession } from '../sessions/session-writes.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
@@ -59,11 +59,10 @@ export async function stepUp(
     const { guard, fail } = credential.guesses(own.user.value, self.sessionId)
     await guard()
     const isSpent = answered !== null && answers !== undefined
-    const proof = isRepeat || isSpent ? null : await credential.judge(own.user.value)
-    if (proof === null && !isRepeat) return fail<SteppedUp>({ kind: 'wrong' })
+    const proof = isRepeat ? 'repeat' : isSpent ? null : await credential.judge(own.user.value)
+    if (proof === null) return fail<SteppedUp>({ kind: 'wrong' })
     await guard()
-    if (proof === null)
-      return (await vouchFor(deps, own.user)) ? { kind: 'ok', session: own.session.value, user: own.user.value } : null
+    if (proof === 'repeat') return (await vouchFor(deps, own.user)) ? { kind: 'ok', ...bearerOf(own) } : null
     const remembered = shown === undefined ? null : { place: unchanged(place, answered), shown }
     const bearer = await commitProof(deps, own, proof, remembered, caller)
     return bearer && { kind: 'ok', ...bearer }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Deps } from '../../deps.ts'
-import { withMethods } from '../../domain/auth-methods.ts'
-import type { AuthMethod } from '../../domain/auth-methods.ts'
+import { type AuthMethod, withMethods } from '../../domain/auth-methods.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { type Factor, type Factors, type RecoveryCodes, withFactors } from '../../domain/factors.ts'
 import { makeCodes, RECOVERY_KEY_BYTES, sameCodes } from '../../domain/recovery-codes.ts'

@@ -19,7 +19,7 @@ import {
 } from '../credentials/webauthn.ts'
 import { vouchFor } from '../deed.ts'
 import { putAnswered } from '../sessions/open.ts'
-import { type OwnSession, readOwnSession } from '../sessions/read.ts'
+import { bearerOf, type OwnSession, readOwnSession } from '../sessions/read.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { commitEnrolment, newRecoveryCodes, repeatRecoveryCodes } from './enrol.ts'
@@ -114,8 +114,4 @@ function find({ factors }: User, { credentialId }: Made): Passkey | undefined {
 
 function isFull({ factors }: User): boolean {
   return (factors?.passkeys.length ?? 0) >= MAX_PASSKEYS
-}
-
-function bearerOf({ session, user }: OwnSession): Bearer {
-  return { session: session.value, user: user.value }
 }

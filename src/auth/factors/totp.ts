@@ -12,7 +12,7 @@ import { demandFresh } from '../credentials/fresh.ts'
 import { guessesAtFactor } from '../credentials/factor-guesses.ts'
 import { vouchFor } from '../deed.ts'
 import { putAnswered } from '../sessions/open.ts'
-import { type OwnSession, readOwnSession } from '../sessions/read.ts'
+import { bearerOf, type OwnSession, readOwnSession } from '../sessions/read.ts'
 import type { Bearer } from '../tokens/issue.ts'
 import { untilWon } from '../until-won.ts'
 import { commitEnrolment, newRecoveryCodes, repeatRecoveryCodes } from './enrol.ts'
@@ -118,15 +118,16 @@ async function tryConfirm(
 /** The answer may have been lost. It holds recovery codes: who guesses at the code is limited as at a login. */
 async function repeatConfirmation(
   deps: Deps,
-  { user, session }: OwnSession,
+  own: OwnSession,
   answered: Answered,
   code: string,
   caller: Caller,
 ): Promise<TotpConfirmed | null> {
-  const { guard, fail } = guessesAtFactor(deps, 'totp', { user: user.value, sessionId: session.value.id }, caller)
-  if (!wasShown(deps.authKeys, user.value.id, answered, code)) return fail<TotpConfirmed>({ kind: 'invalid' })
+  const { session, user } = bearerOf(own)
+  const { guard, fail } = guessesAtFactor(deps, 'totp', { user, sessionId: session.id }, caller)
+  if (!wasShown(deps.authKeys, user.id, answered, code)) return fail<TotpConfirmed>({ kind: 'invalid' })
   await guard()
-  const codes = repeatRecoveryCodes(deps, user.value, answered.seed ?? '')
+  const codes = repeatRecoveryCodes(deps, user, answered.seed ?? '')
   if (codes === null) return { kind: 'invalid' }
-  return (await vouchFor(deps, user)) ? { kind: 'ok', codes, session: session.value, user: user.value } : null
+  return (await vouchFor(deps, own.user)) ? { kind: 'ok', codes, session, user } : null
 }

@@ -73,6 +73,11 @@ export interface OwnSession {
   readonly user: Entry<User>
 }
 
+/** The caller's session, to be answered with tokens. */
+export function bearerOf({ session, user }: OwnSession): { readonly session: Session; readonly user: User } {
+  return { session: session.value, user: user.value }
+}
+
 /** Reads the session of an access token, and its user, at once; null: the session is over. */
 export async function readOwnSession(deps: Deps, { userId, sessionId }: SessionName): Promise<OwnSession | null> {
   const places = [keys.identity, keys.user(userId), keys.session(userId, sessionId)] as const
