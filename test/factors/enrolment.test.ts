@@ -1,5 +1,5 @@
 import t from 'tap'
-import { appOf, firstStep, secondStep, withApp, withPasskey } from '../support/factors.ts'
+import { appOf, firstStep, secondStep, withApp } from '../support/factors.ts'
 import { openAdminHome } from '../support/admin.ts'
 import { INVALID, isAlive, login, type MailStories, playOnBothStores } from '../support/mail-home.ts'
 
@@ -102,26 +102,7 @@ const STORIES: MailStories = {
     t.match(await renew('one'), INVALID, 'a late request brings no dead codes back')
     t.strictSame((await renew('two')).body, second.body)
   },
-
-  'the two last passkeys cannot both go where a factor is required': async (t, home) => {
-    const me = await withPasskey(home)
-    const both = await withPasskey(home, { me })
-    const { passkeys } = (await home.call('GET', '/v1/factors', { token: both.access_token })).body
-    t.equal(passkeys.length, 2)
-    Object.assign(home.deps.config, { SECOND_FACTOR: 'required' })
-    const removed = await Promise.all(
-      passkeys.map(async ({ id }: { id: string }) =>
-        home.call('DELETE', `/v1/factors/passkeys/${id}`, { token: both.access_token }),
-      ),
-    )
-    t.strictSame(removed.map(({ status, body }) => `${status} ${body.code ?? ''}`).toSorted(byText), [
-      '204 ',
-      '409 last_factor',
-    ])
-  },
 }
-
-const byText = (one: string, other: string) => one.localeCompare(other)
 
 t.test('on both stores', async (t) => playOnBothStores(t, STORIES))
 

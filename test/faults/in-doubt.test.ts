@@ -28,10 +28,13 @@ t.test('what is in doubt stays so, however often it is repeated, until the repli
   await eventually(isSeen, { within: 5000 })
 
   const newcomer = async () => eventually(() => home.newcomer().catch(() => false as const), { within: 10_000 })
-  const [forgetful, mover, enroller, remover, visitor] = [
+  const [forgetful, mover, verifier, enroller, remover, visitor, renewer, prover] = [
     await newcomer(),
     await newcomer(),
     await newcomer(),
+    await newcomer(),
+    await withApp(home, await newcomer()),
+    await withApp(home, await newcomer()),
     await withApp(home, await newcomer()),
     await withApp(home, await newcomer()),
   ]
@@ -40,10 +43,13 @@ t.test('what is in doubt stays so, however often it is repeated, until the repli
   const moving = await home.letterAfter(next, () =>
     home.call('POST', '/v1/email/change', { token: mover.access_token, body: { new_email: next } }),
   )
+  const verifying = await home.letterAfter(verifier.email, () =>
+    home.call('POST', '/v1/email/verification', { token: verifier.access_token }),
+  )
   const begun = await home.call('POST', '/v1/factors/totp', { token: enroller.access_token })
   const app = appOf(home, begun.body.secret)
   const { challenge } = await firstStep(home, visitor)
-  const codes = { confirming: app.code(), entering: visitor.app.code() }
+  const codes = { confirming: app.code(), entering: visitor.app.code(), proving: prover.app.code() }
 
   const asks: Readonly<Record<string, readonly [done: number, ask: () => Promise<Answer>]>> = {
     'a reset': [
@@ -54,6 +60,19 @@ t.test('what is in doubt stays so, however often it is repeated, until the repli
     'a change of the address': [
       200,
       () => home.call('POST', '/v1/email/change/confirm', { token: mover.access_token, body: { token: moving.token } }),
+    ],
+    'a verification': [
+      200,
+      () => home.call('POST', '/v1/email/verify', { token: verifier.access_token, body: { token: verifying.token } }),
+    ],
+    'new recovery codes': [
+      200,
+      () =>
+        home.call('POST', '/v1/factors/recovery-codes', { token: renewer.access_token, body: { request_id: 'one' } }),
+    ],
+    'a step-up': [
+      200,
+      () => home.call('POST', '/v1/step-up', { token: prover.access_token, body: { totp: codes.proving } }),
     ],
     'an enrolment': [
       200,
