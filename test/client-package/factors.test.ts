@@ -83,6 +83,19 @@ t.test('with an app enrolled a login takes two steps; a wrong code may be follow
   t.ok(await newClient({ storage: other.storage }).client.resume())
 })
 
+t.test('the example of the README logs in whoever has an app, and whoever has none', async (t) => {
+  const { logIn } = await import(new URL('../../../examples/second-step.mjs', import.meta.url).href)
+  const { person, device } = await owner()
+  const asked: string[] = []
+  const askForCode = async () => (asked.push('code'), device.code())
+  t.equal((await logIn(newClient().client, person, askForCode)).email, person.email)
+  const { person: another } = await app()
+  t.equal((await logIn(newClient().client, another, askForCode)).email, another.email)
+  const stranger = { ...person, password: 'not the password at all' }
+  await t.rejects(logIn(newClient().client, stranger, askForCode), { code: 'bad_credentials' })
+  t.same(asked, ['code'])
+})
+
 t.test('somebody without the phone logs in by a recovery code, once', async (t) => {
   const { client, person, recovery_codes } = await owner()
   const proof = { recovery_code: `${recovery_codes[3]}` }

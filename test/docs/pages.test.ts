@@ -8,7 +8,12 @@ import { anchorsOf, linksOf, type Page, readPage, readPages, rowsOf } from './pa
 const PAGES = readPages()
 
 /** What runs the files that the pages show. */
-const RUNNERS = ['test/processes/snippets.test.ts', 'test/verify/pyjwt.test.ts', 'test/browser/client-package.test.ts']
+const RUNNERS = [
+  'test/processes/snippets.test.ts',
+  'test/verify/pyjwt.test.ts',
+  'test/browser/client-package.test.ts',
+  'test/client-package/factors.test.ts',
+]
 
 /** The files that the pages show, without the comments that tell what each is for. */
 const FILES = readdirSync('examples')
