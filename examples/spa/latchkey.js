@@ -2,7 +2,7 @@ import { createClient, SessionOver, Unavailable } from './client/index.js'
 
 // The session of this page is the package's. What is added here is patience, and telling: a page that shows what goes on.
 
-/** What happens, for whoever shows it: each `answer`; `waiting` while the service is away, `well` when it is back. */
+/** What happens, for whoever shows it: each `answer`; `waiting` while something waits for the service, `well` when that is done. */
 export const events = new EventTarget()
 
 /** The client of this page: the refresh token is in a cookie that no script can read, the access token in its memory. */
@@ -25,10 +25,10 @@ export const sessionOfNow = () => client.getSnapshot().sessionId
 
 /** Does it until the service has said something; each time after as long as that wants. */
 export async function patiently(act) {
-  for (;;) {
+  for (let hasWaited = false; ; hasWaited = true) {
     try {
       const done = await act()
-      tell('well')
+      if (hasWaited) tell('well')
       return done
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error

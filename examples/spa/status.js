@@ -7,6 +7,7 @@ let isAway = false
 
 /** Says this to everybody, also to those who hear the page. */
 export function say(key, values) {
+  isAway = false
   shown = key === null ? null : [key, values]
   showStatus()
 }
@@ -18,12 +19,11 @@ export function showStatus() {
 }
 
 events.addEventListener('waiting', ({ detail: { status, seconds } }) => {
-  isAway = true
   say(status === 429 ? 'slow_down' : 'away', { seconds })
+  isAway = true
+  showStatus()
 })
 
 events.addEventListener('well', () => {
-  if (!isAway) return
-  isAway = false
-  say('well_again')
+  if (isAway) say('well_again')
 })
