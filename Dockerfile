@@ -7,12 +7,13 @@ COPY tsconfig.json bundle.js ./
 COPY src ./src
 COPY packages/client/tsconfig.json ./packages/client/
 COPY packages/client/src ./packages/client/src
-RUN npx tsc -p packages/client && npm run build:service && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npx tsc -p packages/client && npm run build:service && install -D -t page/qr node_modules/uqr/dist/index.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-# The example page, with the package that it imports: compose.yaml puts it behind nginx.
+# The example page, with the packages that it imports: compose.yaml puts it behind nginx.
 FROM nginx:1.28-bookworm AS page
 COPY examples/spa /srv/spa
 COPY --from=build /app/packages/client/dist /srv/spa/client
+COPY --from=build /app/page/qr /srv/spa/qr
 
 FROM node:24-bookworm-slim
 # One malloc arena: with one for each thread, memory that argon2 has given back would be kept four times over.

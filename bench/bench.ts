@@ -10,7 +10,7 @@ import { exchange, inTurn, openLoad, pace } from './drive.ts'
 import type { Samples, Storm } from './report.ts'
 import { judge, markdown } from './report.ts'
 import { saveComparison } from './results.ts'
-import { CONNECTIONS, measure, type Subject, underLoad } from './rounds.ts'
+import { bareArgon2, CONNECTIONS, measure, type Subject, underLoad } from './rounds.ts'
 import type { Started } from './servers.ts'
 import { LOGINS_AT_ONCE, type Place, settle } from './settle.ts'
 import {
@@ -21,7 +21,7 @@ import {
   startContender,
   startLatchkey,
 } from './servers.ts'
-import { ARGON2, bearers, forgets, logins, NO_LIMIT, refreshes, SETTINGS } from './traffic.ts'
+import { bearers, forgets, logins, NO_LIMIT, refreshes, SETTINGS } from './traffic.ts'
 
 // What is measured: the service on Redis and embedded, beside small contenders on the same Redis, taking turns.
 
@@ -62,7 +62,7 @@ async function bench(): Promise<void> {
     'naive JWT': () => contender('naive-jwt', onRedis, bearers(onRedis.accounts)),
     '@fastify/session': () => sessions('fastify-session', onRedis),
     'express-session': () => sessions('express-session', onRedis),
-    argon2: bareArgon2,
+    argon2: () => bareArgon2(cores),
     login: () => latchkey(onRedis, logins(onRedis.accounts), LOGINS_AT_ONCE),
   }
   const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
@@ -112,13 +112,6 @@ async function sessions(name: string, place: Place): Promise<Subject> {
     }),
   )
   return underLoad(server, inTurn(cookies.map((cookie) => exchange('GET /v1/verify', { headers: { cookie } }))))
-}
-
-async function bareArgon2(): Promise<Subject> {
-  const server = await startContender(cores, 'argon2', ARGON2)
-  const run = async (forMs: number) => (await server.call('POST', `/${forMs}`)).body
-  const load = { run: async (forMs: number) => JSON.parse(await run(forMs)), close: () => {} }
-  return { server, load, stretches: [] }
 }
 
 /** What others do in a storm, and what came of it. */

@@ -6,6 +6,8 @@ import { connect } from 'node:net'
 /** One request as it goes over the wire, and what is to be done with the body of its answer; null: it failed. */
 export interface Exchange {
   readonly bytes: string
+  /** The status that makes it the first of two, which are one answer: the next exchange is the other. */
+  readonly half?: number
   readonly done?: (body: string | null) => void
 }
 
@@ -26,14 +28,14 @@ export interface Load {
 /** Makes a request; `body` is sent as JSON. */
 export function exchange(
   line: string,
-  { headers = {}, body }: { headers?: Record<string, string>; body?: object },
+  { headers = {}, body, half }: { headers?: Record<string, string>; body?: object; half?: number },
   done?: Exchange['done'],
 ): Exchange {
   const text = body === undefined ? '' : JSON.stringify(body)
   const type = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': `${text.length}` }
   const fields = Object.entries({ host: 'localhost', ...type, ...headers }).map(([name, value]) => `${name}: ${value}`)
   const bytes = `${[`${line} HTTP/1.1`, ...fields].join('\r\n')}\r\n\r\n${text}`
-  return done === undefined ? { bytes } : { bytes, done }
+  return { bytes, ...(half !== undefined && { half }), ...(done && { done }) }
 }
 
 /** Takes the exchanges in turn, for ever. */
@@ -53,12 +55,13 @@ export async function openLoad(port: number, connections: number, next: () => Ex
       let failures = 0
 
       function keepBusy(line: Line, resolve: () => void): void {
-        const { bytes, done } = next()
+        const { bytes, half, done } = next()
         line.send(bytes, (status, body) => {
-          answers += 1
-          if (!isFine(status)) failures += 1
-          done?.(isFine(status) ? body : null)
-          if (status === BROKEN || performance.now() - from >= forMs) resolve()
+          const isHalf = status === half
+          if (!isHalf) answers += 1
+          if (!isHalf && !isFine(status)) failures += 1
+          done?.(isHalf || isFine(status) ? body : null)
+          if (status === BROKEN || (!isHalf && performance.now() - from >= forMs)) resolve()
           else keepBusy(line, resolve)
         })
       }

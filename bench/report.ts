@@ -308,6 +308,39 @@ ${table(
 `
 }
 
+export const FACTORS = '\n## What second factors cost\n'
+
+/** What is compared there: each with what it is to be like. */
+const LIKE: readonly (readonly [what: string, like: string])[] = [
+  ['refresh, app and three passkeys', 'refresh'],
+  ['verify ?acr=aal2', 'verify'],
+]
+
+/** What was found of the cost of second factors, as a part of the page. */
+export function factorsSection({ date, machine }: Pick<About, 'date' | 'machine'>, samples: Samples): string {
+  const beside = (name: string) =>
+    spread(
+      (samples[name] ?? []).map(({ stretches }, round) => {
+        const others = samples['argon2']?.[round]?.stretches ?? []
+        return median(stretches.map(({ cpuUs }, place) => cpuUs - (others[place]?.cpuUs ?? NaN))) / 1000
+      }),
+    )
+  const rows = Object.entries(samples).map(([name, rounds]) => {
+    const [, perSecond = '', cpuUs = '', , failed = ''] = row(name, rounds)
+    const isLogin = name.startsWith('login')
+    const like = LIKE.find(([what]) => what === name)?.[1]
+    const ratio = like === undefined ? '' : format(compare(samples, name, like, byCpu))
+    return [name, cpuUs, isLogin ? format(beside(name)) : '', ratio, perSecond, failed]
+  })
+  return `${FACTORS}
+${machine}. ${date}.
+Processor time a request on Redis; a login in two steps is two requests, counted as one. What a login costs beside the hash is the difference to bare
+argon2 in the stretch beside it. Before: the service at the commit before second factors.
+
+${table(['', 'CPU µs', 'beside the hash, ms', '÷ without', 'a second', 'failed'], rows)}
+`
+}
+
 /** The geometric mean: the right one for ratios. */
 function middle(ratios: readonly number[]): number {
   return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)

@@ -1,13 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { GROWTH, METRICS, SERVICES } from './report.ts'
+import { FACTORS, GROWTH, METRICS, SERVICES } from './report.ts'
 
-// RESULTS.md has four parts, each written by a run of its own.
+// RESULTS.md has five parts, each written by a run of its own.
 
 const FOLDER = fileURLToPath(new URL('../../bench/', import.meta.url))
 const PAGE = `${FOLDER}RESULTS.md`
 /** Where the parts after the first begin. */
-const HEADS = [GROWTH, METRICS, SERVICES]
+const HEADS = [GROWTH, METRICS, SERVICES, FACTORS]
 
 /** Writes the comparison, as a page and in figures; the other parts stay. */
 export async function saveComparison(page: string, figures: string): Promise<void> {
@@ -23,6 +23,9 @@ export const saveMetrics = async (section: string): Promise<void> => savePart(2,
 
 /** Writes what was found of services that verify tokens; the other parts stay. */
 export const saveServices = async (section: string): Promise<void> => savePart(3, section)
+
+/** Writes what was found of the cost of second factors; the other parts stay. */
+export const saveFactors = async (section: string): Promise<void> => savePart(4, section)
 
 async function savePart(place: number, part: string): Promise<void> {
   const page = await readFile(PAGE, 'utf8')

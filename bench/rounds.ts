@@ -1,6 +1,7 @@
 import { type Exchange, type Load, openLoad } from './drive.ts'
 import type { Sample, Stretch } from './report.ts'
-import { readCpuMs, readPeakMb, type Started } from './servers.ts'
+import { type Cores, readCpuMs, readPeakMb, startContender, type Started } from './servers.ts'
+import { ARGON2 } from './traffic.ts'
 
 // Servers that are measured side by side.
 
@@ -19,6 +20,14 @@ export interface Subject {
 /** Puts a server under a load of its own, which runs when it is told to. */
 export async function underLoad(server: Started, next: () => Exchange, connections = CONNECTIONS): Promise<Subject> {
   return { server, load: await openLoad(server.port, connections, next), stretches: [] }
+}
+
+/** Nothing but the hash of a login. */
+export async function bareArgon2(cores: Cores | null): Promise<Subject> {
+  const server = await startContender(cores, 'argon2', ARGON2)
+  const run = async (forMs: number) => (await server.call('POST', `/${forMs}`)).body
+  const load = { run: async (forMs: number) => JSON.parse(await run(forMs)), close: () => {} }
+  return { server, load, stretches: [] }
 }
 
 /**

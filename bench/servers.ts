@@ -42,10 +42,10 @@ function pinned(cores: Cores | null, ...command: string[]): string[] {
   return [...(cores === null ? [] : ['/usr/bin/taskset', '--cpu-list', cores.server]), process.execPath, ...command]
 }
 
-/** The service, alone on its core, in a fresh process; resolves when it is ready. */
-export async function startLatchkey(cores: Cores | null, env: Record<string, string>): Promise<Started> {
+/** The service (this one, or another's `main`), alone on its core, in a fresh process; resolves when it is ready. */
+export async function startLatchkey(cores: Cores | null, env: Record<string, string>, main = MAIN): Promise<Started> {
   const from = performance.now()
-  const service = await startService(env, { command: pinned(cores, MAIN) })
+  const service = await startService(env, { command: pinned(cores, main) })
   return { ...service, startMs: performance.now() - from }
 }
 

@@ -16,10 +16,10 @@ export interface Place {
 }
 
 /** Registers the accounts, over every core, and looks at what the service answers. */
-export async function settle(env: Record<string, string>): Promise<Place> {
+export async function settle(env: Record<string, string>, called = 'user'): Promise<Place> {
   const service = await startLatchkey(null, env)
   const accounts: Account[] = []
-  const names = Array.from({ length: ACCOUNTS }, (_, number) => `user-${number}@example.org`)
+  const names = Array.from({ length: ACCOUNTS }, (_, number) => `${called}-${number}@example.org`)
   await Promise.all(
     Array.from({ length: LOGINS_AT_ONCE }, async () => {
       for (let email = names.pop(); email !== undefined; email = names.pop()) {

@@ -34,9 +34,9 @@ export interface Account {
 }
 
 /** Each access token in turn is verified. */
-export function bearers(accounts: readonly Account[]): () => Exchange {
+export function bearers(accounts: readonly Account[], path = '/v1/verify'): () => Exchange {
   const headersOf = ({ accessToken }: Account) => ({ authorization: `Bearer ${accessToken}` })
-  return inTurn(accounts.map((account) => exchange('GET /v1/verify', { headers: headersOf(account) })))
+  return inTurn(accounts.map((account) => exchange(`GET ${path}`, { headers: headersOf(account) })))
 }
 
 /** Each session is one client with a token of its own, which takes its turn again when it has the next one. */
@@ -55,6 +55,27 @@ export function refreshes(accounts: readonly Account[]): () => Exchange {
 /** Each user in turn logs in. */
 export function logins(accounts: readonly Account[]): () => Exchange {
   return inTurn(accounts.map(({ email }) => exchange('POST /v1/login', { body: { email, password: PASSWORD } })))
+}
+
+/** Somebody who logs in by a password and an authenticator app. */
+export interface AppOwner extends Account {
+  /** A code that is good now and has not been used. */
+  readonly code: () => string
+}
+
+/** Each of them in turn logs in in two steps. */
+export function loginsInTwoSteps(owners: readonly AppOwner[]): () => Exchange {
+  const second: Exchange[] = []
+  const first = inTurn(
+    owners.map(({ email, code }) =>
+      exchange('POST /v1/login', { body: { email, password: PASSWORD }, half: 401 }, (body) => {
+        if (body === null) return
+        const { challenge } = JSON.parse(body)
+        second.push(exchange('POST /v1/login/second-factor', { body: { challenge, totp: code() } }))
+      }),
+    ),
+  )
+  return () => second.shift() ?? first()
 }
 
 /** Each user in turn has forgotten the password, and after each somebody who has no account. */

@@ -10,7 +10,7 @@ import { choosePorts } from './ports.ts'
 // Three instances of the service, the page, and a server in front of them: `npm run demo`. It keeps nothing.
 
 // What the instances hear of this shell: nothing of where a service keeps its data, with which secret, under which name.
-const FROM_SHELL = /^(PATH|HOME|TMPDIR|ACCESS_TTL|REFRESH_GRACE|STEP_UP_AGE|LOG_LEVEL|LIMIT_\w+)$/
+const FROM_SHELL = /^(PATH|HOME|TMPDIR|ACCESS_TTL|REFRESH_GRACE|STEP_UP_AGE|SECOND_FACTOR|LOG_LEVEL|LIMIT_\w+)$/
 
 const { port, above } = await choosePorts(process.env['PORT'] || '8080', 3).catch(refuse)
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-demo-')) // no signal comes between this and `stop`

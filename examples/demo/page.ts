@@ -9,12 +9,14 @@ const ROOT = new URL('../../../', import.meta.url)
 const FOLDERS: Readonly<Record<string, string>> = {
   '/': fileURLToPath(new URL('examples/spa/', ROOT)),
   '/client/': fileURLToPath(new URL('packages/client/dist/', ROOT)),
+  '/qr/': fileURLToPath(new URL('node_modules/uqr/dist/', ROOT)),
 }
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
 }
 
@@ -32,7 +34,7 @@ export const PAGE_HEADERS = {
 /** Where the page is: the links of mails lead to it, too. */
 const PLACES = new Set(['/', '/verify-email', '/reset-password', '/change-email'])
 
-/** Answers with a file of the page, or of the package that it imports; whatever is not in their folders is not found. */
+/** Answers with a file of the page, or of the packages that it imports; whatever is not in their folders is not found. */
 export async function sendPage(reply: ServerResponse, path: string): Promise<void> {
   const [place, name] = PLACES.has(path) ? ['/', 'index.html'] : splitAt(path)
   const [folder, type] = [FOLDERS[place], TYPES[extname(name)]]

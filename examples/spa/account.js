@@ -3,6 +3,7 @@ import { find } from './dom.js'
 import { Unavailable } from './client/index.js'
 import { Fault, onSubmit } from './forms.js'
 import { call, client, inSession } from './latchkey.js'
+import { freshly } from './proof.js'
 import { say } from './status.js'
 import { words } from './words.js'
 
@@ -47,7 +48,7 @@ export function setUpAccount() {
   find('log-out-all').addEventListener('click', () => void logOut('all').catch(() => {}))
   find('log-out-others').addEventListener('click', () => void logOutOthers().catch(() => {}))
   onSubmit(form, async ({ current_password, new_password }) => {
-    await client.changePassword({ current_password, new_password }).catch(sayDoubt)
+    await freshly(() => client.changePassword({ current_password, new_password })).catch(sayDoubt)
     form.reset()
     showUser()
     say('done_password')

@@ -5,12 +5,12 @@ import { find, translate } from './dom.js'
 import { digitsOf, onSubmit, showFault } from './forms.js'
 import { client, inSession } from './latchkey.js'
 import { takeLink } from './link.js'
+import { freshly } from './proof.js'
 import { say } from './status.js'
 import { spoken } from './words.js'
 
 const verify = find('verify')
 const [change, confirm] = [find('change-email'), find('confirm-email')]
-const stepUp = find('step-up')
 
 /** What the links of mails, and their codes, are for. */
 const VERIFICATION = { place: '/verify-email', prove: client.verifyEmail, done: 'done_verified' }
@@ -29,7 +29,6 @@ export function forgetAddress() {
   for (const form of [verify, change, confirm]) form.reset()
   for (const form of [find('ask-verify'), verify, change, confirm]) showFault(form, '')
   confirm.hidden = true
-  stepUp.hidden = true
   showCodeField(false)
 }
 
@@ -68,28 +67,10 @@ async function askForVerification() {
   verify.elements.code.focus()
 }
 
-async function askForChange({ new_email, password }) {
-  if (!stepUp.hidden) await client.stepUp({ password }).catch(askForPassword)
-  try {
-    await client.changeEmail({ new_email, locale: spoken() })
-  } catch (error) {
-    if (error.code !== 'step_up_required') throw error
-    return showStepUp()
-  }
-  stepUp.hidden = true
-  change.elements.password.value = ''
+async function askForChange({ new_email }) {
+  await freshly(() => client.changeEmail({ new_email, locale: spoken() }))
   confirm.hidden = false
   confirm.elements.code.focus()
-}
-
-function showStepUp() {
-  stepUp.hidden = false
-  change.elements.password.focus()
-}
-
-function askForPassword(fault) {
-  showStepUp()
-  throw fault
 }
 
 function takeCode(form, { prove, done }, onDone) {

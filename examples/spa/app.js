@@ -5,10 +5,12 @@ import { emptyCart, loadCart, reloadCart, showCart } from './cart.js'
 import { forgetDevices, loadDevices, showDevices } from './devices.js'
 import { find, translate } from './dom.js'
 import { closeDoor, openDoor, setUpDoor } from './door.js'
+import { forgetFactors, loadFactors, setUpFactors, showFactors } from './factors.js'
 import { isResetting, openReset, setUpForgotten } from './forgotten.js'
 import { client, patiently } from './latchkey.js'
 import { hasLink, takeLink } from './link.js'
 import { watchMailbox } from './mailbox.js'
+import { closeProof, setUpProof } from './proof.js'
 import { loadSettings, setUpSettings } from './settings.js'
 import { say, showStatus } from './status.js'
 import { forgetTrail, setUpTrail, showTrail } from './trail.js'
@@ -22,7 +24,7 @@ async function enter(sessionId) {
   const comesFromDoor = !find('outside').hidden
   shown = sessionId
   say(null)
-  await Promise.all([loadUser(), loadSettings(sayAll), loadCart(sessionId), loadDevices()])
+  await Promise.all([loadUser(), loadSettings(sayAll), loadCart(sessionId), loadDevices(), loadFactors()])
   if (shown !== sessionId) return
   closeDoor()
   find('behind').prepend(find('mailbox'))
@@ -34,7 +36,8 @@ async function enter(sessionId) {
 function leave(reason) {
   const [wasInside, email, why] = [shown !== null, userEmail(), overKey(reason)]
   shown = null
-  for (const forget of [forgetUser, forgetAddress, emptyCart, forgetDevices, forgetTrail]) forget()
+  for (const forget of [closeProof, forgetUser, forgetAddress, emptyCart, forgetDevices, forgetFactors, forgetTrail])
+    forget()
   if (find('outside').hidden) openDoor(email)
   find('outside').append(find('mailbox'))
   if (wasInside || (why !== 'over' && !isResetting())) say(why)
@@ -47,13 +50,13 @@ function overKey(reason) {
 
 function sayAll() {
   translate()
-  for (const show of [showStatus, showUser, showCart, showDevices, showTrail, showBehind, showLife]) show()
+  for (const show of [showStatus, showUser, showCart, showDevices, showFactors, showTrail, showBehind, showLife]) show()
 }
 
 /** What other tabs and devices may have changed while nobody looked here. */
 async function lookAgain() {
   if (shown === null || document.visibilityState !== 'visible') return
-  await Promise.all([loadUser(), reloadCart(), loadSettings(sayAll), loadDevices(), loadInstances()])
+  await Promise.all([loadUser(), reloadCart(), loadSettings(sayAll), loadDevices(), loadFactors(), loadInstances()])
 }
 
 function enterCurrent() {
@@ -75,6 +78,8 @@ setUpDoor()
 setUpForgotten(enterCurrent)
 setUpAccount()
 setUpAddress()
+setUpProof()
+setUpFactors(lookAgain)
 setUpTrail()
 sayAll()
 void loadInstances()

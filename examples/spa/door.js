@@ -1,10 +1,16 @@
+import { Refused } from './client/index.js'
+import { arePasskeysSupported, canAutofill, loginWithPasskey } from './client/passkeys.js'
 import { find, translate } from './dom.js'
-import { onSubmit, showFault } from './forms.js'
+import { Fault, onSubmit, showFault } from './forms.js'
 import { client } from './latchkey.js'
+import { closeProof, finishInTwoSteps } from './proof.js'
+import { words } from './words.js'
 
 const form = find('door')
-const { email, password } = form.elements
+const { email, password, remember } = form.elements
+const passkeyDoor = find('passkey-door')
 let isRegistering = false
+let offered = new AbortController()
 
 /** Shows the login form, with this address, and puts the focus there: whoever was inside has an account. */
 export function openDoor(address = email.value) {
@@ -16,10 +22,13 @@ export function openDoor(address = email.value) {
   email.value = address
   const first = address === '' ? email : password
   first.focus()
+  void offerPasskeys()
 }
 
 /** Hides it, and forgets what was typed. */
 export function closeDoor() {
+  offered.abort()
+  closeProof()
   emptyDoor()
   find('outside').hidden = true
 }
@@ -29,6 +38,7 @@ export function emptyDoor() {
   const address = email.value
   form.reset()
   showFault(form, '')
+  showFault(passkeyDoor, '')
   return address
 }
 
@@ -53,11 +63,42 @@ export function setUpDoor() {
     turn()
     email.focus()
   })
-  onSubmit(form, async ({ email: address, password: secret, remember }) => {
-    const open = isRegistering ? client.register : client.login
-    await open({ email: address, password: secret, remember: remember === 'on' }).catch((error) => {
-      password.focus()
-      throw error
-    })
+  onSubmit(form, (values) => open(values).catch(lookAtDoor))
+  onSubmit(passkeyDoor, () => openWithPasskey().catch(lookAtDoor))
+  passkeyDoor.hidden = !arePasskeysSupported()
+  remember.addEventListener('change', () => void offerPasskeys())
+}
+
+async function open({ email: address, password: secret }) {
+  const enter = isRegistering ? client.register : client.login
+  try {
+    await enter({ email: address, password: secret, remember: remember.checked })
+  } catch (error) {
+    if (error.code !== 'second_factor_required') throw error
+    await finishInTwoSteps(error.problem)
+  }
+}
+
+function lookAtDoor(error) {
+  password.focus()
+  void offerPasskeys()
+  throw error
+}
+
+async function openWithPasskey(how) {
+  try {
+    await loginWithPasskey(client, { remember: remember.checked, ...how })
+  } catch (error) {
+    throw error instanceof Refused ? new Fault(words('fault_wrong_passkey')) : error
+  }
+}
+
+// Where the address is typed, until the form is hidden, or another dialogue of passkeys is opened.
+async function offerPasskeys() {
+  offered.abort()
+  const { signal } = (offered = new AbortController())
+  if (!(await canAutofill()) || signal.aborted) return
+  await openWithPasskey({ autofill: true, signal }).catch((error) => {
+    if (error instanceof Fault) showFault(passkeyDoor, error.message) // what else happens is no matter of who types
   })
 }

@@ -1,4 +1,5 @@
 import { Refused, Unavailable } from './client/index.js'
+import { PasskeyCancelled } from './client/passkeys.js'
 import { duration, knows, words } from './words.js'
 
 /** What is wrong, in words. */
@@ -31,6 +32,7 @@ function isFilledIn(form) {
   return false
 }
 
+/** Says what is wrong, in the form or card; nothing if it is empty. */
 export function showFault(form, text) {
   form.querySelector('.fault').textContent = text
 }
@@ -44,6 +46,9 @@ export function digitsOf(code) {
 export function explain(error) {
   if (error instanceof Fault) return error.message
   if (error instanceof Refused) return explainProblem(error.problem)
+  if (error instanceof PasskeyCancelled) return words('fault_no_passkey')
+  if (error instanceof DOMException)
+    return words(error.name === 'InvalidStateError' ? 'fault_has_passkey' : 'fault_passkeys')
   if (!(error instanceof Unavailable)) return '' // the session is over, and the login form is shown
   if (error.status !== 429) return words('fault_away')
   return words('fault_too_many_requests', { time: duration(error.retryAfter) })

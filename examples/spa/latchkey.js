@@ -2,7 +2,8 @@ import { createClient, SessionOver, Unavailable } from './client/index.js'
 
 // The session of this page is the package's. What is added here is patience, and telling: a page that shows what goes on.
 
-/** What happens, for whoever shows it: each `answer`; `waiting` while something waits for the service, `well` when that is done. */
+/** What happens, for whoever shows it: each `answer`; `waiting` while something waits for the service, `well` when that is done;
+ * `held` when a second factor must be enrolled before anything else. */
 export const events = new EventTarget()
 
 /** The client of this page: the refresh token is in a cookie that no script can read, the access token in its memory. */
@@ -57,7 +58,9 @@ export function call(method, path, { sessionId, body, headers } = {}) {
 async function read(answer) {
   const { status, ok, headers } = answer
   if (status >= 500 || status === 429) throw new Unavailable(status, Number(headers.get('retry-after')) || 1)
-  return { status, ok, headers, body: await answer.json().catch(() => null) }
+  const body = await answer.json().catch(() => null)
+  if (body?.code === 'step_up_required' && body.factors.length === 0) tell('held')
+  return { status, ok, headers, body }
 }
 
 function toUnavailable(error) {

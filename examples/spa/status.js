@@ -24,6 +24,8 @@ events.addEventListener('waiting', ({ detail: { status, seconds } }) => {
   showStatus()
 })
 
+events.addEventListener('held', () => say('enrol_first'))
+
 events.addEventListener('well', () => {
   if (isAway) say('well_again')
 })

@@ -101,7 +101,7 @@ t.test('the keyboard alone is enough, and the focus is never lost', async (t) =>
   const { page } = person
   const { keyboard } = page
   await hasFocus(page, '#door [name=email]')
-  for (let count = 0; count < 4; count++) await keyboard.press('Tab')
+  for (let count = 0; count < 5; count++) await keyboard.press('Tab')
   await hasFocus(page, '#other-door')
   await keyboard.press('Enter')
   await hasFocus(page, '#door [name=email]')

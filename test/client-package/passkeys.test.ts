@@ -80,10 +80,11 @@ t.test('a passkey is given a name, and removed; the codes go with the last', asy
   const id = `${(await listFactors(client)).passkeys[0]?.id}`
   t.match(await renamePasskey(client, id, 'the old phone'), { id, name: 'the old phone' })
   await t.rejects(renamePasskey(client, id, ''), { name: 'Refused', status: 400, code: 'bad_request' })
-  await t.rejects(removePasskey(client, '../totp'), { name: 'Refused', status: 404 })
+  await removePasskey(client, '../totp')
+  t.match(await listFactors(client), { passkeys: [{ id }] }, 'what is no passkey is none that is there')
   line.next(`/v1/factors/passkeys/${id}`, loseAnswer)
   await t.rejects(removePasskey(client, id), Unavailable)
-  await t.rejects(removePasskey(client, id), { name: 'Refused', status: 404 }, 'it is done')
+  await removePasskey(client, id)
   t.same(await listFactors(client), { totp: false, recovery_codes_left: 0, passkeys: [] })
 })
 

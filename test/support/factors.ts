@@ -29,7 +29,7 @@ export interface PasskeyOwner extends Newcomer {
 }
 
 /** Reads a secret as an app does that somebody types it into. */
-export function appOf({ clock }: Pick<Home, 'clock'>, secret: string): SoftApp {
+export function appOf({ clock }: { readonly clock: { readonly now: number } }, secret: string): SoftApp {
   const bits = Array.from(secret, (letter) => BASE32.indexOf(letter).toString(2).padStart(5, '0')).join('')
   const bytes = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)))
   return { secret, code: (steps = 0) => codeAt(bytes, Math.floor(clock.now / STEP_MS) + steps) }
