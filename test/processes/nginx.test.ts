@@ -48,11 +48,12 @@ async function startHouse(t: Test, env: Record<string, string> = {}): Promise<Ho
   return { nginx, instances, logs }
 }
 
-/** The page as the image has it, with the package that it imports. */
+/** The page as the image has it, with the packages that it imports. */
 function layPage(dir: string): string {
   const place = join(dir, 'spa')
   cpSync(join(ROOT, 'examples/spa'), place, { recursive: true })
   cpSync(join(ROOT, 'packages/client/dist'), join(place, 'client'), { recursive: true })
+  cpSync(join(ROOT, 'node_modules/uqr/dist/index.mjs'), join(place, 'qr/index.mjs'))
   return place
 }
 
@@ -111,6 +112,7 @@ t.test('the page is served as the demo serves it, with its headers and types', a
     '/style.css': 'text/css',
     '/app.js': 'text/javascript',
     '/client/index.js': 'text/javascript',
+    '/qr/index.mjs': 'text/javascript',
     '/icon.svg': 'image/svg+xml',
   }
   for (const [path, type] of Object.entries(types)) {
