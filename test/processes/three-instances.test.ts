@@ -6,7 +6,7 @@ import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { keys } from '../../src/store/keys.ts'
 import { NO_LIMITS, TEST_SECRET } from '../support/env.ts'
-import { withPasskey } from '../support/factors.ts'
+import { firstStep, secondStep, withApp, withPasskey } from '../support/factors.ts'
 import { type Home, type Newcomer, openHome } from '../support/home.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Answer, type CallRequest, type Service, startService } from '../support/service.ts'
@@ -407,8 +407,14 @@ function endIn(turn: number, here: Service, session: Tokens, other: Tokens): Pro
 
 t.test('limits are counted over all instances on one Redis', async (t) => {
   const place = await (places['Redis'] as (t: Test) => Promise<Place>)(t)
-  const limits = { LIMIT_FAILURES: '5/10m', LIMIT_API: '20/10m', LIMIT_REFRESH: '30/10m', LIMIT_REGISTER: '7/10m' }
-  const { at } = await startFleet(t, place, limits)
+  const limits = {
+    LIMIT_FAILURES: '5/10m',
+    LIMIT_SECOND_FACTOR: '5/24h',
+    LIMIT_API: '22/10m',
+    LIMIT_REFRESH: '30/10m',
+    LIMIT_REGISTER: '8/10m',
+  }
+  const { at, home } = await startFleet(t, place, limits)
 
   await t.test('failed logins', async (t) => {
     const me = await register(at(0))
@@ -422,10 +428,21 @@ t.test('limits are counted over all instances on one Redis', async (t) => {
     t.ok(answers.every(({ headers }) => Number(headers.get('retry-after')) > 0))
   })
 
+  await t.test('guesses at the codes of an app, all at once', async (t) => {
+    home.clock.now = Date.now()
+    const { app, ...person } = await withApp(home, await register(at(0)))
+    const { challenge } = await firstStep(at(1), person)
+    const guess = (turn: number, totp: string) => secondStep(at(turn), challenge, { totp })
+    const answers = await many(60, (turn) => guess(turn, '00000000'))
+    t.equal(answers.filter(({ status }) => status === 401).length, 5)
+    t.equal(answers.filter(({ status }) => status === 429).length, 55)
+    t.equal((await guess(2, app.code())).status, 429, 'not even the right code helps now')
+  })
+
   await t.test('requests from one address', async (t) => {
     const me = await register(at(1))
     const calls = await many(60, (turn) => at(turn).call('GET', '/v1/me', { token: me.access_token }))
-    t.equal(calls.filter(({ status }) => status === 200).length, 20)
+    t.equal(calls.filter(({ status }) => status === 200).length, 20, 'two of 22 were used before')
     t.equal(calls.filter(({ status }) => status === 429).length, 40)
     const refreshes = await many(60, (turn) => refresh(at(turn), me))
     t.equal(refreshes.filter(({ status }) => status === 200).length, 30)
@@ -433,7 +450,7 @@ t.test('limits are counted over all instances on one Redis', async (t) => {
     const registrations = await many(9, (turn) =>
       at(turn).call('POST', '/v1/register', { body: { email: newAddress(), password: PASSWORD } }),
     )
-    t.equal(registrations.filter(({ status }) => status === 201).length, 5, 'two of seven were used before')
+    t.equal(registrations.filter(({ status }) => status === 201).length, 5, 'three of eight were used before')
     t.equal((await verify(at(0), me)).status, 204, 'verify is not limited')
   })
 })
