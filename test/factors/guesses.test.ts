@@ -74,6 +74,7 @@ t.test('wrong passwords, wrong codes of an app and wrong recovery codes are coun
 
   const yours = await open(you)
   await shut(yours, { totp: WRONG })
+  t.equal(home.events('factor.refused').length, 3, 'what comes after the limit is not judged')
   t.equal(await show(yours, { totp: you.app.code() }), 429)
   t.equal(await show(await open(you), { recovery_code: you.recovery_codes[0] }), 200)
 
