@@ -1,12 +1,12 @@
 import type { Deps } from '../../deps.ts'
-import { type Answered, digestShown, wasShown } from '../../domain/answered.ts'
+import { digestShown, wasShown } from '../../domain/answered.ts'
 import { withMethods } from '../../domain/auth-methods.ts'
 import type { Caller } from '../../domain/caller.ts'
 import { openChallenge, sealChallenge } from '../../domain/challenge.ts'
 import { provable } from '../../domain/factors.ts'
 import type { SessionName } from '../../domain/session.ts'
 import { keys } from '../../store/keys.ts'
-import { type Entry, put, unchanged } from '../../store/store.ts'
+import { put, unchanged } from '../../store/store.ts'
 import { carryOut, vouchFor } from '../deed.ts'
 import { StepUpRequired } from '../errors.ts'
 import { putAnswered } from '../sessions/open.ts'
@@ -49,15 +49,15 @@ export async function stepUp(
   caller: Caller,
 ): Promise<SteppedUp> {
   const { shown, answers } = credential
-  const place = keys.answered(self.userId, answers ?? `step-up ${self.sessionId}`)
+  const place = keys.answered(self.userId, answers ?? `step-up ${self.sessionId}`) // a challenge is of this session, too
   return untilWon(async () => {
     const [own, answered] = await Promise.all([readOwnSession(deps, self), shown ? deps.store.get(place) : null])
     if (own === null) return { kind: 'over' }
     const { factors } = own.user.value
     if (credential.kind === 'password' && factors) throw new StepUpRequired(deps.config.STEP_UP_AGE, provable(factors))
-    const isRepeat = isShownAgain(deps, self, answered, shown)
+    const isRepeat = answered !== null && wasShown(deps.authKeys, self.userId, answered.value, shown ?? '')
     const { guard, fail } = credential.guesses(own.user.value, self.sessionId)
-    await guard()
+    await guard() // also before a repeat: a thief of the token guesses at that code, too
     const isSpent = answered !== null && answers !== undefined
     const proof = isRepeat ? 'repeat' : isSpent ? null : await credential.judge(own.user.value)
     if (proof === null) return fail<SteppedUp>({ kind: 'wrong' })
@@ -67,16 +67,6 @@ export async function stepUp(
     const bearer = await commitProof(deps, own, proof, remembered, caller)
     return bearer && { kind: 'ok', ...bearer }
   })
-}
-
-/** Whether the answer may have been lost. A thief of the token guesses at this code, too: it is limited as others are. */
-function isShownAgain(
-  { authKeys }: Deps,
-  { userId, sessionId }: SessionName,
-  answered: Entry<Answered> | null,
-  shown = '',
-): boolean {
-  return answered?.value.sessionId === sessionId && wasShown(authKeys, userId, answered.value, shown)
 }
 
 async function commitProof(
