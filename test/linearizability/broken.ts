@@ -1,9 +1,10 @@
-import type { Commit, Entry, Key, Store } from '../../src/store/store.ts'
+import type { User } from '../../src/domain/user.ts'
+import type { Commit, Entry, Key, Put, Store } from '../../src/store/store.ts'
 
-// Ways to break promise 2 that the checker must see: switches of this test, not of the product.
+// Ways to break what is promised that the checker must see: switches of this test, not of the product.
 
-/** `no-denial`: the denylist is not written. `cached-denylist`: it is read from a cache. `early-answer`: a revocation is answered before it is written. */
-export const BROKEN = ['no-denial', 'cached-denylist', 'early-answer'] as const
+/** `no-denial`: the denylist is not written. `cached-denylist`: it is read from a cache. `early-answer`: a revocation is answered before it is written. `unspent-code`: no code is spent. */
+export const BROKEN = ['no-denial', 'cached-denylist', 'early-answer', 'unspent-code'] as const
 export type Broken = (typeof BROKEN)[number]
 
 const CACHE_MS = 300
@@ -16,6 +17,10 @@ export function breakStore(store: Store, broken: Broken): Store {
     'cached-denylist': () => ({ getMany: cacheDenials(store) }),
     'early-answer': () => ({
       commit: (commit) => (commit.puts.every(isNoDenial) ? store.commit(commit) : late(store, commit)),
+    }),
+    'unspent-code': () => ({
+      commit: async (commit) =>
+        store.commit({ ...commit, puts: await Promise.all(commit.puts.map((put) => unspent(store, put))) }),
     }),
   }
   return { ...store, ...ways[broken]() }
@@ -32,6 +37,21 @@ function isNoDenial({ key }: { readonly key: string }): boolean {
 async function late(store: Store, commit: Commit): Promise<boolean> {
   setTimeout(() => void store.commit(commit).catch(() => {}), LAG_MS)
   return true
+}
+
+/** The record of a user as it is written, but with the codes that it had. */
+async function unspent(store: Store, put: Put): Promise<Put> {
+  if (!isUser(put)) return put
+  const before = (await store.get(put.key))?.value.factors
+  const { factors } = put.value
+  if (!factors?.totp || before?.totp?.sealed !== factors.totp.sealed) return put
+  const isRenewed = before.recoveryCodes.sealed !== factors.recoveryCodes.sealed
+  const recoveryCodes = isRenewed ? factors.recoveryCodes : before.recoveryCodes
+  return { ...put, value: { ...put.value, factors: { ...factors, totp: before.totp, recoveryCodes } } }
+}
+
+function isUser(put: Put): put is Put & { readonly key: Key<User>; readonly value: User } {
+  return put.key.endsWith('}:user')
 }
 
 type Known = { readonly entry: Entry<unknown> | null; readonly until: number }

@@ -12,6 +12,8 @@ type Told = {
   readonly ends?: Ends | null
   readonly status?: number
   readonly said?: string
+  readonly spends?: string | null
+  readonly opened?: string
 }
 
 /** Writes a history down. */
@@ -22,12 +24,12 @@ function makeStory() {
   const tell = (
     kind: Kind,
     [startedAt, endedAt]: Times,
-    { shows = null, ends = null, status = 204, said = '' }: Told,
+    { shows = null, ends = null, status = 204, said = '', spends = null, opened = '' }: Told,
   ) => {
     now = startedAt
-    const operation = history.begin({ kind, user: 'ada', shows, ends })
+    const operation = history.begin({ kind, user: 'ada', shows, ends, spends })
     now = endedAt
-    if (endedAt < Infinity) history.end(operation, status, said)
+    if (endedAt < Infinity) history.end(operation, status, said, opened)
     return operation
   }
   const grant = (kind: Credential['kind'], grantedBy: Operation, session?: Credential): Credential => {
@@ -54,6 +56,14 @@ function makeStory() {
       return { password: grant('password', operation), access: grant('access', operation, session) }
     },
     register: (times: Times) => grant('password', tell('register', times, { status: 201 })),
+    firstStep: (times: Times, shows: Credential | null = null) =>
+      grant('challenge', tell('first-step', times, { shows, status: 401, said: 'second_factor_required' })),
+    secondStep(shows: Credential, times: Times, opened: string, status = 200) {
+      const session = grant('session', tell('second-step', times, { shows, status, spends: 'code', opened }))
+      return { session, access: grant('access', session.grantedBy, session) }
+    },
+    stepUp: ({ session, access }: Opened, times: Times, status = 200) =>
+      tell('step-up', times, { shows: access, status, spends: 'code', opened: session.name }),
     verifyRole: (shows: Credential, times: Times, status = 204) => tell('verify-role', times, { shows, status }),
     giveRole: (times: Times, status = 204) => tell('give-role', times, { ends: { only: 'access' }, status }),
     takeRole: (times: Times, status = 204) => tell('take-role', times, { ends: { only: 'access' }, status }),
@@ -203,6 +213,35 @@ const right: Record<string, (story: Story) => void> = {
     s.refresh(one, [40, 45], 401)
     s.tell('login', [40, 45], { shows: old, status: 401 })
     s.login([60, 65], s.register([50, 55]))
+  },
+  'a code opens one session, and the same again is that session': (s) => {
+    const challenge = s.firstStep([0, 10])
+    s.secondStep(challenge, [20, 30], 'one', LOST)
+    s.secondStep(challenge, [40, 50], 'one')
+    s.verify(s.secondStep(challenge, [45, 55], 'one').access, [60, 65])
+  },
+  'a code that is spent is refused, whatever it is for': (s) => {
+    const one = s.secondStep(s.firstStep([0, 10]), [20, 30], 'one')
+    s.secondStep(s.firstStep([40, 50]), [60, 70], '', 401)
+    s.stepUp(one, [60, 70], 403)
+  },
+  'a code whose session was lost in doubt opens another one': (s) => {
+    const challenge = s.firstStep([0, 10])
+    s.secondStep(challenge, [20, 30], '', 503)
+    s.secondStep(s.firstStep([40, 50]), [60, 70], 'other')
+    s.secondStep(challenge, [80, 90], '', 401)
+  },
+  'a code proves one session, and the same again is answered the same': (s) => {
+    const one = s.login([0, 10])
+    s.stepUp(one, [20, 30])
+    s.stepUp(one, [25, 35])
+  },
+  'a challenge is dead after all was ended, and after the roles changed': (s) => {
+    const [challenge, later] = [s.firstStep([0, 10]), s.firstStep([50, 60])]
+    s.revokeAll(s.login([0, 10]), [20, 30])
+    s.secondStep(challenge, [40, 45], '', 400)
+    s.giveRole([70, 80])
+    s.secondStep(later, [90, 95], '', 400)
   },
   'ending a session that is over by now is 404': (s) => {
     const [one, other] = [s.login([0, 10]), s.login([0, 10])]
@@ -462,6 +501,86 @@ const wrong: Record<string, readonly [Violation['kind'], (story: Story) => void]
     (s) => {
       const { password } = s.change(s.login([0, 10]), [20, 30])
       s.tell('login', [40, 45], { shows: password, status: 401 })
+    },
+  ],
+  'a code that opens two sessions': [
+    'spent twice',
+    (s) => {
+      s.secondStep(s.firstStep([0, 10]), [20, 30], 'one')
+      s.secondStep(s.firstStep([0, 10]), [20, 30], 'other')
+    },
+  ],
+  'a code that opened a session in doubt, and another one before the first was told': [
+    'spent twice',
+    (s) => {
+      const challenge = s.firstStep([0, 10])
+      s.secondStep(challenge, [20, 30], '', 503)
+      s.secondStep(s.firstStep([40, 50]), [60, 70], 'other')
+      s.secondStep(challenge, [80, 90], 'one')
+    },
+  ],
+  'the same challenge and code, and another session': [
+    'spent twice',
+    (s) => {
+      const challenge = s.firstStep([0, 10])
+      s.secondStep(challenge, [20, 30], 'one')
+      s.secondStep(challenge, [40, 50], 'other')
+    },
+  ],
+  'a code that opens a session and proves it, too': [
+    'spent twice',
+    (s) => {
+      const one = s.secondStep(s.firstStep([0, 10]), [20, 30], 'session 2')
+      s.stepUp(one, [40, 50])
+    },
+  ],
+  'a code that proves two sessions': [
+    'spent twice',
+    (s) => {
+      s.stepUp(s.login([0, 10]), [20, 30])
+      s.stepUp(s.login([0, 10]), [20, 30])
+    },
+  ],
+  'a challenge taken after all was ended': [
+    'accepted after its end',
+    (s) => {
+      const challenge = s.firstStep([0, 10])
+      s.revokeAll(s.login([0, 10]), [20, 30])
+      s.secondStep(challenge, [40, 50], 'one')
+    },
+  ],
+  'a challenge dead without cause': [
+    'refused without cause',
+    (s) => {
+      s.secondStep(s.firstStep([0, 10]), [20, 30], '', 400)
+    },
+  ],
+  'a session by two steps accepted after its logout': [
+    'accepted after its end',
+    (s) => {
+      const one = s.secondStep(s.firstStep([0, 10]), [20, 30], 'one')
+      s.logout(one, [40, 50])
+      s.verify(one.access, [60, 65])
+    },
+  ],
+  'a session by two steps refused that nobody has ended': [
+    'refused without cause',
+    (s) => {
+      s.refresh(s.secondStep(s.firstStep([0, 10]), [20, 30], 'one'), [40, 50], 401)
+    },
+  ],
+  'a password that asks for a second factor after it was changed': [
+    'accepted after its end',
+    (s) => {
+      const old = s.register([0, 10])
+      s.change(s.login([11, 15], old), [20, 30])
+      s.firstStep([40, 50], old)
+    },
+  ],
+  'a password that lets in by itself where there is a second factor': [
+    'outside the contract',
+    (s) => {
+      s.tell('first-step', [20, 30], { shows: s.register([0, 10]), status: 200 })
     },
   ],
   'a status that is not in the contract': [

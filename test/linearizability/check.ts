@@ -3,9 +3,9 @@ import { type Credential, isDone, isForbidden, isInDoubt, isRefused, type Operat
 
 /** An answer that breaks a promise, and the operation that shows it. */
 export type Violation = {
-  readonly kind: 'accepted after its end' | 'refused without cause' | 'outside the contract'
+  readonly kind: 'accepted after its end' | 'refused without cause' | 'spent twice' | 'outside the contract'
   readonly operation: Operation
-  /** What ended the credential that was accepted. */
+  /** What ended the credential that was accepted, or spent the code. */
   readonly after: Operation | null
 }
 
@@ -23,6 +23,10 @@ const CONTRACT: Partial<Record<Operation['kind'], readonly number[]>> = {
   revoke: [404], // ended by now
   password: [403], // another change came first
   reset: [400], // another change came first, and what the mail holds is dead
+  enrol: [400], // the code has become too old meanwhile
+  'second-step': [401], // a wrong code, or a spent one
+  'step-up': [403],
+  'renew-codes': [400], // one of them is used
   'give-role': [404], // the account is gone by now
   'take-role': [404],
   disable: [404],
@@ -43,12 +47,13 @@ type Past = {
 /**
  * Judges a history, also of a run that is under way. Nothing is accepted that was ended by an operation answered 2xx before
  * the showing began; nothing is refused that no operation, done or in doubt, could have ended; and the same of what the operator has
- * shut. Between these two everything goes.
+ * shut. No code is spent by two deeds. Between these two everything goes.
  */
 export function check(history: readonly Operation[]): Findings {
   const endings = groupByUser(history.filter(mayEnd))
   const moves = groupByUser(history.filter(mayMoveDoor))
   const acceptedAt = new Map<Credential, number>()
+  const spentBy = new Map<string, Operation>()
   const violations: Violation[] = []
   const counts = { ended: 0, alive: 0 }
   for (const operation of history.filter((each) => !isInDoubt(each))) {
@@ -56,7 +61,7 @@ export function check(history: readonly Operation[]): Findings {
     const past = { endings: endings.get(user) ?? [], moves: moves.get(user) ?? [], acceptedAt }
     const standing = standAtDoor(operation, past) ?? (isHeldBack(operation) ? null : stand(operation, past))
     if (standing) counts[standing.kind] += 1
-    const violation = judge(operation, standing)
+    const violation = judge(operation, standing) ?? judgeCode(operation, spentBy)
     if (violation) violations.push(violation)
     if (operation.shows && isDone(operation)) acceptedAt.set(operation.shows, operation.startedAt)
   }
@@ -92,8 +97,10 @@ function isHeldBack(operation: Operation): boolean {
   return isForbidden(operation) && doorOf(operation) !== null
 }
 
+const SIGN_INS: ReadonlySet<Operation['kind']> = new Set(['login', 'first-step', 'second-step'])
+
 function doorOf({ kind }: Operation): Door | null {
-  return kind === 'login' ? 'account' : kind === 'verify-role' ? 'role' : null
+  return SIGN_INS.has(kind) ? 'account' : kind === 'verify-role' ? 'role' : null
 }
 
 /** How an operation stands that got through a door that was shut, or was held back at one that was open; null: it is neither. */
@@ -118,6 +125,15 @@ function judge(operation: Operation, standing: Standing): Violation | null {
   return isKnown ? null : { kind: 'outside the contract', operation, after: null }
 }
 
+/** All that a code is answered 2xx is the same deed: a repeat opens the same session, or proves the same one. */
+function judgeCode(operation: Operation, spentBy: Map<string, Operation>): Violation | null {
+  const { spends, kind, opened } = operation
+  if (spends === null || !isDone(operation)) return null
+  const after = spentBy.get(spends) ?? operation
+  spentBy.set(spends, after)
+  return after.kind === kind && after.opened === opened ? null : { kind: 'spent twice', operation, after }
+}
+
 function precedes(first: Operation, second: Operation): boolean {
   return first.endedAt < second.startedAt
 }
@@ -126,6 +142,7 @@ function precedes(first: Operation, second: Operation): boolean {
 function hasEnded(ending: Operation, shown: Credential): boolean {
   if (!isDone(ending) || ending.ends === null) return false
   if ('session' in ending.ends) return shown.session === ending.ends.session
+  if (shown.kind === 'challenge') return precedes(shown.grantedBy, ending)
   if ('only' in ending.ends) return shown.kind === 'access' && precedes(shown.grantedBy, ending)
   if (shown.kind === 'password') return changesPassword(ending) && precedes(shown.grantedBy, ending)
   const isKept = shown.session === ending.ends.allBut
@@ -141,6 +158,7 @@ function mayHaveEnded(ending: Operation, showing: Operation, shown: Credential, 
   const until = lastEffectAt(ending)
   if ((acceptedAt.get(shown) ?? 0) > until) return false
   if ('session' in ends) return shown.session === ends.session
+  if (shown.kind === 'challenge') return shown.grantedBy.startedAt < until
   if ('only' in ends) return shown.kind === 'access' && shown.grantedBy.startedAt < until
   if (shown.kind === 'password' && !changesPassword(ending)) return false
   // The session goes on; a token of before the change is refused once another client of the session has got the next one.

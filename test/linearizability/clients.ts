@@ -19,6 +19,8 @@ const USERS = 12
 const THINK_MS = [20, 150] as const
 /** Copies that are tried again and again: the newest ones. */
 const RECENT = 60
+/** With fewer recovery codes left somebody asks for new ones. */
+const FEW = 5
 
 /** The share of each kind of work, in tenths of a percent; the rest is verification. */
 const SHARES = {
@@ -33,6 +35,7 @@ const SHARES = {
   disable: 4,
   remove: 2,
   verifyRole: 60,
+  stepUp: 15,
 }
 
 /** Registers the users. What each client chooses to do, the seed repeats. */
@@ -44,7 +47,7 @@ export async function makeClients(places: Places, history: History, seed: number
 
   async function turn(random: Random): Promise<void> {
     const place = random.pick(pool.places)
-    if (place?.isBusy === false && place.session === null) await fill(place)
+    if (place?.isBusy === false && place.session === null) await fill(place, random)
     else if (place?.session) await use(place.session, random)
   }
 
@@ -62,6 +65,7 @@ export async function makeClients(places: Places, history: History, seed: number
     else if (falls(SHARES.disable)) await disableForAWhile(session, random)
     else if (falls(SHARES.remove)) await remove(session)
     else if (falls(SHARES.verifyRole)) await refreshIfRefused(session, await requests.verifyRole(session.access))
+    else if (falls(SHARES.stepUp)) await stepUp(session, random)
     else await verifyOne(session, random)
   }
 
@@ -108,7 +112,8 @@ export async function makeClients(places: Places, history: History, seed: number
   }
 
   async function resetPassword({ user, access }: Session): Promise<void> {
-    if (user.isChanging) return
+    // A reset removes the factors of an address that was never verified.
+    if (user.isChanging || user.hasApp) return
     user.isChanging = true
     const operation = await requests.resetPassword(user)
     user.isChanging = false
@@ -130,7 +135,7 @@ export async function makeClients(places: Places, history: History, seed: number
     user.isChanging = true
     const operation = await requests.operate('disable', user)
     const own = pool.places.find((place) => place.user === user && place.session === null && !place.isBusy)
-    await Promise.all([probeAfter(access, operation), requests.refresh(session), own && fill(own)])
+    await Promise.all([probeAfter(access, operation), requests.refresh(session), own && fill(own, random)])
     await sleep(random.between(...THINK_MS))
     await requests.operate('enable', user)
     user.isChanging = false
@@ -146,12 +151,40 @@ export async function makeClients(places: Places, history: History, seed: number
     user.isChanging = false
   }
 
-  async function fill(place: Place): Promise<void> {
+  async function fill(place: Place, random: Random): Promise<void> {
     place.isBusy = true
-    const operation = await requests.login(place)
+    const operation = await (place.user.hasApp ? logInByTwoSteps(place, random) : requests.login(place))
     place.isBusy = false
     // A disabling in doubt has come after all.
     if (isForbidden(operation) && !place.user.isChanging) await requests.operate('enable', place.user)
+  }
+
+  /** Now and then the same is sent twice at once, or by the same code another challenge is answered, or another session steps up. */
+  async function logInByTwoSteps(place: Place, random: Random): Promise<Operation> {
+    const { user } = place
+    const { operation, challenge } = await requests.firstStep(user)
+    const code = user.codes?.take(random)
+    if (challenge === null || code === undefined) return operation
+    const other = random.chance(0.2) ? (await requests.firstStep(user)).challenge : null
+    const twin = random.chance(0.2) ? challenge : other
+    const rival = random.chance(0.1) ? pool.places.find(({ session }) => session?.user === user)?.session : null
+    const [session, another] = await Promise.all([
+      requests.secondStep(user, challenge, code),
+      twin && requests.secondStep(user, twin, code),
+      rival && requests.stepUp(rival, code),
+    ])
+    place.session = session ?? another
+    if (place.session && (user.codes?.left() ?? 0) < FEW) await requests.renewCodes(place.session)
+    return operation
+  }
+
+  /** Now and then two sessions by one code. */
+  async function stepUp(session: Session, random: Random): Promise<void> {
+    const { user } = session
+    if (user.codes === null) return
+    const code = user.codes.take(random)
+    const other = random.chance(0.3) ? pool.places.find((place) => place.session?.user === user)?.session : null
+    await Promise.all([requests.stepUp(session, code), other && requests.stepUp(other, code)])
   }
 
   /** A thief shows the refresh token of a session that was left. */

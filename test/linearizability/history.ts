@@ -13,6 +13,12 @@ export type Kind =
   | 'reset' // the password, by what a mail holds
   | 'verify-role' // and demand the role
   | 'verify-service' // by asking a service that verifies strictly
+  // What people with a second factor do:
+  | 'enrol' // an authenticator app
+  | 'first-step' // of a login: the password
+  | 'second-step' // the challenge that it gave, and a code
+  | 'step-up'
+  | 'renew-codes' // the recovery codes
   // What the operator does to the account:
   | 'give-role'
   | 'take-role'
@@ -31,31 +37,38 @@ export type Operation = {
   /** What the answer judges; a logout is answered 204 whatever it shows. */
   readonly shows: Credential | null
   readonly ends: Ends | null
+  /** The code that is spent by it; null: none. */
+  readonly spends: string | null
   readonly startedAt: number
   endedAt: number
   status: number
   /** The code or the reason of a refusal. */
   said: string
+  /** The session whose tokens the answer holds; '' for none. */
+  opened: string
 }
 
-/** Something to show: an access token, a session (whichever of its refresh tokens is the client's now), a password. */
+/** Something to show: an access token, a session (whichever of its refresh tokens is the client's now), a password, the challenge of a login. */
 export type Credential = {
-  readonly kind: 'access' | 'session' | 'password'
+  readonly kind: 'access' | 'session' | 'password' | 'challenge'
   readonly name: string
   readonly user: string
-  /** The session it is of; '' for a password. */
+  /** The session it is of; '' for a password or a challenge. */
   readonly session: string
   readonly grantedBy: Operation
   /** What opened the session. */
   readonly openedBy: Operation
 }
 
+/** What is known of an operation at its beginning. */
+export type Asked = Pick<Operation, 'kind' | 'user' | 'shows' | 'ends'> & Partial<Pick<Operation, 'spends'>>
+
 /** What the operations of a run are written down in, in the order of their beginnings. */
 export type History = {
   readonly operations: readonly Operation[]
-  readonly begin: (asked: Pick<Operation, 'kind' | 'user' | 'shows' | 'ends'>) => Operation
+  readonly begin: (asked: Asked) => Operation
   /** Status 0: no answer came. */
-  readonly end: (operation: Operation, status: number, said?: string) => void
+  readonly end: (operation: Operation, status: number, said?: string, opened?: string) => void
 }
 
 /** Opens an empty history. */
@@ -65,24 +78,26 @@ export function openHistory(now: () => number = () => performance.now()): Histor
     operations,
     begin(asked) {
       const number = operations.length + 1
-      const operation = { ...asked, number, startedAt: now(), endedAt: Infinity, status: 0, said: '' }
+      const answer = { endedAt: Infinity, status: 0, said: '', opened: '' }
+      const operation = { spends: null, ...asked, number, startedAt: now(), ...answer }
       operations.push(operation)
       return operation
     },
-    end(operation, status, said = '') {
-      Object.assign(operation, { endedAt: now(), status, said })
+    end(operation, status, said = '', opened = '') {
+      Object.assign(operation, { endedAt: now(), status, said, opened })
     },
   }
 }
 
-/** It was answered with success. */
-export function isDone({ status }: Operation): boolean {
-  return status >= 200 && status < 300
+/** It was answered with success; the first step of a login is, when it asks for the second. */
+export function isDone({ kind, status, said }: Operation): boolean {
+  return kind === 'first-step' ? said === 'second_factor_required' : status >= 200 && status < 300
 }
 
 /** What it showed was refused; nothing was done. */
-export function isRefused({ status }: Operation): boolean {
-  return status === 401
+export function isRefused(operation: Operation): boolean {
+  // A challenge that is dead is 400; 401 is about the code.
+  return operation.status === (operation.kind === 'second-step' ? 400 : 401) && !isDone(operation)
 }
 
 /** What it showed is good, and not enough: the account is disabled, or the role is not there. */

@@ -1,3 +1,4 @@
+import type { Codes } from './codes.ts'
 import type { Credential, Operation } from './history.ts'
 
 // What the clients hold between them: 50 places for a session each, of a dozen users.
@@ -8,6 +9,9 @@ export type Access = { readonly credential: Credential; readonly text: string }
 /** A password and what it is called. */
 export type Password = { readonly credential: Credential; readonly text: string }
 
+/** What the first step of a login gave. */
+export type Challenge = { readonly credential: Credential; readonly text: string }
+
 /** An account. Its password is the first of `passwords`, or, after a change in doubt, perhaps another one of them. */
 export type User = {
   readonly name: string
@@ -16,6 +20,9 @@ export type User = {
   email: string
   passwords: readonly Password[]
   isChanging: boolean
+  readonly hasApp: boolean
+  /** Null: the app is not enrolled. */
+  codes: Codes | null
 }
 
 /** A session as its client knows it, the tokens of the newest answer among them. */
@@ -41,27 +48,40 @@ export type Pool = {
   readonly copies: readonly Access[]
   /** Sessions that have been left, the newest last. */
   readonly left: readonly Session[]
+  /** The session of the answer; the one that is known, if it has been answered before. */
   readonly open: (user: User, tokens: TokensBody, by: Operation) => Session
   /** Takes the tokens of an answer if they are the newest; an answer that was overtaken by a later one must not win. */
   readonly adopt: (session: Session, tokens: TokensBody, by: Operation) => Access
   /** The session is of no more use: its place is free, its tokens are copies. */
   readonly leave: (session: Session) => void
   readonly password: (user: User, text: string, by: Operation) => Password
+  readonly challenge: (user: User, text: string, by: Operation) => Challenge
 }
 
+/** How many users one of them has an app. */
+const APP_EVERY = 3
 const COPIES_KEPT = 1000
 const LEFT_KEPT = 200
 
 /** Makes a pool of `size` places for users that have still to be registered. */
 export function makePool(size: number, userCount: number): Pool {
   const users = Array.from({ length: userCount }, (_, index): User => {
-    return { name: `user-${index + 1}`, id: '', email: '', passwords: [], isChanging: false }
+    return {
+      name: `user-${index + 1}`,
+      id: '',
+      email: '',
+      passwords: [],
+      isChanging: false,
+      hasApp: index % APP_EVERY === 0,
+      codes: null,
+    }
   })
   const places = Array.from({ length: size }, (_, index): Place => {
     return { user: users[index % userCount] as User, session: null, isBusy: false }
   })
   const copies: Access[] = []
   const left: Session[] = []
+  const opened = new Map<string, Session>()
   let made = 0
 
   function grant(kind: Credential['kind'], user: User, by: Operation, session: Credential | null): Credential {
@@ -87,10 +107,17 @@ export function makePool(size: number, userCount: number): Pool {
     copies,
     left,
     open(user, tokens, by) {
+      const known = opened.get(tokens.session_id)
+      if (known) {
+        this.adopt(known, tokens, by)
+        return known
+      }
       const credential = grant('session', user, by, null)
       const access = accessOf(user, tokens, by, credential)
       const { session_id: id, refresh_token: refreshToken } = tokens
-      return { user, id, credential, refreshToken, rotation: rotationOf(tokens), access }
+      const session = { user, id, credential, refreshToken, rotation: rotationOf(tokens), access }
+      opened.set(id, session)
+      return session
     },
     adopt(session, tokens, by) {
       const access = accessOf(session.user, tokens, by, session.credential)
@@ -108,6 +135,7 @@ export function makePool(size: number, userCount: number): Pool {
       keep(left, session, LEFT_KEPT)
     },
     password: (user, text, by) => ({ credential: grant('password', user, by, null), text }),
+    challenge: (user, text, by) => ({ credential: grant('challenge', user, by, null), text }),
   }
 }
 

@@ -5,7 +5,7 @@ import type { Outcome } from './run.ts'
 /** A violation in one line, with the operations that show it. */
 export function tell({ kind, operation, after }: Violation): string {
   const shown = operation.shows ? ` of ${nameOf(operation)}, granted by ${lineOf(operation.shows.grantedBy)}` : ''
-  const cause = after ? `, ended by ${lineOf(after)}` : ''
+  const cause = after ? `, ${kind === 'spent twice' ? 'spent' : 'ended'} by ${lineOf(after)}` : ''
   return `${kind}: ${lineOf(operation)}${shown}${cause}`
 }
 

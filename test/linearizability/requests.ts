@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
-import type { Access, Pool, Place, Session, TokensBody, User } from './pool.ts'
+import { type Code, codeOfNow, makeCodes } from './codes.ts'
+import { type Asked, type History, isDone, isInDoubt, isRefused, type Operation } from './history.ts'
+import type { Access, Challenge, Pool, Place, Session, TokensBody, User } from './pool.ts'
 import { newId } from '../../src/domain/id.ts'
 import { ADMIN_KEY } from '../support/env.ts'
 
@@ -9,9 +10,16 @@ const ROLE = 'editor'
 
 /** What honest clients do, each request written down in the history. */
 export type Requests = {
-  /** By a new address each time. */
+  /** By a new address each time; and enrols the app of whoever has one. */
   readonly register: (user: User) => Promise<Operation>
   readonly login: (place: Place) => Promise<Operation>
+  /** The password of somebody with an app; the challenge is null if it was not taken. */
+  readonly firstStep: (user: User) => Promise<{ readonly operation: Operation; readonly challenge: Challenge | null }>
+  /** Null: no session. */
+  readonly secondStep: (user: User, challenge: Challenge, code: Code) => Promise<Session | null>
+  readonly stepUp: (session: Session, code: Code) => Promise<Operation>
+  /** The recovery codes. */
+  readonly renewCodes: (session: Session) => Promise<Operation>
   /** At the balancer unless told. */
   readonly verify: (access: Access, at?: string) => Promise<Operation>
   /** And demands the role. */
@@ -44,7 +52,6 @@ export type OperatorKind = keyof typeof OPERATOR
 export type Mailed = (email: string) => Promise<string | null>
 
 type Sent = { readonly body?: unknown; readonly token?: string }
-type Asked = Parameters<History['begin']>[0]
 type Answer = { readonly operation: Operation; readonly body: unknown }
 
 /** An answer that takes longer is lost. */
@@ -67,9 +74,36 @@ export function makeRequests(
   async function ask(asked: Asked, method: string, path: string, sent: Sent, at = url): Promise<Answer> {
     const operation = history.begin(asked)
     const { status, body } = await send(`${at}${path}`, method, sent).catch(() => ({ status: 0, body: null }))
-    const { reason, code } = (body ?? {}) as { reason?: string; code?: string }
-    history.end(operation, status, reason ?? code)
+    const { reason, code, session_id } = (body ?? {}) as { reason?: string; code?: string; session_id?: string }
+    history.end(operation, status, reason ?? code, session_id)
     return { operation, body }
+  }
+
+  /** By the first of the user's passwords. */
+  async function showPassword(user: User, kind: 'login' | 'first-step'): Promise<Answer> {
+    const tried = user.passwords
+    const [password, ...others] = tried
+    if (password === undefined) throw new Error(`${user.name} is not registered`)
+    const asked = { kind, user: user.name, shows: password.credential, ends: null } as const
+    const sent = { body: { email: user.email, password: password.text } }
+    const answer = await ask(asked, 'POST', '/v1/login', sent)
+    if (user.passwords === tried && isDone(answer.operation)) user.passwords = [password]
+    if (user.passwords === tried && isRefused(answer.operation)) user.passwords = [...others, password]
+    return answer
+  }
+
+  async function enrol(user: User, { access_token: token }: TokensBody): Promise<Operation> {
+    const asked = { kind: 'enrol', user: user.name, shows: null, ends: null } as const
+    const begun = await answerInTheEnd(() => ask(asked, 'POST', '/v1/factors/totp', { token }))
+    if (!isDone(begun.operation)) return begun.operation
+    const { secret } = begun.body as { secret: string }
+    const code = codeOfNow(secret)
+    const sent = { token, body: { code: code.proof.totp } }
+    const spending = { ...asked, spends: code.name }
+    const done = await answerInTheEnd(() => ask(spending, 'POST', '/v1/factors/totp/confirm', sent))
+    if (isDone(done.operation))
+      user.codes = makeCodes(secret, code, (done.body as { recovery_codes: string[] }).recovery_codes)
+    return done.operation
   }
 
   /** Everything the ending has certainly ended is left. */
@@ -88,22 +122,48 @@ export function makeRequests(
       const sent = { body: { email: user.email, password: text } }
       const { operation, body } = await ask(asked, 'POST', '/v1/register', sent)
       if (!isDone(operation)) return operation
+      // Nobody else may have a session before it: the enrolment would end it.
+      const enrolled = user.hasApp ? await enrol(user, body as TokensBody) : operation
+      if (!isDone(enrolled)) return enrolled
       user.passwords = [pool.password(user, text, operation)]
       user.id = (body as { user: { id: string } }).user.id
       return operation
     },
 
     async login(place) {
-      const { user } = place
-      const tried = user.passwords
-      const [password, ...others] = tried
-      if (password === undefined) throw new Error(`${user.name} is not registered`)
-      const asked = { kind: 'login', user: user.name, shows: password.credential, ends: null } as const
-      const sent = { body: { email: user.email, password: password.text } }
-      const { operation, body } = await ask(asked, 'POST', '/v1/login', sent)
-      if (isDone(operation)) place.session = pool.open(user, body as TokensBody, operation)
-      if (user.passwords === tried && isDone(operation)) user.passwords = [password]
-      if (user.passwords === tried && isRefused(operation)) user.passwords = [...others, password]
+      const { operation, body } = await showPassword(place.user, 'login')
+      if (isDone(operation)) place.session = pool.open(place.user, body as TokensBody, operation)
+      return operation
+    },
+
+    async firstStep(user) {
+      const { operation, body } = await showPassword(user, 'first-step')
+      const { challenge = '' } = (body ?? {}) as { challenge?: string }
+      return { operation, challenge: isDone(operation) ? pool.challenge(user, challenge, operation) : null }
+    },
+
+    async secondStep(user, { credential, text }, { name, proof }) {
+      const asked = { kind: 'second-step', user: user.name, shows: credential, ends: null, spends: name } as const
+      const sent = { body: { challenge: text, ...proof } }
+      const { operation, body } = await answerInTheEnd(() => ask(asked, 'POST', '/v1/login/second-factor', sent))
+      return isDone(operation) ? pool.open(user, body as TokensBody, operation) : null
+    },
+
+    async stepUp(session, { name, proof }) {
+      const { user, access } = session
+      const asked = { kind: 'step-up', user: user.name, shows: access.credential, ends: null, spends: name } as const
+      const sent = { token: access.text, body: proof }
+      const { operation, body } = await answerInTheEnd(() => ask(asked, 'POST', '/v1/step-up', sent))
+      if (isDone(operation)) pool.adopt(session, body as TokensBody, operation)
+      return operation
+    },
+
+    async renewCodes({ user, access }) {
+      const asked = { kind: 'renew-codes', user: user.name, shows: access.credential, ends: null } as const
+      const { codes } = user
+      const sent = { token: access.text, body: { request_id: newId() } }
+      const { operation, body } = await answerInTheEnd(() => ask(asked, 'POST', '/v1/factors/recovery-codes', sent))
+      if (isDone(operation)) codes?.renew((body as { recovery_codes: string[] }).recovery_codes)
       return operation
     },
 
@@ -223,10 +283,15 @@ async function send(url: string, method: string, { body, token }: Sent): Promise
 }
 
 /** Sends the same again while the service cannot know, as the contract says, and gives up at last. */
-async function whileInDoubt(ask: () => Promise<Operation>): Promise<Operation> {
+async function answerInTheEnd(ask: () => Promise<Answer>): Promise<Answer> {
   for (let tries = 1; ; tries += 1) {
-    const operation = await ask()
-    if (!isInDoubt(operation) || tries === 50) return operation
+    const answer = await ask()
+    if (!isInDoubt(answer.operation) || tries === 50) return answer
     await sleep(200)
   }
+}
+
+/** The same of what has no answer but its status. */
+async function whileInDoubt(ask: () => Promise<Operation>): Promise<Operation> {
+  return (await answerInTheEnd(async () => ({ operation: await ask(), body: null }))).operation
 }

@@ -61,6 +61,8 @@ const ENV = {
   SESSION_IDLE: '24h',
   REFRESH_GRACE: '30s',
   SESSION_MAX: '500',
+  STEP_UP_AGE: '23h',
+  LIMIT_SECOND_FACTOR: '1000000/1m',
   LOG_LEVEL: 'warn',
   ...NO_LIMITS,
   ...NO_MAIL_LIMITS,
