@@ -47,7 +47,7 @@ type Past = {
 /**
  * Judges a history, also of a run that is under way. Nothing is accepted that was ended by an operation answered 2xx before
  * the showing began; nothing is refused that no operation, done or in doubt, could have ended; and the same of what the operator has
- * shut. No code is spent by two deeds. Between these two everything goes.
+ * shut. Between these two everything goes. No code is spent by two deeds.
  */
 export function check(history: readonly Operation[]): Findings {
   const endings = groupByUser(history.filter(mayEnd))
