@@ -130,6 +130,13 @@ const STORIES: MailStories = {
       const { challenge } = await firstStep(home, me)
       t.equal((await secondStep(home, challenge, { totp: me.app.code() }, stranger)).status, 429, 'nor a right one')
       t.equal((await secondStep(home, challenge, { totp: me.app.code() })).status, 200, 'from where the owner is known')
+      const moved = { ip: '198.51.100.7' }
+      home.clock.advance(STEP_MS)
+      const show = async (at: string) => (await secondStep(home, at, { totp: me.app.code() }, moved)).status
+      const { challenge: again } = await firstStep(home, me)
+      t.equal(await show(again), 429)
+      await home.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token }, ...moved })
+      t.equal(await show(again), 200, 'and where a session of the owner is used')
     },
 
   'a reset by mail leaves the factor of an address that was verified, and removes what a squatter has planted': async (
