@@ -7,10 +7,71 @@ import { untilWon } from '../../src/auth/until-won.ts'
 import { codeOf, type Purpose, PURPOSES, tokenOf } from '../../src/domain/one-time-secret.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put, StoreUnavailable } from '../../src/store/store.ts'
-import { ADMIN, ADMIN_KEY, NO_MAIL_LIMITS, mailTo } from '../support/env.ts'
+import { ADMIN, ADMIN_KEY, mailTo } from '../support/env.ts'
 import { openAdminApp } from '../support/admin.ts'
 import { type Answer, callApp, type Home, openHome } from '../support/home.ts'
 import { startSmtp } from '../support/smtp.ts'
+import { answerChallenge, beginLogin, challengeOf, enrolBy, expectFactors, factorSteps, goodProof } from './factors.ts'
+import {
+  type Access,
+  addAccess,
+  addReason,
+  ANSWERS,
+  CALLER,
+  CHALLENGE_TTL,
+  type Channel,
+  COOKIE,
+  cookieIn,
+  decode,
+  end,
+  endOthers,
+  expect,
+  GRACE,
+  isAmbiguous,
+  isDead,
+  isFresh,
+  isFreshIfEnrolled,
+  isSurely,
+  isTimeout,
+  judgeRefresh,
+  killChallenges,
+  latest,
+  type Letter,
+  LETTER_TTL,
+  type Mails,
+  mayBeSeen,
+  meet,
+  newSession,
+  noFactors,
+  noMails,
+  openedBy,
+  type OperatedHome,
+  outcomes,
+  pick,
+  presenting,
+  receive,
+  refuse,
+  revokeAll,
+  ROLES,
+  rotate,
+  type Rule,
+  ruleOfRefresh,
+  S,
+  SAME_ORIGIN,
+  type Session,
+  sessionsOf,
+  SETTINGS,
+  OLDEST,
+  someAccess,
+  someCounter,
+  someSession,
+  SPENT,
+  standing,
+  STEP_UP_AGE,
+  type User,
+  wordOf,
+  type World,
+} from './oracle.ts'
 
 // Random histories of two users, played on the real app and on an oracle that knows the contract and not the code. Logins
 // open sessions through the use case, as argon2 would take all the time; now and then one goes by password.
@@ -20,396 +81,13 @@ const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const STEPS = 40
 const SHRINKING_MS = 20_000
 
-// One idle timeout is hardly longer than the life of an access token.
-const S = 1000
-const GRACE = 10 * S
-const LEEWAY = 10 * S
-const ACCESS_TTL = 40 * S
-const SESSION_MAX = 3
-const IDLE = { short: 50 * S, long: 600 * S }
-const LETTER_TTL = 60 * S
-const SPENT = 900 * S
-const ABSOLUTE = { short: 70 * S, long: 700 * S }
-const SETTINGS = {
-  REFRESH_GRACE: '10s',
-  ACCESS_TTL: '40s',
-  SESSION_IDLE: '50s',
-  SESSION_ABSOLUTE: '70s',
-  REMEMBER_IDLE: '10m',
-  REMEMBER_ABSOLUTE: '700s',
-  SESSION_MAX: '3',
-  KEY_ROTATION: '1h',
-  LOG_LEVEL: 'silent',
-  RESET_TTL: '60s',
-  VERIFY_TTL: '60s',
-  STEP_UP_AGE: '24h',
-  LIMIT_CODES: '1000000/1m',
-  ...NO_MAIL_LIMITS,
-}
-
-const CALLER = { ip: '127.0.0.1', network: '127.0.0.1', userAgent: 'test', requestId: 'test' }
-const SAME_ORIGIN = { 'sec-fetch-site': 'same-origin' }
-const COOKIE = '__Host-refresh_token'
-const ROLES = ['editor', 'billing:read', 'x.y_z-1']
-
-// ---- What the oracle remembers ----
-
-/** `maybe`: the contract leaves it open, both are accepted. */
-type Tri = 'no' | 'maybe' | 'yes'
-
-type Access = {
-  readonly text: string
-  readonly rtc: number
-  readonly expiresAt: number
-  isRevoked: Tri
-  /** Revoked by a change of roles alone: it lets nobody in, and its session goes on, which a logout by it ends. */
-  isOutdated: boolean
-}
-
-type Session = {
-  readonly id: string
-  readonly user: User
-  readonly transport: 'body' | 'cookie'
-  readonly remember: boolean
-  readonly idle: number
-  readonly absoluteAt: number
-  /** Refresh tokens by their counter; the last one is current. */
-  readonly tokens: string[]
-  /** When each spent token was first used, by counter. */
-  readonly firstUsedAt: number[]
-  /** The counter of the latest refresh token the client is known to have received, surely and perhaps. */
-  held: number
-  maybeHeld: number
-  usedAt: number
-  /** The latest token that was answered again outside its grace, and at how many rotations in a row that was so. */
-  late: { counter: number; streak: number } | null
-  /** The first token since the password was changed. */
-  changedFrom: number
-  /** Why it was ended; several where a timeout came first and either may be said. */
-  ended: readonly string[] | null
-  readonly access: Access[]
-  data: number | null
-}
-
-/** What a mail holds, and when it was made and last asked for; `email` is where it went. */
-type Letter = { readonly token: string; readonly code: string; readonly madeAt: number; askedAt: number; email: string }
-
-/** What was used last, when, and with which password. */
-type Spent = { readonly letter: Letter; readonly at: number; readonly password: string }
-
-/** The mails of one purpose. */
-type Mails = { current: Letter | null; spent: Spent | null }
-
-type User = {
-  id: string
-  email: string
-  password: string
-  isThere: boolean
-  isVerified: boolean
-  /** What the operator has said. */
-  isDisabled: boolean
-  roles: readonly string[]
-  sessions: Session[]
-  mails: Record<Purpose, Mails>
-}
-
-const noMails = (): User['mails'] => ({
-  verify: { current: null, spent: null },
-  reset: { current: null, spent: null },
-  change: { current: null, spent: null },
-})
-
-/** The home, and the operator's way in. */
-type OperatedHome = Home & { readonly admin: (method: string, path: string, body?: object) => Promise<Answer> }
-
-type World = { readonly home: OperatedHome; readonly users: readonly User[]; readonly trace: string[] }
-
-const latest = (session: Session) => session.tokens.length - 1
-
-/** Whether the session is alive at `now`: a closed list of what may be said of it; `alive` or reasons. */
-function standing(session: Session, now: number): ReadonlySet<string> {
-  if (session.ended !== null) return new Set(forgotten(session, now) ? [...session.ended, 'unknown'] : session.ended)
-  const idlesOutAt = session.usedAt + session.idle
-  if (now < Math.min(idlesOutAt, session.absoluteAt)) return new Set(['alive'])
-  const said = new Set([idlesOutAt < session.absoluteAt ? 'idle_timeout' : 'absolute_timeout'])
-  return forgotten(session, now) ? said.add('unknown') : said
-}
-
-/** Nothing of the session needs to be remembered when none of its tokens could have been alive for a minute. */
-function forgotten({ absoluteAt, idle }: Session, now: number): boolean {
-  return now >= absoluteAt + idle + 60 * S
-}
-
-const isSurely = (said: ReadonlySet<string>, what: string) => said.size === 1 && said.has(what)
-
-const isTimeout = (reason: string) => reason === 'idle_timeout' || reason === 'absolute_timeout'
-
-/** Somebody has ended it; where a timeout came first, that may be said, or whatever came after it. */
-function end(session: Session, reason: string, now: number): void {
-  addReason(session, reason, now)
-  for (const token of session.access) token.isRevoked = 'yes'
-}
-
-function addReason(session: Session, reason: string, now: number): void {
-  if (session.ended !== null && !session.ended.some(isTimeout)) return
-  const before = [...standing(session, now)].filter((said) => said !== 'alive')
-  session.ended = [...new Set([reason, ...before])]
-}
-
-// ---- Requests ----
-
-type Claims = {
-  exp: number
-  iat: number
-  rtc: number
-  sid: string
-  sub: string
-  email_verified?: true
-  roles?: string[]
-}
-
-function decode(text: string): Claims {
-  return JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString())
-}
-
-function cookiesIn({ headers }: Answer): string[] {
-  return [headers['set-cookie'] ?? []].flat()
-}
-
-/** The refresh token that an answer sets as a cookie; '' when it takes the cookie back; undefined when it leaves it alone. */
-function cookieIn(answer: Answer): string | undefined {
-  const [cookie] = cookiesIn(answer)
-  return cookie === undefined ? undefined : (cookie.split(';')[0] ?? '').slice(COOKIE.length + 1)
-}
-
-type Channel = 'body' | 'cookie'
-
-function presenting(token: string, channel: Channel, body: object = {}) {
-  if (channel === 'body') return { body: { ...body, refresh_token: token } }
-  const headers = { ...SAME_ORIGIN, cookie: `${COOKIE}=${token}` }
-  return Object.keys(body).length === 0 ? { headers } : { body, headers }
-}
-
-/** What went against the contract: ends the run. */
-function refuse(what: string): never {
-  throw new Error(what)
-}
-
-/** What has been answered to what, over all histories: a test that never meets a rule does not test it. */
-const outcomes = new Map<string, number>()
-
-function expect(what: string, seen: unknown, wanted: readonly unknown[]): void {
-  if (typeof seen === 'string' && /^[1-5]\d\d\b/.test(seen))
-    outcomes.set(`${what}: ${seen}`, (outcomes.get(`${what}: ${seen}`) ?? 0) + 1)
-  if (!wanted.includes(seen)) refuse(`${what}: ${String(seen)} instead of ${wanted.join(' or ')}`)
-}
-
-/** The answer in one word: its status and code, and the reason where a session is over. */
-const wordOf = ({ status, body }: Answer) =>
-  [status, body?.code, body?.reason].filter((part) => part !== undefined).join(' ')
-
-// ---- The rules ----
-
-/** Takes new tokens into the books and checks that they are what an answer must hold. */
-function receive(session: Session, answer: Answer, now: number): string {
-  const { body } = answer
-  const token = session.transport === 'body' ? body.refresh_token : cookieIn(answer)
-  if (session.transport === 'cookie') {
-    expect('refresh token in the body in cookie mode', body.refresh_token, [undefined])
-    const [cookie = ''] = cookiesIn(answer)
-    for (const attribute of ['HttpOnly', 'Secure', 'SameSite=Strict', 'Path=/'])
-      if (!cookie.includes(attribute)) refuse(`no ${attribute}`)
-    expect('a lasting cookie', cookie.includes('Max-Age'), [session.remember])
-  } else expect('cookies in body mode', cookiesIn(answer).length, [0])
-  expect('session_id', body.session_id, [session.id])
-  addAccess(session, body.access_token)
-  const until = Math.min(session.usedAt + session.idle, session.absoluteAt)
-  expect('refresh_expires_in', body.refresh_expires_in, [Math.ceil((until - now) / S)])
-  if (body.expires_in > ACCESS_TTL / S || body.expires_in < Math.floor((ACCESS_TTL / S) * 0.95))
-    refuse(`expires_in ${body.expires_in}`)
-  return token
-}
-
-function addAccess(session: Session, text: string): void {
-  const claims = decode(text)
-  expect('rtc', claims.rtc, [latest(session)])
-  expect('sid', claims.sid, [session.id])
-  expect('sub', claims.sub, [session.user.id])
-  expect('the roles', (claims.roles ?? []).join(), [session.user.roles.join()])
-  session.access.push({ text, rtc: claims.rtc, expiresAt: claims.exp * S + LEEWAY, isRevoked: 'no', isOutdated: false })
-}
-
-type Rule = 'rotate' | 'repeat' | 'late' | 'superseded' | 'reuse'
-
-/** What refreshing with the token of this counter does to a session that is alive. */
-function ruleOfRefresh(session: Session, counter: number, now: number): ReadonlySet<Rule> {
-  if (counter === latest(session)) return new Set(['rotate'])
-  const age = now - (session.firstUsedAt[counter] ?? 0)
-  const isInGrace = age < GRACE
-  const rules = new Set<Rule>()
-  if (counter >= session.held && age < session.idle) {
-    if (isInGrace) rules.add('repeat')
-    else rules.add(streakWith(session, counter) < 4 ? 'late' : 'reuse')
-  }
-  if (counter < session.maybeHeld || age >= session.idle) {
-    if (isInGrace) rules.add(counter < session.changedFrom ? 'superseded' : 'repeat')
-    else rules.add('reuse')
-  }
-  return rules
-}
-
-/** At how many rotations in a row somebody came late, if this token does now; one that comes again counts once. */
-function streakWith({ late }: Session, counter: number): number {
-  if (late !== null && counter <= late.counter) return late.streak
-  return late?.counter === counter - 1 ? late.streak + 1 : 1
-}
-
-function comeLate(session: Session, counter: number): void {
-  if (session.late !== null && counter <= session.late.counter) return
-  session.late = { counter, streak: streakWith(session, counter) }
-}
-
-function rotate(session: Session, token: string, now: number): void {
-  if (session.tokens.includes(token)) refuse('a new refresh token is an old one')
-  session.firstUsedAt.push(now)
-  session.tokens.push(token)
-}
-
-/** The client is known to have received the token of this counter. */
-function hold(session: Session, counter: number): void {
-  session.held = Math.max(session.held, counter)
-  session.maybeHeld = Math.max(session.maybeHeld, session.held)
-}
-
-/** The answers that a rule of refreshing allows. */
-const ANSWERS: Record<Rule, string> = {
-  rotate: '200',
-  repeat: '200',
-  late: '200',
-  superseded: '401 session_over password_changed',
-  reuse: '401 session_over token_reused',
-}
-
-/** A refresh token is presented by its own way: checks the answer and changes the books. */
-function judgeRefresh(session: Session, counter: number, answer: Answer, now: number): void {
-  const said = standing(session, now)
-  const rules = said.has('alive') ? ruleOfRefresh(session, counter, now) : new Set<Rule>()
-  const wanted = [...said].filter((reason) => reason !== 'alive').map((reason) => `401 session_over ${reason}`)
-  const [rule = 'over'] = rules
-  expect(`refresh, ${rules.size > 1 ? 'open' : rule}`, wordOf(answer), [
-    ...wanted,
-    ...[...rules].map((each) => ANSWERS[each]),
-  ])
-  if (answer.status !== 200) {
-    const isSuperseded = rules.has('superseded') && answer.body.reason === 'password_changed'
-    if (session.transport === 'cookie') expect('the cookie', cookieIn(answer), [isSuperseded ? undefined : ''])
-    if (answer.body.reason === 'token_reused') end(session, 'token_reused', now)
-    return
-  }
-  hold(session, counter)
-  if (rules.has('late')) comeLate(session, counter)
-  if (rules.has('rotate')) {
-    session.usedAt = now
-    const token = session.transport === 'body' ? answer.body.refresh_token : cookieIn(answer)
-    rotate(session, token, now)
-  }
-  expect('the successor', receive(session, answer, now), [session.tokens.at(-1)])
-}
-
-/** What may be said of an access token; `alive` or codes. */
-function standingOf(token: Access, now: number): ReadonlySet<string> {
-  const said = new Set<string>()
-  if (now >= token.expiresAt) said.add('token_expired')
-  if (now >= token.expiresAt + 50 * S) said.add('token_invalid') // its signing key may have left the ring
-  if (token.isRevoked !== 'no') said.add('token_revoked')
-  if (now < token.expiresAt && token.isRevoked !== 'yes') said.add('alive')
-  return said
-}
-
 // ---- The system, step by step ----
 
 type Step = { readonly kind: keyof typeof steps; readonly a: number; readonly b: number; readonly c: number }
 
-const pick = <T>(things: readonly T[], index: number): T | undefined => things[index % Math.max(1, things.length)]
-const sessionsOf = ({ users }: World) => users.flatMap(({ sessions }) => sessions)
-
-/** A session, more often a young one than an old one. */
-function someSession(world: World, index: number): Session | undefined {
-  const sessions = sessionsOf(world)
-  return index % 3 === 0 ? pick(sessions, index) : pick(sessions.slice(-5), index)
-}
-
-/** A counter, most often that of the current token or of the one before it. */
-function someCounter(session: Session, index: number): number {
-  const back = [0, 0, 0, 1, 1, 1, 2, 3, 5, 8][index % 10] ?? 0
-  return Math.max(0, latest(session) - back)
-}
-
-function someAccess(world: World, a: number, b: number): { session: Session; token: Access } | null {
-  const session = someSession(world, a)
-  const token = session && pick(session.access.slice(b % 4 === 0 ? 0 : -1), b)
-  return session && token ? { session, token } : null
-}
-
-/** The service has met the access token: if it is of the current rotation, that is confirmed within a second. */
-async function meet({ home }: World, session: Session, token: Access): Promise<void> {
-  if (token.rtc <= session.held || session.ended !== null) return
-  session.maybeHeld = Math.max(session.maybeHeld, token.rtc)
-  if (token.rtc !== latest(session) || !standingOf(token, home.clock.now).has('alive')) return
-  const recordKey = keys.session(session.user.id, session.id)
-  for (const until = performance.now() + 1000; ;) {
-    const entry = await home.deps.store.get(recordKey)
-    if (entry === null || entry.value.kind === 'ended' || entry.value.held >= token.rtc) break
-    if (entry.value.counter !== token.rtc) return // the same request has rotated it
-    if (performance.now() > until) refuse('a rotation was not confirmed within a second')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  hold(session, token.rtc)
-}
-
-const isAmbiguous = (session: Session, now: number) =>
-  standing(session, now).has('alive') && standing(session, now).size > 1
-
-function newSession(
-  user: User,
-  tokens: { id: string; refresh: string; access: string },
-  wish: { transport: Channel; remember: boolean },
-  now: number,
-): void {
-  const alive = user.sessions.filter((session) => standing(session, now).has('alive'))
-  for (const oldest of alive.slice(0, Math.max(0, alive.length - SESSION_MAX + 1))) end(oldest, 'evicted', now)
-  const session: Session = {
-    ...wish,
-    id: tokens.id,
-    user,
-    idle: wish.remember ? IDLE.long : IDLE.short,
-    absoluteAt: now + (wish.remember ? ABSOLUTE.long : ABSOLUTE.short),
-    tokens: [tokens.refresh],
-    firstUsedAt: [],
-    held: 0,
-    maybeHeld: 0,
-    usedAt: now,
-    late: null,
-    changedFrom: 0,
-    ended: null,
-    access: [],
-    data: null,
-  }
-  user.sessions.push(session)
-  addAccess(session, tokens.access)
-}
-
-/** Whether the access token itself was refused; wrongly or not at all where it should have been, it ends the run. */
-function isDead(answer: Answer, token: Access, now: number): boolean {
-  const said = standingOf(token, now)
-  if (isSurely(said, 'alive')) return false
-  if (said.has('alive') && answer.body?.code !== 'token_revoked') return false
-  const wanted = [...said].filter((code) => code !== 'alive').map((code) => `401 ${code}`)
-  expect('an access token', wordOf(answer), wanted)
-  return true
-}
-
 const steps = {
+  ...factorSteps,
+
   async nothing() {},
 
   async login(world: World, { a, b }: Step) {
@@ -418,13 +96,15 @@ const steps = {
     if (!user.isThere || user.isDisabled) return
     if (user.sessions.some((session) => isAmbiguous(session, clock.now))) return
     const wish = { transport: b % 3 === 0 ? 'cookie' : 'body', remember: b % 2 === 0 } as const
+    const amr = user.factors.enrolled === null ? (['pwd'] as const) : (['pwd', 'otp', 'mfa'] as const)
     const opened = await untilWon(async () => {
       const entry = await deps.store.get(keys.user(user.id))
       if (entry === null) throw new Error('nobody can log in')
-      return openSession(deps, entry, { amr: ['pwd'], event: 'login.succeeded' }, wish, CALLER)
+      return openSession(deps, entry, { amr, event: 'login.succeeded' }, wish, CALLER)
     })
     const { accessToken, refreshToken, sessionId } = issueTokens(deps, opened)
-    newSession(user, { id: sessionId, refresh: refreshToken, access: accessToken }, wish, clock.now)
+    const how = { ...wish, amr: amr.join(' '), id: sessionId, refresh: refreshToken }
+    addAccess(newSession(user, how, clock.now), accessToken)
   },
 
   async loginByPassword(world: World, { a, b, c }: Step) {
@@ -435,16 +115,13 @@ const steps = {
     const isRight = c % 4 !== 0
     const body = { email: user.email, password: isRight ? user.password : `${user.password}?`, ...wish }
     const answer = await call('POST', '/v1/login', { body })
-    const right = user.isDisabled ? '403 account_disabled' : '200'
-    expect('login', wordOf(answer), [isRight && user.isThere ? right : '401 bad_credentials'])
-    if (answer.status !== 200) return
-    expect('the user', answer.body.user.id, [user.id])
-    newSession(
-      user,
-      { id: answer.body.session_id, refresh: answer.body.refresh_token, access: answer.body.access_token },
-      wish,
-      clock.now,
-    )
+    const right = user.factors.enrolled === null ? '200' : '401 second_factor_required'
+    const wanted = user.isDisabled ? '403 account_disabled' : right
+    expect('login', wordOf(answer), [isRight && user.isThere ? wanted : '401 bad_credentials'])
+    if (answer.status === 200) openedBy(answer, user, { ...wish, amr: 'pwd' }, clock.now)
+    if (answer.body.code !== 'second_factor_required') return
+    expectFactors(user, answer.body.factors)
+    challengeOf(user, answer.body.challenge, wish, clock.now)
   },
 
   async register(world: World, { a }: Step) {
@@ -459,9 +136,9 @@ const steps = {
     if (user.id === before) refuse('a user id was used again')
     Object.assign(user, { isThere: true, isVerified: false, isDisabled: false, roles: [] })
     user.mails = noMails()
+    user.factors = noFactors()
     user.sessions = []
-    const { session_id: id, refresh_token: refresh, access_token: access } = answer.body
-    newSession(user, { id, refresh, access }, { transport: 'body', remember: false }, world.home.clock.now)
+    openedBy(answer, user, { transport: 'body', remember: false, amr: 'pwd' }, world.home.clock.now)
   },
 
   async refresh(world: World, { a, b, c }: Step) {
@@ -544,6 +221,7 @@ const steps = {
     expect('verify', wordOf(answer), ['204'])
     expect('the subject', answer.headers['x-auth-subject'], [session.user.id])
     expect('the session', answer.headers['x-auth-session'], [session.id])
+    expect('the level', answer.headers['x-auth-acr'], [token.acr])
     if (token.isRevoked === 'maybe') token.isRevoked = 'no'
     // The token is alive, so what it says of the user is so.
     const demanded = await call('GET', `/v1/verify?role=${ROLES[b % 3]}`, { token: token.text })
@@ -561,6 +239,7 @@ const steps = {
     user.roles = roles
     const outdated = user.sessions.flatMap(({ access }) => access).filter(({ isRevoked }) => isRevoked !== 'yes')
     for (const token of outdated) Object.assign(token, { isRevoked: 'yes', isOutdated: true })
+    killChallenges(user, 'roles')
   },
 
   /** Now and then somebody is at the door then. */
@@ -574,7 +253,7 @@ const steps = {
     user.isDisabled = true
     user.mails = noMails()
     for (const session of user.sessions) end(session, 'disabled', clock.now)
-    revokeAll(user)
+    revokeAll(user, 'disabled')
     if (b % 2 === 0) await steps.loginByPassword(world, step)
   },
 
@@ -678,6 +357,7 @@ const steps = {
       )
       expect(`logout of ${scope}`, wordOf(answer), wanted)
       if (answer.status !== 204) return
+      mayBeSeen(session)
     } else {
       const token = pick(session.access, b) as Access
       const answer = await call('POST', '/v1/logout', { token: token.text, body: { scope } })
@@ -686,7 +366,7 @@ const steps = {
       expect(`logout of ${scope}`, wordOf(answer), ['204'])
     }
     endOthers(user, scope === 'all' ? null : session, 'logged_out', clock.now)
-    if (scope === 'all') revokeAll(user)
+    if (scope === 'all') revokeAll(user, 'logged_out')
   },
 
   async endSession(world: World, { a, b, c }: Step) {
@@ -741,16 +421,18 @@ const steps = {
     await meet(world, session, token)
     if (isDead(answer, token, clock.now)) return
     const said = standing(session, clock.now)
+    const isOpen = isFreshIfEnrolled(user, token, clock.now)
+    const wrong = isOpen ? '403 wrong_password' : '403 step_up_required'
     const wanted = [
-      ...(said.has('alive') ? [isRight ? '200' : '403 wrong_password'] : []),
-      ...(isSurely(said, 'alive') ? [] : ['401 token_revoked', '403 wrong_password']),
+      ...(said.has('alive') ? [isOpen && isRight ? '200' : wrong] : []),
+      ...(isSurely(said, 'alive') ? [] : ['401 token_revoked', wrong]),
     ]
     expect('changing the password', wordOf(answer), wanted)
     if (answer.status !== 200) return
     user.password = next
     user.mails = noMails()
     for (const other of user.sessions) if (other !== session) end(other, 'password_changed', clock.now)
-    revokeAll(user)
+    revokeAll(user, 'password_changed')
     session.usedAt = clock.now
     session.changedFrom = latest(session) + 1
     rotate(session, session.transport === 'body' ? answer.body.refresh_token : (cookieIn(answer) as string), clock.now)
@@ -775,7 +457,9 @@ const steps = {
     })
     await meet(world, session, token)
     if (isDead(answer, token, clock.now)) return
-    expect('removing the account', wordOf(answer), [isRight ? '204' : '403 wrong_password'])
+    const right = isRight ? '204' : '403 wrong_password'
+    const isOpen = isFreshIfEnrolled(user, token, clock.now)
+    expect('removing the account', wordOf(answer), [isOpen ? right : '403 step_up_required'])
     if (answer.status === 204) leaveForGood(user, clock.now)
   },
 
@@ -803,11 +487,12 @@ const steps = {
     expect(`reset, ${showing}`, wordOf(answer), [isDone ? '204' : '400 code_invalid'])
     if (showing !== 'right') return
     user.password = next
+    if (!user.isVerified) user.factors = noFactors() // a squatter may have planted them
     user.isVerified = true
     useUp(user, 'reset', clock.now)
     user.mails = { ...noMails(), reset: user.mails.reset }
     for (const session of user.sessions) end(session, 'password_reset', clock.now)
-    revokeAll(user)
+    revokeAll(user, 'password_reset')
     for (const [password, wanted] of [[next, '204'] as const, [`${next}?`, '400 code_invalid'] as const]) {
       const again = await call('POST', '/v1/password/reset', { body: { ...proof, new_password: password } })
       expect('reset, repeat', wordOf(again), [wanted])
@@ -842,13 +527,47 @@ const steps = {
     const answer = await call('POST', '/v1/email/change', { token: token.text, body: { new_email: next } })
     await meet(world, session, token)
     if (isDead(answer, token, clock.now)) return
-    expect('asking to change', wordOf(answer), ['202'])
+    const isOpen = isFresh(user, token, clock.now)
+    expect('asking to change', wordOf(answer), [isOpen ? '202' : '403 step_up_required'])
+    if (!isOpen) return
     await write(world, user, 'change', next)
     await showNow(world, { session, token }, 'change', b)
   },
 
   async changeEmail(world: World, step: Step) {
     await confirm(world, step, 'change')
+  },
+
+  /** What ends a challenge happens between the steps of a login. */
+  async lateSecondStep(world: World, { a, b, c }: Step) {
+    const session = someSession(world, a)
+    if (!session) return
+    const { user } = session
+    await enrolBy(world, session)
+    const at = { kind: 'nothing', a: world.users.indexOf(user), b, c } as const
+    if (b % 4 === 0) await steps.loginByPassword(world, { ...at, c: 1 })
+    const challenge = b % 4 === 0 ? user.challenges.at(-1) : await beginLogin(world, user, b)
+    if (!challenge) return
+    const deaths = [
+      () => steps.changePassword(world, { ...at, a, c: 1 }),
+      () => steps.logoutMany(world, { ...at, a, c: 3 }),
+      () => steps.setRoles(world, at),
+      () => steps.disable(world, at),
+      () => steps.removeByOperator(world, at),
+      () => steps.reset(world, { ...at, b: 0 }),
+      async () => world.home.clock.advance(CHALLENGE_TTL + (b % 2) - 1),
+    ]
+    if (c % deaths.length === 5) await steps.forget(world, at)
+    await pick(deaths, c)?.()
+    await answerChallenge(world, challenge, goodProof(world, user))
+  },
+
+  /** What matters is asked for by the oldest token of a session whose user has a second factor. */
+  async askByOldToken(world: World, step: Step) {
+    await enrolBy(world, someSession(world, step.a))
+    const asks = ['changePassword', 'removeAccount', 'askToChange', 'beginApp', 'removeApp'] as const
+    const ask = pick(asks, step.c) as (typeof asks)[number]
+    await steps[ask](world, { ...step, b: OLDEST })
   },
 
   async saveData(world: World, { a, b, c }: Step) {
@@ -888,6 +607,8 @@ const steps = {
           session.absoluteAt,
           ...session.firstUsedAt.slice(-2).map((at) => at + GRACE),
           ...session.access.slice(-2).map(({ expiresAt }) => expiresAt),
+          Math.floor(session.authAt / S) * S + STEP_UP_AGE,
+          ...session.user.challenges.slice(-1).map(({ madeAt }) => madeAt + CHALLENGE_TTL),
         ]
       : []
     const ahead = moments.map((at) => at + ((c % 3) - 1) - clock.now).filter((ms) => ms > 0)
@@ -967,18 +688,6 @@ async function show(
   expect('email_verified', decode(answer.body.access_token).email_verified, [true])
 }
 
-/** All sessions of the user but one are ended. */
-function endOthers(user: User, kept: Session | null, reason: string, now: number): void {
-  for (const other of user.sessions.filter((each) => each !== kept)) {
-    const isCounted = other.ended !== null || isSurely(standing(other, now), 'alive')
-    const before = other.access.map(({ isRevoked }) => isRevoked)
-    end(other, reason, now)
-    // Of a session that had timed out the access tokens live out their minutes, or are refused with the others.
-    if (!isCounted)
-      for (const [index, token] of other.access.entries()) if (before[index] !== 'yes') token.isRevoked = 'maybe'
-  }
-}
-
 /** A mail was asked for: it holds the secret of the one before, unless that was used, has become old, or went elsewhere. */
 async function write({ home }: World, user: User, purpose: Purpose, email: string): Promise<void> {
   const { clock, deps } = home
@@ -1014,13 +723,9 @@ function useUp(user: User, purpose: Purpose, now: number): void {
 function leaveForGood(user: User, now: number): void {
   user.isThere = false
   user.mails = noMails()
+  user.factors = noFactors()
   for (const each of user.sessions) end(each, 'account_deleted', now)
-  revokeAll(user)
-}
-
-function revokeAll(user: User): void {
-  for (const token of user.sessions.flatMap(({ access }) => access))
-    Object.assign(token, { isRevoked: 'yes', isOutdated: false })
+  revokeAll(user, 'account_deleted')
 }
 
 // ---- Running it ----
@@ -1056,6 +761,14 @@ const WEIGHTS: Record<keyof typeof steps, number> = {
   changeEmail: 18,
   saveData: 20,
   readData: 20,
+  beginApp: 24,
+  confirmApp: 12,
+  removeApp: 20,
+  listFactors: 12,
+  secondStep: 45,
+  lateSecondStep: 24,
+  stepUp: 40,
+  askByOldToken: 20,
   wait: 170,
 }
 
@@ -1110,6 +823,8 @@ async function makeUsers(home: Home): Promise<User[]> {
       roles: [],
       sessions: [],
       mails: noMails(),
+      factors: noFactors(),
+      challenges: [],
     }
   })
 }
@@ -1117,24 +832,28 @@ async function makeUsers(home: Home): Promise<User[]> {
 /** Ends what an earlier run has left, so that each begins with two users who are logged in nowhere. */
 async function begin(home: OperatedHome, users: readonly User[]): Promise<World> {
   const world: World = { home, users, trace: [] }
-  for (const [index, user] of users.entries()) {
-    if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
-    await endSessions(home.deps, { userId: user.id, keep: null, reason: 'revoked' }, CALLER)
-    await forgetAll(home, user)
-    user.sessions = []
-  }
+  await Promise.all(
+    users.map(async (user, index) => {
+      if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
+      await endSessions(home.deps, { userId: user.id, keep: null, reason: 'revoked' }, CALLER)
+      await forgetAll(home, user)
+      user.sessions = []
+      user.challenges = []
+    }),
+  )
   return world
 }
 
-/** No mail has ever been sent to the user, and the operator has said nothing. */
+/** No mail has ever been sent to the user, nothing is enrolled, and the operator has said nothing. */
 async function forgetAll({ deps }: Home, user: User): Promise<void> {
   const entry = await deps.store.get(keys.user(user.id))
   if (entry === null) throw new Error('nobody is there')
-  const { disabled: _, ...open } = entry.value
+  const { disabled: _, factors: __, ...open } = entry.value
   const written = put(entry.key, { ...open, emailVerified: false, roles: [] }, null)
-  const deletes = PURPOSES.map((purpose) => keys.secrets(user.id, purpose))
+  const secrets = PURPOSES.map((purpose) => keys.secrets(user.id, purpose))
+  const deletes = [...secrets, keys.pendingTotp(user.id), keys.answered(user.id, 'totp')]
   await deps.store.commit({ checks: [entry], puts: [written], deletes })
-  Object.assign(user, { isVerified: false, isDisabled: false, roles: [], mails: noMails() })
+  Object.assign(user, { isVerified: false, isDisabled: false, roles: [], mails: noMails(), factors: noFactors() })
 }
 
 async function play(world: World, history: readonly Step[]): Promise<void> {
@@ -1206,6 +925,17 @@ export async function playOn(t: Test, env: Record<string, string>): Promise<void
   })
 }
 
+/** What wants a fresh proof, by a second factor if there is one. */
+const FRESH_RULES = [
+  'beginning an app',
+  'confirming an app',
+  'removing the app',
+  'step-up by password',
+  'changing the password',
+  'removing the account',
+  'asking to change',
+]
+
 /** Whether the histories have met the rules, every one of them. */
 function isWide(t: Test): void {
   t.comment(
@@ -1225,8 +955,11 @@ function isWide(t: Test): void {
     'evicted',
     'password_reset',
     'disabled',
+    'factor_changed',
   ]
+  const deaths = ['password_changed', 'password_reset', 'logged_out', 'roles', 'disabled', 'account_deleted', 'age']
   const rules = [
+    ...FRESH_RULES.map((what) => `${what}: 403 step_up_required`),
     'reset, right: 204',
     'reset, repeat: 204',
     'reset, repeat: 400 code_invalid',
@@ -1253,8 +986,30 @@ function isWide(t: Test): void {
     'roles: 204',
     'roles: 404 not_found',
     'enabling: 204',
+    'login: 401 second_factor_required',
+    'beginning an app: 200',
+    'confirming an app: 200',
+    'confirming an app: 400 code_invalid',
+    'confirming an app again: 200',
+    'confirming an app again: 400 code_invalid',
+    'removing the app: 204',
+    'removing it again: 204',
+    'second step by totp: 200',
+    'second step by totp: 401 bad_credentials',
+    'second step by recovery_code: 200',
+    'second step by recovery_code: 401 bad_credentials',
+    'second step, repeat: 200',
+    'second step, repeat: 401 bad_credentials',
+    'step-up by password: 200',
+    'step-up by password: 403 wrong_password',
+    'step-up by totp: 200',
+    'step-up by totp: 403 wrong_password',
+    'step-up by recovery_code: 200',
+    'step-up by recovery_code: 403 wrong_password',
+    'step-up, repeat: 200',
     'an access token: 401 token_revoked',
     'an access token: 401 token_expired',
+    ...deaths.map((death) => `second step, dead by ${death}: 400 code_invalid`),
     ...reasons.map((reason) => `refresh, over: 401 session_over ${reason}`),
   ]
   if (RUNS >= 500)
