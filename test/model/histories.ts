@@ -1,6 +1,5 @@
 import { array, asyncProperty, check, constant, nat, oneof, record } from 'fast-check'
 import type { Test } from 'tap'
-import { endSessions } from '../../src/auth/sessions/end.ts'
 import { openSession } from '../../src/auth/sessions/open.ts'
 import { issueTokens } from '../../src/auth/tokens/issue.ts'
 import { untilWon } from '../../src/auth/until-won.ts'
@@ -19,6 +18,7 @@ import {
   ANSWERS,
   CALLER,
   CHALLENGE_TTL,
+  blank,
   type Channel,
   COOKIE,
   cookieIn,
@@ -134,10 +134,7 @@ const steps = {
     if (answer.status !== 201) return
     user.id = answer.body.user.id
     if (user.id === before) refuse('a user id was used again')
-    Object.assign(user, { isThere: true, isVerified: false, isDisabled: false, roles: [] })
-    user.mails = noMails()
-    user.factors = noFactors()
-    user.sessions = []
+    Object.assign(user, blank())
     openedBy(answer, user, { transport: 'body', remember: false, amr: 'pwd' }, world.home.clock.now)
   },
 
@@ -257,8 +254,9 @@ const steps = {
     if (b % 2 === 0) await steps.loginByPassword(world, step)
   },
 
-  async enable(world: World, { a }: Step) {
+  async enable(world: World, { a, b }: Step) {
     const user = pick(world.users, a) as User
+    if (!user.isDisabled && b % 4 !== 0) return // it is the same then
     const answer = await world.home.admin('DELETE', `/admin/v1/users/${user.id}/disabled`)
     expect('enabling', wordOf(answer), [user.isThere ? '204' : '404 not_found'])
     user.isDisabled &&= answer.status !== 204
@@ -813,47 +811,32 @@ function decided<Body>(answer: Answer<Body>): Answer<Body> {
 async function makeUsers(home: Home): Promise<User[]> {
   const newcomers = [await home.newcomer(), await home.newcomer()]
   return newcomers.map(({ email, password, user }) => {
-    return {
-      id: user.id,
-      email,
-      password,
-      isThere: true,
-      isVerified: false,
-      isDisabled: false,
-      roles: [],
-      sessions: [],
-      mails: noMails(),
-      factors: noFactors(),
-      challenges: [],
-    }
+    return { ...blank(), id: user.id, email, password, challenges: [] }
   })
 }
 
-/** Ends what an earlier run has left, so that each begins with two users who are logged in nowhere. */
+/** Forgets what an earlier run has left, so that each begins with two users who are logged in nowhere. */
 async function begin(home: OperatedHome, users: readonly User[]): Promise<World> {
   const world: World = { home, users, trace: [] }
   await Promise.all(
     users.map(async (user, index) => {
       if (!user.isThere) await steps.register(world, { kind: 'register', a: index, b: 0, c: 0 })
-      await endSessions(home.deps, { userId: user.id, keep: null, reason: 'revoked' }, CALLER)
       await forgetAll(home, user)
-      user.sessions = []
-      user.challenges = []
     }),
   )
   return world
 }
 
-/** No mail has ever been sent to the user, nothing is enrolled, and the operator has said nothing. */
+/** The user has no session, no mail was ever sent, nothing is enrolled, and the operator has said nothing. */
 async function forgetAll({ deps }: Home, user: User): Promise<void> {
   const entry = await deps.store.get(keys.user(user.id))
   if (entry === null) throw new Error('nobody is there')
   const { disabled: _, factors: __, ...open } = entry.value
-  const written = put(entry.key, { ...open, emailVerified: false, roles: [] }, null)
+  const written = put(entry.key, { ...open, sessions: [], emailVerified: false, roles: [] }, null)
   const secrets = PURPOSES.map((purpose) => keys.secrets(user.id, purpose))
   const deletes = [...secrets, keys.pendingTotp(user.id), keys.answered(user.id, 'totp')]
   await deps.store.commit({ checks: [entry], puts: [written], deletes })
-  Object.assign(user, { isVerified: false, isDisabled: false, roles: [], mails: noMails(), factors: noFactors() })
+  Object.assign(user, { ...blank(), challenges: [] })
 }
 
 async function play(world: World, history: readonly Step[]): Promise<void> {

@@ -161,6 +161,17 @@ export const noMails = (): User['mails'] => ({
   change: { current: null, spent: null },
 })
 
+/** What is so of everybody who has just registered. */
+export const blank = () => ({
+  isThere: true,
+  isVerified: false,
+  isDisabled: false,
+  roles: [],
+  sessions: [],
+  mails: noMails(),
+  factors: noFactors(),
+})
+
 /** The home, and the operator's way in. */
 export type OperatedHome = Home & { readonly admin: (method: string, path: string, body?: object) => Promise<Answer> }
 
