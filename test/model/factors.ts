@@ -81,7 +81,7 @@ export const factorSteps = {
     if (!challenge) return
     for (let times = 0; times <= c % 4; times += 1) {
       await answerChallenge(world, challenge, someProof(world, user, challenge.answered?.shown ?? null, c + times))
-      if (b % 3 === times) await useSession(world, challenge)
+      if (b % 3 === times) await useSession(world, challenge, b)
     }
   },
 
@@ -92,7 +92,7 @@ export const factorSteps = {
     const { user, steppedUpBy } = holder.session
     if (b % 2 === 0) await enrolBy(world, holder.session)
     const password = c % 3 === 0 ? `${user.password}?` : user.password
-    if (b % 4 === 1 || user.factors.enrolled === null) return stepUpByPassword(world, holder, password)
+    if (b % 3 === 1 || user.factors.enrolled === null) return stepUpByPassword(world, holder, password)
     const proof = someProof(world, user, steppedUpBy, c)
     for (let times = 0; times <= (b >> 1) % 2; times += 1) await stepUpByCode(world, holder, proof)
   },
@@ -140,9 +140,9 @@ async function beginApp(world: World, holder: Holder, index: number): Promise<vo
   }
   if (factors.pending === null || index % 7 === 0) return
   const { session, token } = holder
-  const by = [2, 3].includes(index % 7) ? oldest(session, home.clock.now) : token
+  const by = index % 7 > 2 ? oldest(session, home.clock.now) : token
   const code = factors.pending.app.code((index % 5) - 2)
-  const codes = index % 4 === 0 ? [code, code, '000000'] : [code]
+  const codes = index % 3 === 0 ? [code, code, '000000'] : [code]
   for (const each of codes) await confirm(world, { session, token: by ?? token }, each)
 }
 
@@ -208,7 +208,7 @@ function someProof({ users, home }: World, user: User, before: Proof | null, ind
   const unspent = [-1, 0, 1].find((steps) => own && stepAt(home.clock.now) + steps > own.lastStep)
   const totp = (by: Enrolled | null | undefined, steps = 0) => by && { totp: by.app.code(steps) }
   const recovery = (code: string | undefined) => code && { recovery_code: code }
-  const used = own?.codes.find((code) => !own.left.includes(code))
+  const used = own?.codes.findLast((code) => !own.left.includes(code))
   const all = [
     totp(own, unspent),
     recovery(own?.left[0]),
@@ -217,6 +217,7 @@ function someProof({ users, home }: World, user: User, before: Proof | null, ind
     totp(own, unspent),
     totp(own, (index % 5) - 2),
     before,
+    totp(own, (own?.lastStep ?? 0) - stepAt(home.clock.now)),
     totp(foreign),
   ]
   return all[index % all.length] || { recovery_code: 'AAAAA-AAAAA' }
@@ -286,11 +287,13 @@ export async function answerChallenge(world: World, challenge: Challenge, proof:
   challenge.answered = { shown: proof, session }
 }
 
-/** The client has the answer. */
-async function useSession(world: World, { answered }: Challenge): Promise<void> {
+/** The client has the answer, and does something with it. */
+async function useSession(world: World, { answered }: Challenge, index: number): Promise<void> {
   const session = answered?.session
   const token = session?.access.at(-1)
-  if (session && token) await ask(world, { session, token }, 'GET', '/v1/factors')
+  if (!session || !token) return
+  if (index % 2 === 0) await ask(world, { session, token }, 'GET', '/v1/factors')
+  else await stepUpByCode(world, { session, token }, someProof(world, session.user, null, index))
 }
 
 /** The same challenge and the same code: the same session, until one of its tokens has come back. */

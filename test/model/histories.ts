@@ -547,8 +547,8 @@ const steps = {
     const challenge = b % 4 === 0 ? user.challenges.at(-1) : await beginLogin(world, user, b)
     if (!challenge) return
     const deaths = [
-      () => steps.changePassword(world, { ...at, a, c: 1 }),
-      () => steps.logoutMany(world, { ...at, a, c: 3 }),
+      () => steps.changePassword(world, { ...at, a, b: 1, c: 1 }),
+      () => steps.logoutMany(world, { ...at, a, c: 1 }),
       () => steps.setRoles(world, at),
       () => steps.disable(world, at),
       () => steps.removeByOperator(world, at),
@@ -759,13 +759,13 @@ const WEIGHTS: Record<keyof typeof steps, number> = {
   changeEmail: 18,
   saveData: 20,
   readData: 20,
-  beginApp: 24,
+  beginApp: 20,
   confirmApp: 12,
   removeApp: 20,
   listFactors: 12,
-  secondStep: 45,
+  secondStep: 40,
   lateSecondStep: 24,
-  stepUp: 40,
+  stepUp: 30,
   askByOldToken: 20,
   wait: 170,
 }
@@ -810,9 +810,9 @@ function decided<Body>(answer: Answer<Body>): Answer<Body> {
 
 async function makeUsers(home: Home): Promise<User[]> {
   const newcomers = [await home.newcomer(), await home.newcomer()]
-  return newcomers.map(({ email, password, user }) => {
-    return { ...blank(), id: user.id, email, password, challenges: [] }
-  })
+  return newcomers.map(({ email, password, user }) =>
+    Object.assign(blank(), { id: user.id, email, password, challenges: [] }),
+  )
 }
 
 /** Forgets what an earlier run has left, so that each begins with two users who are logged in nowhere. */

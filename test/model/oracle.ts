@@ -162,7 +162,7 @@ export const noMails = (): User['mails'] => ({
 })
 
 /** What is so of everybody who has just registered. */
-export const blank = () => ({
+export const blank = (): Omit<User, 'id' | 'email' | 'password' | 'challenges'> => ({
   isThere: true,
   isVerified: false,
   isDisabled: false,
