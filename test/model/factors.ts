@@ -1,5 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { askForSecondFactor } from '../../src/auth/credentials/second-step.ts'
+import { newRecoveryCodes } from '../../src/auth/factors/enrol.ts'
+import { newId } from '../../src/domain/id.ts'
+import { sealFor } from '../../src/domain/sealed-for.ts'
+import { base32, TOTP_SECRET_BYTES } from '../../src/domain/totp.ts'
 import { keys } from '../../src/store/keys.ts'
+import { put } from '../../src/store/store.ts'
 import { appOf, type SoftApp, STEP_MS } from '../support/factors.ts'
 import type { Answer } from '../support/home.ts'
 import {
@@ -21,6 +27,7 @@ import {
   pick,
   type Proof,
   receive,
+  refuse,
   SAME_ORIGIN,
   type Session,
   someAccess,
@@ -76,13 +83,15 @@ export const factorSteps = {
   /** Answers a new challenge or an earlier one, often several times; now and then the session is used in between. */
   async secondStep(world: World, { a, b, c }: Numbers) {
     const user = pick(world.users, a % 3 === 0 ? 1 : 0) as User
-    await enrolBy(world, user.sessions.at(-1))
+    await enrolAtOnce(world, user)
     const challenge = b % 4 === 0 ? user.challenges.at(-1 - (c % 2)) : await beginLogin(world, user, b)
     if (!challenge) return
-    for (let times = 0; times <= c % 4; times += 1) {
+    for (let times = 0; times <= c % 3; times += 1) {
       await answerChallenge(world, challenge, someProof(world, user, challenge.answered?.shown ?? null, c + times))
       if (b % 3 === times) await useSession(world, challenge, b)
     }
+    const another = c % 2 === 0 ? await beginLogin(world, user, b) : null
+    if (another && challenge.answered) await answerChallenge(world, another, challenge.answered.shown)
   },
 
   /** By the password or by a code, now and then twice. */
@@ -90,7 +99,7 @@ export const factorSteps = {
     const holder = someAccess(world, a, b)
     if (!holder) return
     const { user, steppedUpBy } = holder.session
-    if (b % 2 === 0) await enrolBy(world, holder.session)
+    if (b % 2 === 0) await enrolAtOnce(world, user)
     const password = c % 3 === 0 ? `${user.password}?` : user.password
     if (b % 3 === 1 || user.factors.enrolled === null) return stepUpByPassword(world, holder, password)
     const proof = someProof(world, user, steppedUpBy, c)
@@ -146,10 +155,18 @@ async function beginApp(world: World, holder: Holder, index: number): Promise<vo
   for (const each of codes) await confirm(world, { session, token: by ?? token }, each)
 }
 
-/** Enrols an app by this session, if its user has none, and if the session is good for that. */
-export async function enrolBy(world: World, session: Session | undefined): Promise<void> {
-  const token = session?.access.at(-1)
-  if (session?.user.factors.enrolled === null && token) await beginApp(world, { session, token }, 1)
+/** Gives the user an app, without the work of enrolling it and without its ends. */
+export async function enrolAtOnce({ home }: World, user: User): Promise<void> {
+  const { deps, clock } = home
+  const entry = user.factors.enrolled === null && (await deps.store.get(keys.user(user.id)))
+  if (!entry) return
+  const secret = randomBytes(TOTP_SECRET_BYTES)
+  const lastStep = stepAt(clock.now) - 2
+  const { codes, recoveryCodes } = newRecoveryCodes(deps, entry.value, newId())
+  const totp = { sealed: sealFor(deps.authKeys, user.id, 'totp', secret), lastStep }
+  const written = put(entry.key, { ...entry.value, factors: { totp, passkeys: [], recoveryCodes } }, null)
+  if (!(await deps.store.commit({ checks: [entry], puts: [written], deletes: [] }))) refuse('a race for the user')
+  user.factors.enrolled = { app: appOf(home, base32(secret)), lastStep, codes, left: codes }
 }
 
 /** The app shows a code of its secret. */
@@ -335,6 +352,12 @@ async function stepUpByCode(world: World, holder: Holder, proof: Proof): Promise
   worth?.spend()
   session.steppedUpBy = proof
   proven(session, worth?.amr ?? '', answer, now)
+}
+
+/** By the latest token of the session, with a code that is good. */
+export async function stepUpAtOnce(world: World, session: Session): Promise<void> {
+  const token = session.access.at(-1)
+  if (token) await stepUpByCode(world, { session, token }, goodProof(world, session.user))
 }
 
 function proven(session: Session, methods: string, answer: Answer, now: number): void {

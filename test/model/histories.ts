@@ -10,7 +10,16 @@ import { ADMIN, ADMIN_KEY, mailTo } from '../support/env.ts'
 import { openAdminApp } from '../support/admin.ts'
 import { type Answer, callApp, type Home, openHome } from '../support/home.ts'
 import { startSmtp } from '../support/smtp.ts'
-import { answerChallenge, beginLogin, challengeOf, enrolBy, expectFactors, factorSteps, goodProof } from './factors.ts'
+import {
+  answerChallenge,
+  beginLogin,
+  challengeOf,
+  enrolAtOnce,
+  expectFactors,
+  factorSteps,
+  goodProof,
+  stepUpAtOnce,
+} from './factors.ts'
 import {
   type Access,
   addAccess,
@@ -541,13 +550,16 @@ const steps = {
     const session = someSession(world, a)
     if (!session) return
     const { user } = session
-    await enrolBy(world, session)
+    await enrolAtOnce(world, user)
     const at = { kind: 'nothing', a: world.users.indexOf(user), b, c } as const
     if (b % 4 === 0) await steps.loginByPassword(world, { ...at, c: 1 })
     const challenge = b % 4 === 0 ? user.challenges.at(-1) : await beginLogin(world, user, b)
     if (!challenge) return
     const deaths = [
-      () => steps.changePassword(world, { ...at, a, b: 1, c: 1 }),
+      async () => {
+        await stepUpAtOnce(world, session)
+        await steps.changePassword(world, { ...at, a, b: 1, c: 1 })
+      },
       () => steps.logoutMany(world, { ...at, a, c: 1 }),
       () => steps.setRoles(world, at),
       () => steps.disable(world, at),
@@ -562,7 +574,9 @@ const steps = {
 
   /** What matters is asked for by the oldest token of a session whose user has a second factor. */
   async askByOldToken(world: World, step: Step) {
-    await enrolBy(world, someSession(world, step.a))
+    const session = someSession(world, step.a)
+    if (!session) return
+    await enrolAtOnce(world, session.user)
     const asks = ['changePassword', 'removeAccount', 'askToChange', 'beginApp', 'removeApp'] as const
     const ask = pick(asks, step.c) as (typeof asks)[number]
     await steps[ask](world, { ...step, b: OLDEST })
@@ -759,11 +773,11 @@ const WEIGHTS: Record<keyof typeof steps, number> = {
   changeEmail: 18,
   saveData: 20,
   readData: 20,
-  beginApp: 20,
+  beginApp: 36,
   confirmApp: 12,
   removeApp: 20,
-  listFactors: 12,
-  secondStep: 40,
+  listFactors: 8,
+  secondStep: 28,
   lateSecondStep: 24,
   stepUp: 30,
   askByOldToken: 20,
