@@ -55,6 +55,22 @@ const STORIES: MailStories = {
     t.equal((await home.mailsTo(me.email, 1)).length, 1)
   },
 
+  'an enrolment and a refresh at once lose neither the factor nor the session': async (t, home) => {
+    for (let turn = 0; turn < 10; turn += 1) {
+      const { access_token: token, refresh_token } = await home.newcomer()
+      const { secret } = (await home.call('POST', '/v1/factors/totp', { token })).body
+      const body = { code: appOf(home, secret).code() }
+      const [confirmed, refreshed] = await Promise.all([
+        home.call('POST', '/v1/factors/totp/confirm', { token, body }),
+        home.call('POST', '/v1/refresh', { body: { refresh_token } }),
+      ])
+      t.strictSame([confirmed.status, refreshed.status], [200, 200])
+      const again = await home.call('POST', '/v1/refresh', { body: { refresh_token: refreshed.body.refresh_token } })
+      t.equal(again.status, 200)
+      t.match(await home.call('GET', '/v1/factors', { token: again.body.access_token }), { body: { totp: true } })
+    }
+  },
+
   'a token of before the enrolment changes nothing that matters beside a factor': async (t, home) => {
     const me = await home.newcomer()
     const old = me.access_token
