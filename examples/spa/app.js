@@ -21,6 +21,7 @@ let [current, shown] = [null, null]
 
 /** A new session: of this tab's login, of another tab's, or one that a reload found. */
 async function enter(sessionId) {
+  if (shown !== null) forgetPerson() // another person's, perhaps
   const comesFromDoor = !find('outside').hidden
   shown = sessionId
   say(null)
@@ -36,11 +37,15 @@ async function enter(sessionId) {
 function leave(reason) {
   const [wasInside, email, why] = [shown !== null, userEmail(), overKey(reason)]
   shown = null
-  for (const forget of [closeProof, forgetUser, forgetAddress, emptyCart, forgetDevices, forgetFactors, forgetTrail])
-    forget()
+  forgetPerson()
   if (find('outside').hidden) openDoor(email)
   find('outside').append(find('mailbox'))
   if (wasInside || (why !== 'over' && !isResetting())) say(why)
+}
+
+function forgetPerson() {
+  for (const forget of [closeProof, forgetUser, forgetAddress, emptyCart, forgetDevices, forgetFactors, forgetTrail])
+    forget()
 }
 
 function overKey(reason) {

@@ -64,12 +64,16 @@ export function setUpDoor() {
     email.focus()
   })
   onSubmit(form, (values) => open(values).catch(lookAtDoor))
-  onSubmit(passkeyDoor, () => openWithPasskey().catch(lookAtDoor))
+  onSubmit(passkeyDoor, () => {
+    offered.abort()
+    return openWithPasskey().catch(lookAtDoor)
+  })
   passkeyDoor.hidden = !arePasskeysSupported()
   remember.addEventListener('change', () => void offerPasskeys())
 }
 
 async function open({ email: address, password: secret }) {
+  offered.abort()
   const enter = isRegistering ? client.register : client.login
   try {
     await enter({ email: address, password: secret, remember: remember.checked })
@@ -80,8 +84,10 @@ async function open({ email: address, password: secret }) {
 }
 
 function lookAtDoor(error) {
-  password.focus()
-  void offerPasskeys()
+  if (!find('outside').hidden) {
+    password.focus()
+    void offerPasskeys()
+  }
   throw error
 }
 

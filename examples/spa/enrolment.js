@@ -2,8 +2,8 @@ import { Refused } from './client/index.js'
 import { beginTotp, confirmTotp } from './client/factors.js'
 import { addPasskey, arePasskeysSupported } from './client/passkeys.js'
 import { find } from './dom.js'
-import { digitsOf, Fault, onSubmit, showFault } from './forms.js'
-import { client } from './latchkey.js'
+import { digitsOf, explain, Fault, onSubmit, showFault } from './forms.js'
+import { client, inSession } from './latchkey.js'
 import { freshly } from './proof.js'
 import { drawQr } from './qr.js'
 import { nameOf } from './user-agent.js'
@@ -14,7 +14,7 @@ const passkey = find('add-passkey')
 
 /** Shows the secret for an authenticator app: the same until the app is confirmed. */
 export async function openEnrolment() {
-  const { secret, uri } = await freshly(() => beginTotp(client))
+  const { secret, uri } = await untilAnswered(() => beginTotp(client))
   find('qr').replaceChildren(drawQr(uri))
   find('secret').textContent = secret.match(/.{1,4}/g).join(' ')
   app.hidden = false
@@ -22,34 +22,55 @@ export async function openEnrolment() {
 }
 
 /** Hides it, and forgets what was typed. */
-export function closeEnrolment() {
-  for (const form of [app, passkey]) {
-    form.reset()
-    showFault(form, '')
-  }
+export function closeTotp() {
+  app.reset()
+  showFault(app, '')
   find('qr').replaceChildren()
   find('secret').textContent = ''
   app.hidden = true
 }
 
+/** Forgets all that is being added: the session is over. */
+export function closeEnrolment() {
+  closeTotp()
+  passkey.reset()
+  showFault(passkey, '')
+}
+
 /** Makes the forms work; `onDone` hears what was enrolled, and takes the answer. */
 export function setUpEnrolment(onDone) {
   onSubmit(app, async ({ code }) => {
-    const answer = await freshly(() => confirmTotp(client, digitsOf(code))).catch(tellWrongCode)
-    closeEnrolment()
+    const answer = await untilAnswered(() => confirmTotp(client, digitsOf(code))).catch(tellWrongCode)
+    closeTotp()
     await onDone('done_totp', answer)
   })
   onSubmit(passkey, async ({ name }) => {
-    const answer = await freshly(() => addPasskey(client, name))
+    const answer = await untilAnswered(() => addPasskey(client, name)).catch(tellNotAdded)
     passkey.reset()
-    await onDone('done_passkey', answer)
+    await onDone(answer.recovery_codes ? 'done_first_passkey' : 'done_passkey', answer)
   })
   find('cancel-totp').addEventListener('click', () => {
-    closeEnrolment()
+    closeTotp()
     find('factors-title').focus()
   })
   passkey.elements.name.defaultValue = nameOf(navigator.userAgent)
   passkey.hidden = !arePasskeysSupported()
+}
+
+/** Does what wants a fresh session, and again while the answer is lost: it may hold recovery codes, which are shown once. */
+export function untilAnswered(act) {
+  return freshly(() => inSession(() => act().catch(tellLimit)))
+}
+
+// Whoever has guessed too often waits for hours: that is an answer.
+function tellLimit(error) {
+  throw error.status === 429 ? new Fault(explain(error)) : error
+}
+
+// The browser's passkey is none that can be taken, or there are twenty.
+function tellNotAdded(error) {
+  const isPasskeys = error instanceof Refused && ['bad_request', 'code_invalid'].includes(error.code)
+  throw isPasskeys ? new Fault(words('fault_add_passkey')) : error
 }
 
 function tellWrongCode(error) {

@@ -1,10 +1,9 @@
 import { listFactors, removePasskey, removeTotp, renewRecoveryCodes } from './client/factors.js'
 import { forgetCodes, setUpCodes, showCodes } from './codes.js'
 import { button, fill, find, make } from './dom.js'
-import { closeEnrolment, openEnrolment, setUpEnrolment } from './enrolment.js'
+import { closeEnrolment, closeTotp, openEnrolment, setUpEnrolment, untilAnswered } from './enrolment.js'
 import { explain, showFault } from './forms.js'
 import { client, inSession } from './latchkey.js'
-import { freshly } from './proof.js'
 import { say } from './status.js'
 import { moment, words } from './words.js'
 
@@ -15,7 +14,13 @@ let readAgain
 /** Reads what this person has enrolled. */
 export async function loadFactors() {
   factors = await inSession(() => listFactors(client))
+  if (!hasFactor(factors)) forgetCodes() // they went with the last one
+  if (factors.totp) closeTotp() // another tab was first
   showFactors()
+}
+
+function hasFactor({ totp, passkeys }) {
+  return totp || passkeys.length > 0
 }
 
 /** Shows it, as last read. */
@@ -23,7 +28,7 @@ export function showFactors() {
   if (factors === null) return fill(find('factors'), [])
   const { totp, recovery_codes_left: left, passkeys } = factors
   const rows = [showTotp(totp), ...passkeys.map(showPasskey)]
-  if (totp || passkeys.length > 0) rows.push(showCodesLeft(left))
+  if (hasFactor(factors)) rows.push(showCodesLeft(left))
   fill(find('factors'), rows)
 }
 
@@ -81,14 +86,14 @@ function showCodesLeft(left) {
 }
 
 async function renewCodes() {
-  await takeChange('done_codes', await freshly(() => renewRecoveryCodes(client)))
+  await takeChange('done_codes', await untilAnswered(() => renewRecoveryCodes(client)))
 }
 
 function removal(name, remove) {
   return [
     'remove_factor',
-    words('remove', { product: name }),
-    () => freshly(remove).then(() => takeChange('done_removed')),
+    words('remove_named', { name }),
+    () => untilAnswered(remove).then(() => takeChange('done_removed')),
   ]
 }
 

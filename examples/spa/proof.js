@@ -1,9 +1,9 @@
-import { Refused } from './client/index.js'
+import { Refused, SessionOver } from './client/index.js'
 import { finishLogin } from './client/factors.js'
 import { arePasskeysSupported, finishLoginWithPasskey, stepUpWithPasskey } from './client/passkeys.js'
 import { find, translate } from './dom.js'
 import { digitsOf, Fault, onSubmit, showFault } from './forms.js'
-import { client } from './latchkey.js'
+import { client, sessionOfNow } from './latchkey.js'
 import { words } from './words.js'
 
 // The dialogue in which a person proves who is there: the second step of a login, and the step-up of a session.
@@ -23,6 +23,7 @@ const KINDS = {
 /** What is asked now, and how it is answered; null: nothing is. */
 let question = null
 let kind = null
+let ceremony = new AbortController()
 
 /** The second step of a login that was refused with this problem: resolves when the session is open. */
 export function finishInTwoSteps(problem) {
@@ -31,18 +32,20 @@ export function finishInTwoSteps(problem) {
     title: 'second_step',
     factors,
     type: (proof) => finishLogin(client, { challenge, ...proof }),
-    touch: () => finishLoginWithPasskey(client, problem),
+    touch: (how) => finishLoginWithPasskey(client, problem, how),
     isOver: ({ code }) => code === 'code_invalid',
   })
 }
 
 /** Does what wants a fresh session: who has not proven enough for it is asked, and then it is done. */
 export async function freshly(act) {
+  const sessionId = sessionOfNow()
   try {
     return await act()
   } catch (error) {
     if (error.code !== 'step_up_required') throw error
     await stepUp(error.problem.factors)
+    if (sessionOfNow() !== sessionId) throw new SessionOver('replaced') // not as the next person
     return act()
   }
 }
@@ -52,25 +55,33 @@ function stepUp(enrolled) {
     title: 'step_up',
     factors: enrolled.length > 0 ? enrolled : ['password'],
     type: client.stepUp,
-    touch: () => stepUpWithPasskey(client),
+    touch: (how) => stepUpWithPasskey(client, how),
     isOver: () => false,
   })
 }
 
 /** Resolves when something is proven; rejects with a Fault when the person closes the dialogue, or it leads nowhere any more. */
-function ask({ factors, ...asked }) {
-  const kinds = Object.keys(KINDS).filter(
-    (each) => factors.includes(each) && (each !== 'passkey' || arePasskeysSupported()),
-  )
+async function ask({ factors, ...asked }) {
+  const kinds = kindsOf(factors)
+  question?.onFailed(new Fault('')) // one dialogue at a time
   return new Promise((onDone, onFailed) => {
     question = { ...asked, kinds, onDone, onFailed }
-    dialog.showModal()
+    if (!dialog.open) dialog.showModal()
     offer(kinds[0])
   })
 }
 
+function kindsOf(factors) {
+  const kinds = Object.keys(KINDS).filter(
+    (each) => factors.includes(each) && (each !== 'passkey' || arePasskeysSupported()),
+  )
+  if (kinds.length === 0) throw new Fault(words('fault_no_factor'))
+  return kinds
+}
+
 /** Asks for this, and offers the other kinds. */
 function offer(next) {
+  ceremony.abort()
   kind = next
   const { send, field } = KINDS[kind]
   form.reset()
@@ -90,15 +101,33 @@ function offer(next) {
 }
 
 async function prove({ typed: value }) {
-  const asked = question
+  const [asked, shown] = [question, kind]
   try {
-    await (kind === 'passkey' ? asked.touch() : asked.type({ [kind]: kind === 'totp' ? digitsOf(value) : value }))
+    await (shown === 'passkey' ? touch(asked) : asked.type({ [shown]: shown === 'totp' ? digitsOf(value) : value }))
     asked.onDone()
   } catch (error) {
-    if (!asked.isOver(error)) throw error instanceof Refused ? new Fault(words(`fault_wrong_${kind}`)) : error
+    if (asked !== question || shown !== kind) throw new Fault('') // the person has turned to something else
+    if (error.code === 'step_up_required') return askForFactor(error.problem.factors)
+    if (!asked.isOver(error)) throw isWrong(error) ? new Fault(words(`fault_wrong_${shown}`)) : error
     asked.onFailed(new Fault(words('fault_begin_anew')))
   }
-  closeProof()
+  if (asked === question) closeProof()
+}
+
+// Until the person wants to show something else.
+function touch(asked) {
+  ceremony = new AbortController()
+  return asked.touch({ signal: ceremony.signal })
+}
+
+function isWrong(error) {
+  return error instanceof Refused && error.code !== 'account_disabled'
+}
+
+// A factor was enrolled elsewhere since the password was asked for.
+function askForFactor(factors) {
+  question.kinds = kindsOf(factors)
+  offer(question.kinds[0])
 }
 
 /** Closes the dialogue, if it is open: whoever waits for it hears that nothing was proven. */
@@ -110,6 +139,9 @@ export function closeProof() {
 export function setUpProof() {
   onSubmit(form, prove)
   dialog.addEventListener('close', () => {
+    if (dialog.open) return // for another question by now
+    ceremony.abort()
+    if (document.activeElement === document.body) find('factors-title').focus() // what was pressed has been drawn anew
     form.reset()
     question?.onFailed(new Fault(''))
     question = null

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import axe from 'axe-core'
-import type { CDPSession, Locator, Page } from 'playwright-core'
+import type { CDPSession, Locator, Page, Route } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
@@ -131,6 +131,15 @@ async function scanned(page: Page): Promise<URL> {
   return new URL(text)
 }
 
+/** The service does it, and nobody hears of it. */
+async function loseNextAnswer(page: Page, path: string): Promise<void> {
+  const lose = async (route: Route) => {
+    const answer = await route.fetch()
+    return answer.ok() ? route.abort() : route.fulfill({ response: answer })
+  }
+  await page.route(path, lose, { times: 1 })
+}
+
 async function shownCodes(page: Page): Promise<string[]> {
   await hasFocus(page, '#codes-title')
   return page.locator('#code-list li').allTextContents()
@@ -180,6 +189,7 @@ t.test('an app is set up by its QR code, asked for at the next login, and a prin
   await send(page, enrol.getByLabel('Code'), app.code(10))
   await proveUntil(page, async () => /This code does not fit/.test((await enrol.textContent()) ?? ''), byPassword(page))
   const spent = app.code(-1)
+  await loseNextAnswer(page, '**/v1/factors/totp/confirm')
   await send(page, enrol.getByLabel('Code'), spent)
   await proveUntil(page, isSeen(page, '#codes'), byPassword(page))
   const codes = await shownCodes(page)
@@ -249,6 +259,7 @@ t.test('a passkey logs in: by a button, where the address is typed, and as the s
   await page.locator('#add-passkey').getByLabel('Name').fill('My phone')
   await press(page, 'Add a passkey')
   await proveUntil(page, isSeen(page, '#codes'), byPassword(page))
+  const codes = await shownCodes(page)
   await page.locator('#factors li').filter({ hasText: 'My phone' }).waitFor()
   await press(page, 'Add a passkey')
   const isRefused = async () => /has a passkey already/.test((await page.locator('#add-passkey').textContent()) ?? '')
@@ -266,6 +277,13 @@ t.test('a passkey logs in: by a button, where the address is typed, and as the s
   t.equal((await chosen).status(), 200)
   await inside(page)
   await device.willing(false)
+  await logOut(page)
+
+  await typePassword(page, email)
+  await press(page, 'Use a passkey') // and has it not at hand
+  await press(page, 'Use a recovery code')
+  await prove(page, codes[0] ?? '')
+  await inside(page)
   await logOut(page)
 
   await device.willing(true)

@@ -84,7 +84,7 @@ export function renamePasskey(client: Client, id: string, name: string): Promise
 /** Removes a passkey; with the last factor the recovery codes go, too. One that is not there is removed: a repeat finds it so. */
 export async function removePasskey(client: Client, id: string): Promise<void> {
   await send(client, { path: pathOf(id), method: 'DELETE', isExpected: isNothing }).catch((error) => {
-    if (error.status !== 404) throw error
+    if (error.code !== 'not_found') throw error
   })
 }
 

@@ -47,20 +47,21 @@ export async function loginWithPasskey(client: Client, { remember, ...how }: Pas
 export async function finishLoginWithPasskey(
   client: Client,
   { challenge = '', public_key }: { readonly challenge?: string; readonly public_key?: PublicKeyJSON },
+  how: Pick<Ceremony, 'signal'> = {},
 ): Promise<User> {
   if (!public_key) throw new TypeError('no passkey can be proven')
   const session = sessionOf(client)
-  const show = () => assert(public_key)
+  const show = () => assert(public_key, how)
   const send = (passkey: object) => enter(session, 'login/second-factor', { challenge, passkey })
   return (await untilAnswered(session, challenge, show, send)).user as User
 }
 
 /** Proves again who is there, by a passkey. */
-export async function stepUpWithPasskey(client: Client): Promise<void> {
+export async function stepUpWithPasskey(client: Client, how: Pick<Ceremony, 'signal'> = {}): Promise<void> {
   const session = sessionOf(client)
   const access = await fresh(session)
   const { challenge, public_key } = await act(session, optionsOf('step-up'), access)
-  const passkey = await assert(public_key)
+  const passkey = await assert(public_key, how)
   await act(session, { path: 'step-up', body: { challenge, passkey }, isExpected: isTokens }, access)
 }
 

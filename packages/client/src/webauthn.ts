@@ -53,11 +53,11 @@ async function inDialogue(
   signal?: AbortSignal,
   mostMs?: number,
 ): Promise<PublicKeyCredential> {
+  if (signal?.aborted) throw new PasskeyCancelled('', { cause: signal.reason })
   last?.abort()
   const own = (last = new AbortController())
   const abort = () => own.abort()
   const timer = mostMs && setTimeout(() => own.abort(STALE), mostMs)
-  if (signal?.aborted) abort()
   signal?.addEventListener('abort', abort)
   try {
     const made = await open(own.signal)
