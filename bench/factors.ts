@@ -1,10 +1,10 @@
 import { makePasskey } from '../test/support/authenticator.ts'
-import { appOf, creationOptions, STEP_MS } from '../test/support/factors.ts'
+import { appOf, creationOptions, ON_THE_WALL, STEP_MS } from '../test/support/factors.ts'
 import { startRedis } from '../test/support/redis.ts'
 import type { Exchange } from './drive.ts'
-import { factorsSection, type Samples } from './report.ts'
+import { factorsSection } from './report.ts'
 import { saveFactors } from './results.ts'
-import { bareArgon2, CONNECTIONS, measure, type Subject, underLoad } from './rounds.ts'
+import { bareArgon2, CONNECTIONS, measureRounds, type Subject, underLoad } from './rounds.ts'
 import { describeMachine, installContenders, shareOutCores, type Started, startLatchkey } from './servers.ts'
 import { LOGINS_AT_ONCE, settle } from './settle.ts'
 import { type Account, type AppOwner, bearers, logins, loginsInTwoSteps, refreshes, SETTINGS } from './traffic.ts'
@@ -15,12 +15,7 @@ const isQuick = process.env['QUICK'] === '1'
 const ROUNDS = isQuick ? 1 : 3
 const SECONDS = isQuick ? 1 : 3
 const PASSKEYS = 3
-const clock = {
-  get now() {
-    return Date.now()
-  },
-}
-const stepOfNow = () => Math.floor(clock.now / STEP_MS)
+const stepOfNow = () => Math.floor(Date.now() / STEP_MS)
 
 await installContenders()
 const cores = await shareOutCores()
@@ -41,11 +36,7 @@ try {
     verify: () => start(bearers(plain.accounts)),
     'verify ?acr=aal2': () => start(bearers(owners, '/v1/verify?acr=aal2')),
   }
-  const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
-  for (let round = 1; round <= ROUNDS; round += 1) {
-    for (const [name, sample] of Object.entries(await measure(subjects, SECONDS))) samples[name]?.push(sample)
-    process.stderr.write(`round ${round} of ${ROUNDS}\n`)
-  }
+  const samples = await measureRounds(subjects, ROUNDS, SECONDS)
   const section = factorsSection({ date: new Date().toISOString(), machine: describeMachine(cores) }, samples)
   process.stdout.write(section)
   if (!isQuick) await saveFactors(section)
@@ -63,7 +54,7 @@ async function enrol(env: Record<string, string>, accounts: readonly Account[]):
 
 async function enrolOne({ call }: Started, { email, accessToken: token }: Account): Promise<AppOwner> {
   const { body: begun } = await call('POST', '/v1/factors/totp', { token })
-  const app = appOf({ clock }, begun.secret)
+  const app = appOf(ON_THE_WALL, begun.secret)
   let spent = stepOfNow() - 1
   const { body: enrolled } = await call('POST', '/v1/factors/totp/confirm', { token, body: { code: app.code(-1) } })
   for (let count = 0; count < PASSKEYS; count += 1) {

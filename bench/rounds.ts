@@ -1,5 +1,5 @@
 import { type Exchange, type Load, openLoad } from './drive.ts'
-import type { Sample, Stretch } from './report.ts'
+import type { Sample, Samples, Stretch } from './report.ts'
 import { type Cores, readCpuMs, readPeakMb, startContender, type Started } from './servers.ts'
 import { ARGON2 } from './traffic.ts'
 
@@ -50,6 +50,20 @@ export async function measure(
     await server.kill()
   }
   return Object.fromEntries(samples)
+}
+
+/** So many rounds, told as they go; the samples of each subject, one a round. */
+export async function measureRounds(
+  subjects: Record<string, () => Promise<Subject>>,
+  rounds: number,
+  seconds: number,
+): Promise<Samples> {
+  const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const [name, sample] of Object.entries(await measure(subjects, seconds))) samples[name]?.push(sample)
+    process.stderr.write(`round ${round} of ${rounds}\n`)
+  }
+  return samples
 }
 
 async function warm({ server, load }: Subject): Promise<void> {

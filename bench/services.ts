@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { startRedis } from '../test/support/redis.ts'
-import { type Samples, servicesSection } from './report.ts'
+import { servicesSection } from './report.ts'
 import { saveServices } from './results.ts'
-import { measure, underLoad } from './rounds.ts'
+import { measureRounds, underLoad } from './rounds.ts'
 import { describeMachine, installContenders, shareOutCores, startContender, startLatchkey } from './servers.ts'
 import { settle } from './settle.ts'
 import { type Account, bearers, SETTINGS } from './traffic.ts'
@@ -36,11 +36,7 @@ try {
     'express-oauth2-jwt-bearer': start('service-express-oauth2', accounts),
     'supertokens-node': start('service-supertokens', await core.issue(accounts.length)),
   }
-  const samples: Samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, []]))
-  for (let round = 1; round <= ROUNDS; round += 1) {
-    for (const [name, sample] of Object.entries(await measure(subjects, SECONDS))) samples[name]?.push(sample)
-    process.stderr.write(`round ${round} of ${ROUNDS}\n`)
-  }
+  const samples = await measureRounds(subjects, ROUNDS, SECONDS)
   const section = servicesSection({ date: new Date().toISOString(), machine: describeMachine(cores) }, samples)
   process.stdout.write(section)
   if (!isQuick) await saveServices(section)

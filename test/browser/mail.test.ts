@@ -1,10 +1,10 @@
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import type { SentMail } from '../../examples/demo/mails.ts'
 import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
 import { NO_LIMITS } from '../support/env.ts'
+import { complains, faultsFor, hasFocus, loginForm, says } from '../support/page.ts'
 import { logIn, openPage, PASSWORD, type Person, register } from '../support/person.ts'
 import { eventually } from '../support/settle.ts'
 
@@ -59,12 +59,7 @@ async function secretMailTo(address: string): Promise<SentMail & { readonly code
 
 const wrong = (code: string) => code.replaceAll(/\d/g, (digit) => `${9 - Number(digit)}`)
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click()
-const says = (page: Page, text: string) => page.getByRole('status').filter({ hasText: text }).waitFor()
-const complains = (page: Page, form: string, text: string) =>
-  page.locator(form).getByRole('alert').filter({ hasText: text }).waitFor()
 const hasNoFault = async (page: Page, form: string) => (await page.locator(form).locator('.fault').textContent()) === ''
-const hasFocus = (page: Page, selector: string) => page.locator(`${selector}:focus`).waitFor()
-const loginForm = (page: Page) => page.getByRole('heading', { name: 'Log in' }).waitFor()
 
 async function enter(page: Page, form: string, fields: Record<string, string>): Promise<void> {
   const place = page.locator(form)
@@ -79,15 +74,6 @@ async function askForReset(page: Page, email: string): Promise<void> {
   await asked
   await page.getByText('If there is an account with this address').waitFor()
   await hasFocus(page, '#reset [name=code]')
-}
-
-/** What axe finds wrong with what is shown, WCAG 2.2 AA: rule and place. */
-async function faultsFor(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const { violations } = await page.evaluate<axe.AxeResults>(
-    'axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] })',
-  )
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
 }
 
 t.test('who forgot the password is back in by the code of the mail, and every other device is out', async (t) => {

@@ -1,9 +1,9 @@
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
 import { NO_LIMITS } from '../support/env.ts'
+import { faultsFor, hasFocus } from '../support/page.ts'
 import { logIn, openPage, PASSWORD, type Person, register } from '../support/person.ts'
 
 // The example page as a page: two languages, two themes, no mouse, no eyes, a phone.
@@ -14,17 +14,7 @@ t.teardown(async () => {
   await demo.stop()
 })
 
-/** What axe finds wrong with what is shown, WCAG 2.2 AA: rule and place. */
-async function faultsFor(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const { violations } = await page.evaluate<axe.AxeResults>(
-    'axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] })',
-  )
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
-}
-
 const background = (page: Page) => page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor')
-const hasFocus = (page: Page, selector: string) => page.locator(`${selector}:focus`).waitFor()
 
 for (const theme of ['light', 'dark'] as const) {
   t.test(`in both languages, ${theme}, everybody can read the page and reach what is on it`, async (t) => {

@@ -6,6 +6,7 @@ import { openBrowser } from '../support/chromium.ts'
 import { startDemo } from '../support/demo.ts'
 import { freePort } from '../support/free-port.ts'
 import { NO_LIMITS } from '../support/env.ts'
+import { loginForm, says } from '../support/page.ts'
 import { logIn, openPage, PASSWORD, register, type Person } from '../support/person.ts'
 import { eventually } from '../support/settle.ts'
 
@@ -39,8 +40,6 @@ async function device(t: Test, email: string): Promise<Person> {
 const add = (page: Page, product: string) => page.getByRole('button', { name: `Add ${product}` }).click()
 const inCart = (page: Page, count: number) => page.getByText(`${count} in your cart`).waitFor()
 const isInside = (page: Page) => page.locator('#inside').isVisible()
-const says = (page: Page, text: string) => page.getByRole('status').filter({ hasText: text }).waitFor()
-const loginForm = (page: Page) => page.getByRole('heading', { name: 'Log in' }).waitFor()
 const refreshToken = async (context: BrowserContext) =>
   (await context.cookies(demo.url)).find(({ name }) => name === COOKIE)?.value
 

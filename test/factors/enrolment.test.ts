@@ -7,6 +7,9 @@ import { INVALID, isAlive, login, type MailStories, playOnBothStores } from '../
 
 const STEP_UP = { status: 403, body: { code: 'step_up_required', max_age: 300 } }
 
+const provenAt = (token: string): number =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).auth_time
+
 const STORIES: MailStories = {
   'two tabs that enrol at once are given one secret, and the code that confirms it opens no session': async (
     t,
@@ -37,7 +40,9 @@ const STORIES: MailStories = {
     const { secret } = (await home.call('POST', '/v1/factors/totp', { token })).body
     const body = { code: appOf(home, secret).code() }
     const confirm = async (by = token) => home.call('POST', '/v1/factors/totp/confirm', { token: by, body })
+    home.clock.advance(10_000)
     const first = await confirm()
+    t.equal(provenAt(first.body.access_token) - provenAt(token), 10, 'it proves who is there')
     t.equal(first.body.recovery_codes.length, 10)
     t.match(await home.call('POST', '/v1/refresh', { body: { refresh_token: other.refresh_token } }), {
       status: 401,

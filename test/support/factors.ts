@@ -28,6 +28,15 @@ export interface PasskeyOwner extends Newcomer {
   readonly recovery_codes: readonly string[]
 }
 
+/** For `appOf`: the clock on the wall. */
+export const ON_THE_WALL = {
+  clock: {
+    get now() {
+      return Date.now()
+    },
+  },
+}
+
 /** Reads a secret as an app does that somebody types it into. */
 export function appOf({ clock }: { readonly clock: { readonly now: number } }, secret: string): SoftApp {
   const bits = Array.from(secret, (letter) => BASE32.indexOf(letter).toString(2).padStart(5, '0')).join('')
