@@ -60,6 +60,15 @@ const STORIES: MailStories = {
     t.equal((await home.mailsTo(me.email, 1)).length, 1)
   },
 
+  'who removes the app has also given up the one that was to take its place': async (t, home) => {
+    const { access_token: token } = await withApp(home)
+    const begin = async () => (await home.call('POST', '/v1/factors/totp', { token })).body.secret
+    const given = await begin()
+    t.equal(await begin(), given)
+    t.equal((await home.call('DELETE', '/v1/factors/totp', { token })).status, 204)
+    t.not(await begin(), given)
+  },
+
   'an enrolment and a refresh at once lose neither the factor nor the session': async (t, home) => {
     for (let turn = 0; turn < 10; turn += 1) {
       const { access_token: token, refresh_token } = await home.newcomer()
