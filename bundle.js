@@ -23,7 +23,16 @@ const { outputFiles } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  external: ['@opentelemetry/*', 'argon2', 'bcrypt', 'lmdb'],
+  external: [
+    '@opentelemetry/*',
+    'argon2',
+    'bcrypt',
+    'lmdb',
+    // Fastify would load these for schemas and requests that are not ours.
+    '@fastify/ajv-compiler',
+    '@fastify/fast-json-stringify-compiler',
+    'light-my-request',
+  ],
   // CommonJS packages ask for Node's own modules.
   banner: {
     js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
