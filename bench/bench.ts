@@ -38,7 +38,7 @@ const MAILS_PER_SECOND = 200
 await installContenders()
 const cores = await shareOutCores()
 const redis = await startRedis()
-const smtp = await startSmtp({ hideSTARTTLS: true })
+const smtp = await startSmtp()
 const mailEnv = { ...mailTo(smtp.url), LIMIT_MAIL: NO_LIMIT, LIMIT_MAIL_TOTAL: NO_LIMIT }
 const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
 

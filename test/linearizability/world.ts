@@ -73,7 +73,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const stops: (() => Promise<unknown>)[] = []
   const stop = async () => void (await Promise.allSettled(stops.map((each) => each())))
   try {
-    const smtp = await startSmtp({ hideSTARTTLS: true })
+    const smtp = await startSmtp()
     stops.push(smtp.stop)
     const instances = await Promise.all([1, 2, 3].map(() => startInstance(options, smtp, stops)))
     const balancer = await startBalancer({ ports: instances.map(({ front }) => front.port) })

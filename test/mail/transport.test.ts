@@ -8,7 +8,7 @@ import t from 'tap'
 import { type MailPlace, readMailUrl } from '../../src/config/mail-url.ts'
 import { openTransport } from '../../src/mail/transport.ts'
 import { aMail } from '../support/mails.ts'
-import { startSmtp } from '../support/smtp.ts'
+import { ENCRYPTED, startSmtp } from '../support/smtp.ts'
 
 const FROM = { name: '우리 가게', address: 'no-reply@mail.example.org' }
 const WORDS = { subject: 'Your password — 비밀번호', text: 'Hello,\n\n.\nA line that begins with a dot, and 한글.\n' }
@@ -79,7 +79,10 @@ t.test('what the server says of the recipient is for good from 500 on; what is o
   const picky = await startSmtp({
     onMailFrom: (_address, _session, callback) => callback(Object.assign(new Error('who'), { responseCode: 553 })),
   })
-  const wrong = await startSmtp({ onAuth: (_auth, _session, callback) => callback(new Error('wrong password of ada')) })
+  const wrong = await startSmtp({
+    ...ENCRYPTED,
+    onAuth: (_auth, _session, callback) => callback(new Error('wrong password of ada')),
+  })
   t.teardown(() => Promise.all([full.stop(), closed.stop(), picky.stop(), wrong.stop()]))
   t.strictSame(await open(full.url)(aMail(AT), WORDS), refused(true, '554'), 'the message')
   t.strictSame(await open(closed.url)(aMail(AT), WORDS), refused(false, '530'), 'it wants a login')
@@ -123,7 +126,7 @@ t.test('STARTTLS that somebody has stripped: nothing is sent, and nobody sees th
 })
 
 t.test('a server whose certificate nobody vouches for gets nothing, unless it is on this machine', async (t) => {
-  const [starts, immediate] = [await startSmtp(), await startSmtp({ secure: true })]
+  const [starts, immediate] = [await startSmtp(ENCRYPTED), await startSmtp({ secure: true })]
   t.teardown(() => Promise.all([starts.stop(), immediate.stop()]))
   const login = { user: 'ada', password: 'hunter2' }
   t.match(await open(starts.url, { tls: 'demanded', login })(aMail(AT), WORDS), {

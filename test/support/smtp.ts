@@ -50,7 +50,10 @@ export interface Smtp {
   readonly stop: () => Promise<void>
 }
 
-/** Starts a server. It has a self-signed certificate, and takes every user and password; `options` are those of smtp-server. */
+/** Offers to encrypt, with a self-signed certificate. */
+export const ENCRYPTED = { hideSTARTTLS: false }
+
+/** Starts a server. It takes every user and password; `options` are those of smtp-server. A handshake costs more than a mail: only who asks for ENCRYPTED has it. */
 export async function startSmtp(options: SMTPServerOptions = {}): Promise<Smtp> {
   const mails: Arrived[] = []
   const logins: { user: string; wasEncrypted: boolean }[] = []
@@ -72,6 +75,7 @@ export async function startSmtp(options: SMTPServerOptions = {}): Promise<Smtp> 
       logger: false,
       authOptional: true,
       disableReverseLookup: true,
+      hideSTARTTLS: true,
       closeTimeout: 1,
       onAuth({ username = '' }, { secure }, callback) {
         logins.push({ user: username, wasEncrypted: secure })
