@@ -207,6 +207,12 @@ const right: Record<string, (story: Story) => void> = {
     s.login([40, 45], password)
     s.tell('login', [50, 55], { shows: password, status: 403 })
   },
+  'an enabling in doubt that a first step has seen may be lost, and the challenge with it': (s) => {
+    const password = s.register([0, 5])
+    s.disable([20, 30])
+    s.enable([40, 60], LOST)
+    s.secondStep(s.firstStep([50, 55], password), [70, 80], '', 400)
+  },
   'of a removed account nothing is left, and its user begins anew': (s) => {
     const [old, one] = [s.register([0, 5]), s.login([6, 10])]
     s.remove([20, 30])
@@ -547,6 +553,15 @@ const wrong: Record<string, readonly [Violation['kind'], (story: Story) => void]
       const challenge = s.firstStep([0, 10])
       s.revokeAll(s.login([0, 10]), [20, 30])
       s.secondStep(challenge, [40, 50], 'one')
+    },
+  ],
+  'a challenge refused after its account was enabled again': [
+    'refused without cause',
+    (s) => {
+      const password = s.register([0, 5])
+      s.disable([20, 30])
+      s.enable([40, 45])
+      s.secondStep(s.firstStep([50, 55], password), [70, 80], '', 400)
     },
   ],
   'a challenge dead without cause': [

@@ -88,8 +88,15 @@ function stand(operation: Operation, past: Past): Standing {
   const by = past.endings.find((ending) => precedes(ending, operation) && hasEnded(ending, shows))
   if (by) return { kind: 'ended', by }
   const isAlive =
-    isDone(shows.grantedBy) && !past.endings.some((ending) => mayHaveEnded(ending, operation, shows, past))
+    isDone(shows.grantedBy) &&
+    !past.endings.some((ending) => mayHaveEnded(ending, operation, shows, past)) &&
+    !mayBeShutIn(operation, past)
   return isAlive ? { kind: 'alive' } : null
+}
+
+/** Whether a challenge may be of a disabled account: an enabling in doubt, which the first step has seen, can be lost with a primary. */
+function mayBeShutIn(operation: Operation, { moves }: Past): boolean {
+  return operation.shows?.kind === 'challenge' && isOpen('account', moves, operation) !== true
 }
 
 /** Whether it was held back at a door: at that of a disabled account, or of those with the role. */

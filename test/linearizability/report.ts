@@ -1,6 +1,9 @@
 import type { Violation } from './check.ts'
+import { mayMoveDoor } from './doors.ts'
 import { isDone, isForbidden, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Outcome } from './run.ts'
+
+const BEFORE = 12
 
 /** A violation in one line, with the operations that show it. */
 export function tell({ kind, operation, after }: Violation): string {
@@ -15,6 +18,15 @@ function nameOf({ shows }: Operation): string {
 
 function lineOf({ number, kind, status, said, startedAt, endedAt }: Operation): string {
   return `#${number} ${kind} ${status}${said === '' ? '' : ` ${said}`} (${startedAt.toFixed(1)} to ${endedAt.toFixed(1)} ms)`
+}
+
+/** What ended something of that user, or shut a door to them, or may have, before it was over: the last ones, a line each. */
+function tellBefore({ operation: { user, endedAt } }: Violation, operations: readonly Operation[]): string[] {
+  return operations
+    .filter((each) => each.user === user && each.startedAt < endedAt)
+    .filter((each) => mayMoveDoor(each) || (each.ends !== null && (isDone(each) || isInDoubt(each))))
+    .slice(-BEFORE)
+    .map((each) => `    ${lineOf(each)}`)
 }
 
 /** The run in a few lines: operations by kind and outcome, what was done to the world, violations, the seed. */
@@ -38,6 +50,8 @@ export function summarise(
     ...struck,
     `shown after their end: ${ofEnded}; shown when nothing could have ended them: ${ofAlive}`,
     `violations: ${violations.length}`,
-    ...violations.slice(0, 10).map((violation) => `  ${tell(violation)}`),
+    ...violations
+      .slice(0, 10)
+      .flatMap((violation) => [`  ${tell(violation)}`, '  after', ...tellBefore(violation, operations)]),
   ].join('\n')
 }
