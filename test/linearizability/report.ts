@@ -21,12 +21,13 @@ function lineOf({ number, kind, status, said, startedAt, endedAt }: Operation): 
 }
 
 /** What ended something of that user, or shut a door to them, or may have, before it was over: the last ones, a line each. */
-function tellBefore({ operation: { user, endedAt } }: Violation, operations: readonly Operation[]): string[] {
+function tellBefore({ operation: { user, endedAt } }: Violation, operations: readonly Operation[]): string {
   return operations
     .filter((each) => each.user === user && each.startedAt < endedAt)
     .filter((each) => mayMoveDoor(each) || (each.ends !== null && (isDone(each) || isInDoubt(each))))
     .slice(-BEFORE)
-    .map((each) => `    ${lineOf(each)}`)
+    .map((each) => `\n    after ${lineOf(each)}`)
+    .join('')
 }
 
 /** The run in a few lines: operations by kind and outcome, what was done to the world, violations, the seed. */
@@ -50,8 +51,6 @@ export function summarise(
     ...struck,
     `shown after their end: ${ofEnded}; shown when nothing could have ended them: ${ofAlive}`,
     `violations: ${violations.length}`,
-    ...violations
-      .slice(0, 10)
-      .flatMap((violation) => [`  ${tell(violation)}`, '  after', ...tellBefore(violation, operations)]),
+    ...violations.slice(0, 10).map((violation) => `  ${tell(violation)}${tellBefore(violation, operations)}`),
   ].join('\n')
 }
