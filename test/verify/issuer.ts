@@ -21,7 +21,8 @@ export interface Pair {
 export async function makePair(kid: string): Promise<Pair> {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
   const now = Math.floor(Date.now() / 1000)
-  const standing = { iss: ISSUER, aud: AUDIENCE, sub: 'ada', client_id: 'first-party', iat: now, exp: now + 300 }
+  const exp = now + 3600 // files that run combined wait for each other: minutes
+  const standing = { iss: ISSUER, aud: AUDIENCE, sub: 'ada', client_id: 'first-party', iat: now, exp }
   const person = { sid: 's', gen: 0, rtc: 0, auth_time: now, amr: ['pwd'], acr: 'aal1' }
   let issued = 0
   return {
