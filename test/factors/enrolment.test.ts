@@ -1,14 +1,11 @@
 import t from 'tap'
-import { appOf, firstStep, secondStep, withApp } from '../support/factors.ts'
+import { appOf, authTime, firstStep, secondStep, withApp } from '../support/factors.ts'
 import { openAdminHome } from '../support/admin.ts'
 import { INVALID, isAlive, login, type MailStories, playOnBothStores } from '../support/mail-home.ts'
 
 // A person enrols a factor, loses the answer, changes their mind.
 
 const STEP_UP = { status: 403, body: { code: 'step_up_required', max_age: 300 } }
-
-const provenAt = (token: string): number =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).auth_time
 
 const STORIES: MailStories = {
   'two tabs that enrol at once are given one secret, and the code that confirms it opens no session': async (
@@ -42,7 +39,7 @@ const STORIES: MailStories = {
     const confirm = async (by = token) => home.call('POST', '/v1/factors/totp/confirm', { token: by, body })
     home.clock.advance(10_000)
     const first = await confirm()
-    t.equal(provenAt(first.body.access_token) - provenAt(token), 10, 'it proves who is there')
+    t.equal(authTime(first.body.access_token) - authTime(token), 10, 'it proves who is there')
     t.equal(first.body.recovery_codes.length, 10)
     t.match(await home.call('POST', '/v1/refresh', { body: { refresh_token: other.refresh_token } }), {
       status: 401,

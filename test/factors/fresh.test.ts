@@ -1,7 +1,6 @@
-import { decodeJwt } from 'jose'
 import t from 'tap'
 import { makePasskey } from '../support/authenticator.ts'
-import { appOf, creationOptions, firstStep, secondStep, withApp, withPasskey } from '../support/factors.ts'
+import { appOf, authTime, creationOptions, firstStep, secondStep, withApp, withPasskey } from '../support/factors.ts'
 import { openMailHome } from '../support/mail-home.ts'
 
 // What wants a fresh proof, and what makes one.
@@ -15,7 +14,6 @@ const ask = (token: string, [method, path, body]: Ask) => home.call(method, path
 const refresh = async ({ refresh_token }: { refresh_token: string }) =>
   (await home.call('POST', '/v1/refresh', { body: { refresh_token } })).body
 const titleOf = ([method, path]: Ask) => `${method} ${path}`
-const authTime = (token: string) => decodeJwt(token)['auth_time'] as number
 
 t.test(
   'without a factor an old login enrols none and moves no address, until the password is shown again',

@@ -78,7 +78,8 @@ function groupByUser(operations: readonly Operation[]): Map<string, Operation[]>
   return groups
 }
 
-function mayEnd(operation: Operation): boolean {
+/** Whether the operation may have ended something. */
+export function mayEnd(operation: Operation): boolean {
   return operation.ends !== null && (isDone(operation) || isInDoubt(operation))
 }
 

@@ -1,8 +1,9 @@
-import type { Violation } from './check.ts'
+import { mayEnd, type Violation } from './check.ts'
 import { mayMoveDoor } from './doors.ts'
 import { isDone, isForbidden, isInDoubt, isRefused, type Operation } from './history.ts'
 import type { Outcome } from './run.ts'
 
+/** So many operations that came before a violation are told with it. */
 const BEFORE = 12
 
 /** A violation in one line, with the operations that show it. */
@@ -24,7 +25,7 @@ function lineOf({ number, kind, status, said, startedAt, endedAt }: Operation): 
 function tellBefore({ operation: { user, endedAt } }: Violation, operations: readonly Operation[]): string {
   return operations
     .filter((each) => each.user === user && each.startedAt < endedAt)
-    .filter((each) => mayMoveDoor(each) || (each.ends !== null && (isDone(each) || isInDoubt(each))))
+    .filter((each) => mayMoveDoor(each) || mayEnd(each))
     .slice(-BEFORE)
     .map((each) => `\n    after ${lineOf(each)}`)
     .join('')

@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { codeAt } from '../../src/domain/totp.ts'
 import { type Ceremony, type Kind, makePasskey, type SoftPasskey } from './authenticator.ts'
 import type { Answer, CallOptions, Home, Newcomer } from './home.ts'
@@ -27,6 +28,9 @@ export interface PasskeyOwner extends Newcomer {
   readonly passkeyId: string
   readonly recovery_codes: readonly string[]
 }
+
+/** When somebody has last proven who they are, by this access token; in seconds. */
+export const authTime = (accessToken: string) => decodeJwt(accessToken)['auth_time'] as number
 
 /** For `appOf`: the clock on the wall. */
 export const ON_THE_WALL = {

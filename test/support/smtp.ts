@@ -53,7 +53,10 @@ export interface Smtp {
 /** Offers to encrypt, with a self-signed certificate. */
 export const ENCRYPTED = { hideSTARTTLS: false }
 
-/** Starts a server. It takes every user and password; `options` are those of smtp-server. A handshake costs more than a mail: only who asks for ENCRYPTED has it. */
+/**
+ * Starts a server. It takes every user and password; `options` are those of smtp-server. A handshake costs more than a mail: only who
+ * asks for ENCRYPTED has it.
+ */
 export async function startSmtp(options: SMTPServerOptions = {}): Promise<Smtp> {
   const mails: Arrived[] = []
   const logins: { user: string; wasEncrypted: boolean }[] = []
