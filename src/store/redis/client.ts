@@ -36,12 +36,21 @@ function connect(address: RedisAddress, onError: (error: Error) => void): Redis 
   const disconnect = client.disconnect.bind(client)
   client.disconnect = (reconnect = false) => {
     closing = !reconnect
+    if (closing && client.isCluster) askNoMore(client as Cluster)
     disconnect(reconnect)
   }
   client.on('end', () => {
     if (!closing) setTimeout(() => void client.connect().catch(onError), backOff(5)).unref()
   })
   return client
+}
+
+/**
+ * Lets the question for the slots that is under way be the last. ioredis would have another follow each, each second, also when
+ * the connection is closed: whoever closes it then, a command or an instance that drains, would never end.
+ */
+function askNoMore(cluster: Cluster): void {
+  cluster.refreshSlotsCache = () => {}
 }
 
 /**
