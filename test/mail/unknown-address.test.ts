@@ -1,5 +1,6 @@
 import t from 'tap'
 import { cannotTell } from '../support/alike.ts'
+import { often } from '../support/amount.ts'
 import type { Answer } from '../support/home.ts'
 import { type MailHome, openMailHome as openHome } from '../support/mail-home.ts'
 import { startRedis } from '../support/redis.ts'
@@ -80,7 +81,7 @@ async function emptyQueues({ deps }: MailHome): Promise<void> {
 }
 
 for (const [store, env] of Object.entries(STORES)) {
-  const requests = store === 'LMDB' ? 10_000 : 2000
+  const requests = often(store === 'LMDB' ? 10_000 : 2000)
   t.test(`a known and an unknown address, on ${store}`, async (t) => {
     const watched = makeWatched()
     const home = await openMailHome(t, env, { store: watched.around })

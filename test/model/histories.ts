@@ -8,6 +8,7 @@ import { keys } from '../../src/store/keys.ts'
 import { put, StoreUnavailable } from '../../src/store/store.ts'
 import { ADMIN, ADMIN_KEY, mailTo } from '../support/env.ts'
 import { openAdminApp } from '../support/admin.ts'
+import { often } from '../support/amount.ts'
 import { type Answer, callApp, type Home, openHome } from '../support/home.ts'
 import { startSmtp } from '../support/smtp.ts'
 import {
@@ -85,7 +86,7 @@ import {
 // Random histories of two users, played on the real app and on an oracle that knows the contract and not the code. Logins
 // open sessions through the use case, as argon2 would take all the time; now and then one goes by password.
 
-const RUNS = Number(process.env['RUNS'] ?? 500)
+const RUNS = Number(process.env['RUNS'] ?? often(500))
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const STEPS = 40
 const SHRINKING_MS = 20_000

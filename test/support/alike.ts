@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
+import { often } from './amount.ts'
 
-const SAMPLES = 400
+const SAMPLES = often(400)
 /** By chance alone the ranks of two equal things are as far apart as this once in 15,000 times. */
 const TELLING = 4
 const ROUNDS = 3
