@@ -96,6 +96,7 @@ t.test('a slip says what there is, asks nothing, and exits with 2', async (t) =>
     [['show', 'a', 'b'], /^Usage: show USER$/],
     [['list', '--evrything'], /--evrything[^]*Usage: list/],
     [['disable', 'x', '--reason'], /Usage: disable/],
+    [['roles', 'x', '-none'], /-n[^]*Usage: roles/],
     [['roles', 'x'], /Name the roles, or say --none/],
     [['roles', 'x', 'editor', '--none'], /Name the roles, or say --none/],
     [['app', 'x', '{'], /not JSON/],
@@ -116,6 +117,20 @@ t.test('a refusal is told in words, with what is at fault, and exits with 1', as
   t.match(await shell(['create', 'x@example.org', '--password'], 'short'), { errors: / characters\.$/ })
   t.match(await openShell('http://127.0.0.1:1', { ADMIN_KEY: '' })(['list']), { code: 1, errors: /^Set ADMIN_KEY/ })
   t.match(await openShell('')(['list']), { code: 1, errors: /^Set ADMIN_URL/ })
+})
+
+t.test('an id that begins with hyphens is no option, wherever it stands', async (t) => {
+  const home = await openAdminHome(t)
+  const shell = await openHomeShell(home)
+  for (const id of ['-AAAAAAAAAAAAAAAAAAAAA', '--BBBBBBBBBBBBBBBBBBBB']) {
+    await writeUsers(home.deps.store, [aUser(id)])
+    t.match(await shell(['roles', id, 'editor']), { code: 0, lines: [{ id, roles: ['editor'] }] })
+    t.match(await shell(['sessions', '--end', id]), { code: 0 })
+    t.match(await shell(['show', '--', id]), { code: 0, lines: [{ id }] })
+    t.match(await shell(['delete', id]), { code: 0 })
+    t.match(await shell(['show', id]), { code: 1, errors: /404 not_found/ })
+    t.match(await shell(['create', `a${id}@example.org`, '--id', id]), { code: 0, lines: [{ id }] })
+  }
 })
 
 t.test('an order waits for a store that is away for a moment', async (t) => {
