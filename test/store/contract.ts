@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { lastOf, LOG_ROWS, rowOf } from '../../src/store/keys.ts'
 import type { Key, Log, Page, Store } from '../../src/store/store.ts'
 import { absent, append, put, StoreUnavailable, unchanged } from '../../src/store/store.ts'
+import { often } from '../support/amount.ts'
 import { eventually } from '../support/settle.ts'
 
 /** Opens clients of one and the same store, ready for use. */
@@ -311,10 +312,10 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
     t.equal((await one.get(key))?.value, 120)
   })
 
-  await t.test('what one client has written every other reads at once, 1000 times', async (t) => {
+  await t.test('what one client has written every other reads at once', async (t) => {
     const [key, other] = [`${newTag()}:key`, `${newTag()}:key`]
     const stale: unknown[] = []
-    for (let turn = 0; turn < 1000; turn += 1) {
+    for (let turn = 0; turn < often(1000); turn += 1) {
       const [writer, reader] = [all[turn % 3], all[(turn + 1 + (turn % 2)) % 3]] as [Store, Store]
       await set(writer, key, turn)
       const [, entry] = await reader.getMany([other, key])
@@ -333,7 +334,7 @@ export async function keepsContract(t: Test, opener: Opener): Promise<void> {
       for (let turn = 1; !over.signal.aborted; turn += 1) await write(store, turn)
     })
     const torn: unknown[] = []
-    for (let turn = 0; turn < 1500; turn += 1) {
+    for (let turn = 0; turn < often(1500); turn += 1) {
       const [first, second] = await valuesOf(one, [a, b])
       if (first !== second) torn.push([first, second])
     }

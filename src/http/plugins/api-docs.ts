@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { FastifyReply } from 'fastify'
 import type { App } from '../typed-app.ts'
 import { openToAnyPage } from './cors.ts'
 
@@ -18,40 +19,38 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLink
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 
-const DOCUMENT = new URL(import.meta.resolve('#openapi/openapi.json'))
-const ADMIN_DOCUMENT = new URL(import.meta.resolve('#openapi/admin.json'))
-const ASSETS = import.meta.resolve('swagger-ui-dist/package.json')
 const CACHE_FOR = 'public, max-age=300'
+
+// Each is read once a process: streamed, a file would stay open for a client that reads no answer.
+const DOCUMENT = readFileSync(new URL(import.meta.resolve('#openapi/openapi.json')), 'utf8')
+const ADMIN_DOCUMENT = readFileSync(new URL(import.meta.resolve('#openapi/admin.json')), 'utf8')
+const asset = (file: string) => readFileSync(new URL(import.meta.resolve(`swagger-ui-dist/${file}`)))
+const ASSETS = [
+  ['swagger-ui.css', 'text/css', asset('swagger-ui.css')],
+  ['swagger-ui-bundle.js', 'text/javascript', asset('swagger-ui-bundle.js')],
+] as const
 
 /** GET /openapi.json, the committed contract, and GET /docs, a page to try it. The page loads nothing from other servers. */
 export function serveDocs(app: App): void {
-  const document = readFileSync(DOCUMENT, 'utf8')
-
   app.route({
     method: 'GET',
     ...openToAnyPage(app, '/openapi.json'),
-    handler: async (_request, reply) =>
-      reply.type('application/json').header('cache-control', CACHE_FOR).send(document),
+    handler: async (_request, reply) => sendDocument(reply, DOCUMENT),
   })
   app.get('/docs', async (_request, reply) => reply.type('text/html').header('content-security-policy', CSP).send(PAGE))
   app.get('/docs/start.js', async (_request, reply) =>
     reply.type('text/javascript').header('cache-control', CACHE_FOR).send(START),
   )
-  for (const [file, type] of [
-    ['swagger-ui.css', 'text/css'],
-    ['swagger-ui-bundle.js', 'text/javascript'],
-  ] as const) {
-    const content = readFileSync(new URL(file, ASSETS)) // read once: streamed, the file would stay open for a client that reads no answer
+  for (const [file, type, content] of ASSETS)
     app.get(`/docs/${file}`, async (_request, reply) =>
       reply.type(type).header('cache-control', CACHE_FOR).send(content),
     )
-  }
 }
 
 /** GET /openapi.json of the operator's listener, the committed contract. */
 export function serveAdminDocument(app: App): void {
-  const document = readFileSync(ADMIN_DOCUMENT, 'utf8')
-  app.get('/openapi.json', async (_request, reply) =>
-    reply.type('application/json').header('cache-control', CACHE_FOR).send(document),
-  )
+  app.get('/openapi.json', async (_request, reply) => sendDocument(reply, ADMIN_DOCUMENT))
 }
+
+const sendDocument = (reply: FastifyReply, document: string) =>
+  reply.type('application/json').header('cache-control', CACHE_FOR).send(document)
