@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { readEmail } from '../../src/domain/email.ts'
 import { keys } from '../../src/store/keys.ts'
 import { put, StoreUnavailable } from '../../src/store/store.ts'
+import { cannotTell } from '../support/alike.ts'
 import { DEAR } from '../support/env.ts'
 import { type Answer, type Home, type Newcomer, openHome } from '../support/home.ts'
 import { processorTime } from '../support/processor-time.ts'
@@ -442,27 +443,8 @@ t.test('an unknown address and a wrong password are answered alike', async (t) =
 
 t.test('the time of a login does not tell whether the account exists', async (t) => {
   const me = await dear.newcomer()
-  const time = async (email: string) => {
-    const began = performance.now()
-    t.equal((await login(email, OTHER_PASSWORD, dear)).status, 401)
-    return performance.now() - began
-  }
-  /** Pairs, each in the other order than the one before, so that what else the machine does meets both alike. */
-  const compare = async () => {
-    const ratios: number[] = []
-    for (let i = 0; i < 31; i += 1) {
-      const first = await time(i % 2 === 0 ? me.email : 'nobody@example.org')
-      const second = await time(i % 2 === 0 ? 'nobody@example.org' : me.email)
-      ratios.push(i % 2 === 0 ? second / first : first / second)
-    }
-    return ratios.toSorted((a, b) => a - b)[15] as number
-  }
-  const isAlike = (ratio: number) => ratio > 0.75 && ratio < 1.33
-  // What is not alike is asked again: a machine that is busy is so for one of the two by chance, a service that tells every time.
-  const ratios: number[] = []
-  while (ratios.length < 5 && !isAlike(ratios.at(-1) ?? 0)) ratios.push(await compare())
-  const told = ratios.map((ratio) => ratio.toFixed(2)).join(', ')
-  t.ok(isAlike(ratios.at(-1) ?? 0), `an unknown address takes ${told} of the time of a wrong password`)
+  const loginOf = (email: string) => async () => t.equal((await login(email, OTHER_PASSWORD, dear)).status, 401)
+  await cannotTell(t, { one: loginOf('nobody@example.org'), other: loginOf(me.email), samples: 60 })
 })
 
 t.test('wrong passwords of a caller who is logged in are 403 and limited for that session', async (t) => {

@@ -3,16 +3,16 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
 // To start a process and load the service takes longer than most tests: those that start no instance of the service run combined, in
-// seven processes, one after another in each. Each file can still be run by itself. By their name they are due while the tests of
+// four processes, one after another in each. Each file can still be run by itself. By their name they are due while the tests of
 // test/browser/ mostly wait: first those that compute most.
 
-const PROCESSES = 7
+const PROCESSES = 4
 /** Their tests start instances, and each file has a process of its own. */
 const APART = /^(?:browser|combined|crashes|faults|processes)\//
 /** These compute most. */
 const DEAR = /^model\//
 
-/** Runs every seventh file of tests, from this one on (0 to 6): neighbours, which are alike, are in different processes. */
+/** Runs every fourth file of tests, from this one on (0 to 3): neighbours, which are alike, are in different processes. */
 export function runCombined(first: number): void {
   const folder = new URL('../', import.meta.url)
   const names = readdirSync(fileURLToPath(folder), { encoding: 'utf8', recursive: true })

@@ -1,3 +1,0 @@
-import { runCombined } from '../support/combined.ts'
-
-runCombined(5)
