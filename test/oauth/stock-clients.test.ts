@@ -10,7 +10,8 @@ import { addClient, type ClientSecret } from '../support/oauth.ts'
 const OTHER = 'https://reports.example.org'
 const port = await freePort()
 const ISSUER = `http://127.0.0.1:${port}`
-const home = await openAdminHome(t, { ISSUER })
+/** Its tokens outlive the tests before these: the clients go by the time of the machine. */
+const home = await openAdminHome(t, { ISSUER, ACCESS_TTL: '1h', SESSION_IDLE: '2h' })
 await home.app.listen({ host: '127.0.0.1', port })
 const client = await addClient(home, { scopes: ['orders:read', 'orders:write'], audiences: [ISSUER, OTHER] })
 const rotated = (await home.admin('POST', `/admin/v1/clients/${client.client_id}/secret`)).body as ClientSecret

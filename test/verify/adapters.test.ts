@@ -120,7 +120,7 @@ for (const [framework, start] of Object.entries(frameworks)) {
     const verifier = verifierAt(t, `http://127.0.0.1:${proxy.port}`, NAMES)
     const [editors, assured, all] = [
       await start(t, verifier, { roles: ['editor'] }),
-      await start(t, verifier, { acr: 'aal2', maxAge: 300 }),
+      await start(t, verifier, { acr: 'aal2', maxAge: 7200 }),
       await start(t, verifier, { freshness: 'strict' }),
     ]
     t.match(await get(editors), { status: 403, body: { code: 'insufficient' } })
