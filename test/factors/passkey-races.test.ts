@@ -71,6 +71,23 @@ const stories: Readonly<Record<string, (t: Test, home: Home, watched: Watched) =
     }
   },
 
+  async 'a logout between what an enrolment reads and what it writes stands, and nothing is enrolled'(
+    t,
+    home,
+    watched,
+  ) {
+    const me = await home.newcomer()
+    const token = me.access_token
+    const { response } = makePasskey(await creationOptions(home, token))
+    const add = () => home.call('POST', '/v1/factors/passkeys', { token, body: { response } })
+    const logOut = () => home.call('POST', '/v1/logout', { token })
+    t.equal((await between(watched, add, logOut)).status, 401)
+    t.match(await home.call('POST', '/v1/refresh', { body: { refresh_token: me.refresh_token } }), { status: 401 })
+    const { email, password } = me
+    const again = await home.call('POST', '/v1/login', { body: { email, password } })
+    t.equal(again.status, 200, 'a password alone opens the account')
+  },
+
   async 'a new name and a login lose nothing of each other, whichever is written first'(t, home, watched) {
     const me = await withPasskey(home)
     const token = me.access_token
