@@ -1,8 +1,6 @@
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { parseArgs, type ParseArgsConfig } from 'node:util'
 import type { Command } from '../command.ts'
-import { isId } from '../../domain/id.ts'
 import { Refusal } from '../../process/refusal.ts'
 import { openClient } from './client.ts'
 import * as clients from './clients.ts'
@@ -10,16 +8,13 @@ import type { Desk } from './desk.ts'
 import { exportUsers } from './export.ts'
 import { importFile } from './import.ts'
 import * as users from './users.ts'
+import { readWords, type Wording } from './words.ts'
 
 type Options = users.Options & clients.ClientOptions
 
 /** An order: what it says of itself, what may follow its name, and what it does. */
-interface Order {
-  readonly usage: string
+interface Order extends Wording {
   readonly does: string
-  readonly options?: NonNullable<ParseArgsConfig['options']>
-  /** How many words may follow. */
-  readonly words: readonly [least: number, most: number]
   readonly run: (desk: Desk, words: readonly string[], options: Options) => Promise<void>
 }
 
@@ -148,28 +143,6 @@ export async function carryOutOrder(words: readonly string[], deskOf: () => Desk
   const { positionals, values } = readWords(order, words.slice(length))
   await order.run(deskOf(), positionals, values)
 }
-
-function readWords({ usage, options = {}, words: [least, most] }: Order, args: readonly string[]) {
-  try {
-    const { positionals, values } = parseArgs({ args: args.map(shield), options, allowPositionals: true })
-    if (positionals.length >= least && positionals.length <= most)
-      return { positionals: positionals.map(bare), values: bareAll(values) as Options }
-  } catch (error) {
-    throw new Refusal(`${(error as Error).message}\nUsage: ${usage}`, 2)
-  }
-  throw new Refusal(`Usage: ${usage}`, 2)
-}
-
-// One id in 64 begins with a hyphen, and is no option: it is read behind a NUL, which no argument of a process holds.
-const shield = (arg: string) => (isId(arg) ? `\0${arg}` : arg)
-const bare = (word: string) => word.replace(/^\0/, '')
-const bareAll = (values: object) =>
-  Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? bare(value) : Array.isArray(value) ? value.map(bare) : value,
-    ]),
-  )
 
 /** The path of a file that was named where `npm` was called: it runs its scripts in the folder of the package. */
 function whereAsked(file: string): string {

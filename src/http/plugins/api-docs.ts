@@ -22,12 +22,13 @@ const CSP =
 const CACHE_FOR = 'public, max-age=300'
 
 // Each is read once a process: streamed, a file would stay open for a client that reads no answer.
-const DOCUMENT = readFileSync(new URL(import.meta.resolve('#openapi/openapi.json')), 'utf8')
-const ADMIN_DOCUMENT = readFileSync(new URL(import.meta.resolve('#openapi/admin.json')), 'utf8')
-const asset = (file: string) => readFileSync(new URL(import.meta.resolve(`swagger-ui-dist/${file}`)))
+const read = (file: string) => readFileSync(new URL(import.meta.resolve(file)))
+const DOCUMENT = read('#openapi/openapi.json').toString()
+const ADMIN_DOCUMENT = read('#openapi/admin.json').toString()
 const ASSETS = [
-  ['swagger-ui.css', 'text/css', asset('swagger-ui.css')],
-  ['swagger-ui-bundle.js', 'text/javascript', asset('swagger-ui-bundle.js')],
+  ['start.js', 'text/javascript', START],
+  ['swagger-ui.css', 'text/css', read('swagger-ui-dist/swagger-ui.css')],
+  ['swagger-ui-bundle.js', 'text/javascript', read('swagger-ui-dist/swagger-ui-bundle.js')],
 ] as const
 
 /** GET /openapi.json, the committed contract, and GET /docs, a page to try it. The page loads nothing from other servers. */
@@ -38,9 +39,6 @@ export function serveDocs(app: App): void {
     handler: async (_request, reply) => sendDocument(reply, DOCUMENT),
   })
   app.get('/docs', async (_request, reply) => reply.type('text/html').header('content-security-policy', CSP).send(PAGE))
-  app.get('/docs/start.js', async (_request, reply) =>
-    reply.type('text/javascript').header('cache-control', CACHE_FOR).send(START),
-  )
   for (const [file, type, content] of ASSETS)
     app.get(`/docs/${file}`, async (_request, reply) =>
       reply.type(type).header('cache-control', CACHE_FOR).send(content),
